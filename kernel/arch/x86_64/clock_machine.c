@@ -1,0 +1,149 @@
+/* clock_machine.c - the time stamp counter, calibrated against the PIT (Intel 8254), and the date from the RTC (MC146818). */
+#include "arch/clock_machine.h"
+
+#include "arch/io.h"
+#include "kern/atomic.h"
+#include "kern/clock.h"
+
+#define PIT_HZ 1193182ull
+#define PIT_CHANNEL2 0x42
+#define PIT_COMMAND 0x43
+#define PIT_GATE 0x61
+#define CALIBRATE_COUNT 23864u /* 20 ms */
+#define CALIBRATE_SPIN_MAX 100000000u
+#define SCALE_SHIFT 32
+
+uint64_t clock_boot_ticks;
+
+static uint64_t clock_hz;          /* [I] */
+static uint64_t clock_ns_scale;    /* [I] ns per tick << SCALE_SHIFT */
+static uint64_t clock_wall_offset; /* [a] wall clock minus monotonic, ns */
+static int64_t clock_slew_left;    /* [a] ns still to be slewed */
+static uint64_t clock_slew_last;   /* [a] monotonic ns of the last slew step */
+
+/* Ticks that pass while channel 2 counts down from `count`; its output shows in bit 5 of port 0x61. */
+static uint64_t clock_measure(uint32_t count)
+{
+    uint64_t start;
+
+    outb(PIT_GATE, (uint8_t)((inb(PIT_GATE) & ~2u) | 1u));
+    outb(PIT_COMMAND, 0xb0); /* channel 2, low then high byte, mode 0 */
+    outb(PIT_CHANNEL2, (uint8_t)count);
+    outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
+    start = rdtsc();
+    for (uint32_t i = 0; i < CALIBRATE_SPIN_MAX && (inb(PIT_GATE) & 0x20) == 0; i++) {
+        cpu_relax();
+    }
+    return rdtsc() - start;
+}
+
+static uint8_t clock_rtc_read(uint8_t reg)
+{
+    outb(0x70, reg);
+    return inb(0x71);
+}
+
+static uint32_t clock_rtc_number(uint8_t reg, bool bcd)
+{
+    uint32_t value = clock_rtc_read(reg);
+
+    return bcd ? (value >> 4) * 10 + (value & 15) : value;
+}
+
+static uint64_t clock_days_since_1970(uint32_t year, uint32_t month, uint32_t day)
+{
+    uint32_t y = month <= 2 ? year - 1 : year;
+    uint32_t m = month <= 2 ? month + 9 : month - 3;
+
+    /* days from 1 March of year 0, less those until 1970 */
+    return (uint64_t)y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+static uint64_t clock_rtc_seconds(void)
+{
+    uint8_t format = clock_rtc_read(0x0b);
+    bool bcd = (format & 4) == 0;
+    uint32_t hour;
+
+    for (unsigned i = 0; i < 10000 && (clock_rtc_read(0x0a) & 0x80) != 0; i++) {
+        cpu_relax(); /* being updated */
+    }
+    hour = clock_rtc_number(4, bcd);
+    return clock_days_since_1970(2000 + clock_rtc_number(9, bcd), clock_rtc_number(8, bcd),
+                                 clock_rtc_number(7, bcd)) * 86400 +
+           hour * 3600 + clock_rtc_number(2, bcd) * 60 + clock_rtc_number(0, bcd);
+}
+
+void clock_machine_init(void)
+{
+    uint64_t ticks = clock_measure(CALIBRATE_COUNT);
+
+    clock_hz = ticks * PIT_HZ / CALIBRATE_COUNT;
+    clock_ns_scale = (NS_PER_SEC << SCALE_SHIFT) / clock_hz;
+    clock_wall_offset = clock_rtc_seconds() * NS_PER_SEC - clock_now_ns();
+}
+
+uint64_t clock_machine_hz(void)
+{
+    return clock_hz;
+}
+
+uint64_t clock_ticks_to_ns_machine(uint64_t ticks)
+{
+    return (uint64_t)((unsigned __int128)ticks * clock_ns_scale >> SCALE_SHIFT);
+}
+
+uint64_t clock_ns_to_ticks_machine(uint64_t ns)
+{
+    return ns / NS_PER_SEC * clock_hz + ns % NS_PER_SEC * clock_hz / NS_PER_SEC;
+}
+
+uint64_t clock_ticks_to_ns(uint64_t ticks)
+{
+    return clock_ticks_to_ns_machine(ticks);
+}
+
+uint64_t clock_now_ns(void)
+{
+    return clock_ticks_to_ns_machine(rdtsc() - clock_boot_ticks);
+}
+
+/* Move the wall clock by what the slew allows for the time passed: 1 part in 2000. */
+static void clock_slew(uint64_t now)
+{
+    int64_t left = atomic_load(&clock_slew_left);
+    int64_t step;
+
+    if (left == 0) {
+        return;
+    }
+    step = (int64_t)((now - atomic_load(&clock_slew_last)) / 2000);
+    step = step < (left < 0 ? -left : left) ? step : (left < 0 ? -left : left);
+    step = left < 0 ? -step : step;
+    atomic_store(&clock_slew_last, now);
+    atomic_fetch_sub(&clock_slew_left, step);
+    atomic_fetch_add(&clock_wall_offset, (uint64_t)step);
+}
+
+uint64_t clock_wall_ns(void)
+{
+    uint64_t now = clock_now_ns();
+
+    clock_slew(now);
+    return now + atomic_load(&clock_wall_offset);
+}
+
+void clock_set_wall_ns(uint64_t ns)
+{
+    atomic_store(&clock_slew_left, 0);
+    atomic_store(&clock_wall_offset, ns - clock_now_ns());
+}
+
+int64_t clock_adjust_ns(int64_t delta_ns)
+{
+    uint64_t now = clock_now_ns();
+
+    clock_slew(now);
+    atomic_store(&clock_slew_last, now);
+    return atomic_exchange(&clock_slew_left, delta_ns);
+}

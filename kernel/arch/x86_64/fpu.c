@@ -1,0 +1,111 @@
+/* fpu.c - vector state: saved when a thread leaves a processor, loaded when it comes back, so no register outlives its thread.
+ * XSAVEOPT where there is one, else XSAVE, else FXSAVE (Intel SDM volume 1, chapter 13). */
+#include "arch/fpu.h"
+
+#include "arch/cpu_features.h"
+#include "arch/pcb.h"
+#include "kern/string.h"
+#include "vm/slab.h"
+
+#define FXSAVE_SIZE 512u
+#define FPU_CONTROL_DEFAULT 0x37fu
+#define MXCSR_DEFAULT 0x1f80u
+#define MXCSR_OFFSET 24u
+#define MXCSR_RESERVED 0xffff0000u
+#define XSTATE_BV_OFFSET 512u
+
+static struct kmem_cache fpu_cache;
+static uint32_t fpu_size; /* [I] */
+
+void fpu_init(void)
+{
+    fpu_size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
+    kmem_cache_init(&fpu_cache, "fpu", fpu_size, 64);
+}
+
+bool fpu_create(struct pcb *pcb)
+{
+    uint8_t *area = kmem_cache_alloc(&fpu_cache);
+
+    if (area == NULL) {
+        return false;
+    }
+    memset(area, 0, fpu_size);
+    *(uint16_t *)area = FPU_CONTROL_DEFAULT;
+    *(uint32_t *)(area + MXCSR_OFFSET) = MXCSR_DEFAULT;
+    pcb->fpu = (struct fpu_area *)area;
+    return true;
+}
+
+void fpu_destroy(struct pcb *pcb)
+{
+    if (pcb->fpu != NULL) {
+        kmem_cache_free(&fpu_cache, pcb->fpu);
+        pcb->fpu = NULL;
+    }
+}
+
+void fpu_save(struct pcb *pcb)
+{
+    if (pcb->fpu == NULL) {
+        return;
+    }
+    if (cpu_features.xsaveopt) {
+        __asm__ volatile("xsaveopt64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
+    } else if (cpu_features.xsave) {
+        __asm__ volatile("xsave64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" ::"r"(pcb->fpu) : "memory");
+    }
+}
+
+void fpu_load(struct pcb *pcb)
+{
+    if (pcb->fpu == NULL) {
+        return;
+    }
+    if (cpu_features.xsave) {
+        __asm__ volatile("xrstor64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(pcb->fpu) : "memory");
+    }
+}
+
+void *fpu_state(struct pcb *pcb)
+{
+    return pcb->fpu;
+}
+
+uint32_t fpu_state_size(void)
+{
+    return fpu_size;
+}
+
+bool fpu_set_state(struct pcb *pcb, const void *state, uint32_t size)
+{
+    const uint8_t *bytes = state;
+    uint64_t header[8] = {0};
+
+    if (pcb->fpu == NULL || (size != FXSAVE_SIZE && size != fpu_size)) {
+        return false;
+    }
+    if ((*(const uint32_t *)(bytes + MXCSR_OFFSET) & MXCSR_RESERVED) != 0) {
+        return false;
+    }
+    if (size > FXSAVE_SIZE) {
+        memcpy(header, bytes + XSTATE_BV_OFFSET, sizeof(header));
+        if ((header[0] & ~cpu_features.xsave_mask) != 0) {
+            return false;
+        }
+        for (unsigned i = 1; i < 8; i++) {
+            if (header[i] != 0) {
+                return false;
+            }
+        }
+    }
+    memcpy(pcb->fpu, state, size);
+    if (cpu_features.xsave && size == FXSAVE_SIZE) {
+        *(uint64_t *)((uint8_t *)pcb->fpu + XSTATE_BV_OFFSET) |= 3;
+    }
+    return true;
+}

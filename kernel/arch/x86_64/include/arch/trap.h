@@ -1,0 +1,28 @@
+/* trap.h - what entry.asm calls. */
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+#include <stdint.h>
+
+#include "arch/pcb.h"
+
+void trap_from_user(struct trap_frame *frame);
+void trap_from_kernel(struct trap_frame *frame);
+/* NMI, double fault, machine check: on their own stacks. */
+void trap_nmi(struct trap_frame *frame);
+/* Before a return to user mode with cpu->ast set. Interrupts enabled. */
+void trap_ast(void);
+/* A system call ended by the slow way out: keep its result. */
+void trap_syscall_result(uint64_t result);
+/* A system call with a positive number. */
+void trap_emulate(struct trap_frame *frame);
+void trap_bad_number(void);
+void trap_bad_stack(void);
+
+/* One entry of the table of traps; 16 bytes, known to entry.asm. */
+struct trap_entry {
+    void *function;
+    uint64_t stack_arguments; /* arguments beyond the six in registers */
+};
+
+#endif

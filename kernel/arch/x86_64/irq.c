@@ -1,0 +1,174 @@
+/* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12). Line n uses vector VECTOR_DEVICE_FIRST + n, sent to the boot processor.
+ * A line is masked when it fires and stays so until its owner has served it: a level line then cannot storm. */
+#include "arch/irq.h"
+
+#include <stddef.h>
+
+#include "arch/acpi.h"
+#include "arch/apic.h"
+#include "arch/io.h"
+#include "arch/ipi.h"
+#include "kern/spinlock.h"
+
+#define IRQ_LINE_MAX 128u
+#define IOAPIC_SELECT 0
+#define IOAPIC_WINDOW 4 /* in 32-bit words */
+#define IOAPIC_VERSION 1u
+#define IOAPIC_REDIRECTION 0x10u
+#define REDIRECTION_MASKED 0x10000u
+#define REDIRECTION_LEVEL 0x8000u
+#define REDIRECTION_LOW 0x2000u
+
+/* Keys: [L] irq_lock */
+struct irq_line {
+    void (*handler)(void *); /* [L] */
+    void *argument;          /* [L] */
+    uint32_t mode;           /* [L] REDIRECTION_LEVEL and REDIRECTION_LOW */
+};
+
+static struct spinlock irq_lock = SPINLOCK_INITIALIZER(LOCK_RANK_DEVICE, "irq");
+static struct irq_line irq_lines[IRQ_LINE_MAX];
+static uint32_t irq_count; /* [I] */
+
+static volatile uint32_t *irq_ioapic(uint32_t line, uint32_t *pin)
+{
+    for (uint32_t i = acpi_info.ioapic_count; i-- > 0;) {
+        if (line >= acpi_info.ioapics[i].first_gsi) {
+            *pin = line - acpi_info.ioapics[i].first_gsi;
+            return phys_to_virt(acpi_info.ioapics[i].phys);
+        }
+    }
+    return NULL;
+}
+
+static void irq_redirect(uint32_t line, uint32_t low)
+{
+    uint32_t pin;
+    volatile uint32_t *ioapic = irq_ioapic(line, &pin);
+
+    if (ioapic == NULL) {
+        return;
+    }
+    ioapic[IOAPIC_SELECT] = IOAPIC_REDIRECTION + 2 * pin + 1;
+    ioapic[IOAPIC_WINDOW] = cpu_table[0].apic_id << 24;
+    ioapic[IOAPIC_SELECT] = IOAPIC_REDIRECTION + 2 * pin;
+    ioapic[IOAPIC_WINDOW] = low;
+}
+
+static void irq_init_legacy(void)
+{
+    outb(0x20, 0x11); /* initialise both controllers, vectors 0x20 .. 0x2f, then mask everything */
+    outb(0xa0, 0x11);
+    outb(0x21, 0x20);
+    outb(0xa1, 0x28);
+    outb(0x21, 0x04);
+    outb(0xa1, 0x02);
+    outb(0x21, 0x01);
+    outb(0xa1, 0x01);
+    outb(0x21, 0xff);
+    outb(0xa1, 0xff);
+}
+
+void irq_init(void)
+{
+    irq_init_legacy();
+    for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {
+        volatile uint32_t *ioapic = phys_to_virt(acpi_info.ioapics[i].phys);
+        uint32_t last;
+
+        ioapic[IOAPIC_SELECT] = IOAPIC_VERSION;
+        last = acpi_info.ioapics[i].first_gsi + (ioapic[IOAPIC_WINDOW] >> 16 & 0xff);
+        irq_count = last + 1 > irq_count ? last + 1 : irq_count;
+    }
+    irq_count = irq_count > IRQ_LINE_MAX ? IRQ_LINE_MAX : irq_count;
+    for (uint32_t line = 0; line < irq_count; line++) {
+        irq_redirect(line, REDIRECTION_MASKED);
+        irq_lines[line].mode = line >= 16 ? REDIRECTION_LEVEL | REDIRECTION_LOW : 0;
+    }
+    for (uint32_t isa = 0; isa < 16; isa++) {
+        uint32_t line = acpi_info.isa_gsi[isa];
+        uint16_t flags = acpi_info.isa_flags[isa];
+
+        if (line < irq_count) {
+            irq_lines[line].mode = ((flags & 3) == 3 ? REDIRECTION_LOW : 0) |
+                                   ((flags >> 2 & 3) == 3 ? REDIRECTION_LEVEL : 0);
+        }
+    }
+}
+
+uint32_t irq_line_count(void)
+{
+    return irq_count;
+}
+
+uint32_t irq_from_isa(uint32_t isa)
+{
+    return isa < 16 ? acpi_info.isa_gsi[isa] : isa;
+}
+
+kern_return_t irq_attach(uint32_t line, void (*handler)(void *), void *argument)
+{
+    uint64_t flags;
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (line >= irq_count) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    flags = spin_lock_irqsave(&irq_lock);
+    if (irq_lines[line].handler != NULL) {
+        kr = KERN_RESOURCE_SHORTAGE;
+    } else {
+        irq_lines[line].handler = handler;
+        irq_lines[line].argument = argument;
+        irq_redirect(line, irq_lines[line].mode | (VECTOR_DEVICE_FIRST + line));
+    }
+    spin_unlock_irqrestore(&irq_lock, flags);
+    return kr;
+}
+
+void irq_detach(uint32_t line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    irq_redirect(line, REDIRECTION_MASKED);
+    irq_lines[line].handler = NULL;
+    spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void irq_mask(uint32_t line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | (VECTOR_DEVICE_FIRST + line));
+    spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void irq_unmask(uint32_t line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    if (irq_lines[line].handler != NULL) {
+        irq_redirect(line, irq_lines[line].mode | (VECTOR_DEVICE_FIRST + line));
+    }
+    spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void irq_interrupt(uint32_t vector)
+{
+    uint32_t line = vector - VECTOR_DEVICE_FIRST;
+    void (*handler)(void *) = NULL;
+    void *argument = NULL;
+
+    if (line < irq_count) {
+        uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+        irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | vector);
+        handler = irq_lines[line].handler;
+        argument = irq_lines[line].argument;
+        spin_unlock_irqrestore(&irq_lock, flags);
+    }
+    apic_end_of_interrupt();
+    if (handler != NULL) {
+        handler(argument);
+    }
+}

@@ -1,0 +1,513 @@
+/* pmap.c - page tables of address spaces.
+ *
+ * Four levels (Intel SDM volume 3A, chapter 4). An entry that points to a table counts the table's present entries in bits the hardware ignores, so
+ * an empty table is found when its last mapping goes and given back at once. A mapping of managed memory is also on its page's list
+ * (pmap_pv.c), whose lock lets pmap_page_protect() change entries without the pmap's lock; so entries are changed with atomic operations.
+ * Locks: pmap->lock, then a page's PV lock. */
+#include "arch/pmap.h"
+
+#include "arch/boot_info.h"
+#include "arch/cpu_features.h"
+#include "arch/io.h"
+#include "arch/pmap_impl.h"
+#include "arch/pmap_setup.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/string.h"
+#include "vm/slab.h"
+#include "vm/vm_page.h"
+
+#define PCID_COUNT 4096u
+#define TOP_USER_PAGE (VM_MAX_ADDRESS - PAGE_SIZE)
+
+static struct pmap pmap_kernel_map;
+static struct kmem_cache pmap_cache;
+static struct spinlock pmap_pcid_lock = SPINLOCK_INITIALIZER(LOCK_RANK_VM_PAGE, "pcid");
+static uint64_t pmap_pcid_used[PCID_COUNT / 64] = {1}; /* [pmap_pcid_lock] 0 belongs to the kernel map */
+
+struct pmap *pmap_kernel(void)
+{
+    return &pmap_kernel_map;
+}
+
+void pmap_setup_kernel(uint64_t *pml4, phys_addr_t phys)
+{
+    spin_init(&pmap_kernel_map.lock, LOCK_RANK_PMAP, "pmap kernel");
+    pmap_kernel_map.pml4 = pml4;
+    pmap_kernel_map.pml4_phys = phys;
+}
+
+void pmap_init(void)
+{
+    kmem_cache_init(&pmap_cache, "pmap", sizeof(struct pmap), 16);
+    pmap_pv_init();
+}
+
+static uint32_t pmap_pcid_alloc(void)
+{
+    uint32_t pcid = 0;
+
+    if (!cpu_features.pcid) {
+        return 0;
+    }
+    spin_lock(&pmap_pcid_lock);
+    for (uint32_t i = 0; i < PCID_COUNT / 64 && pcid == 0; i++) {
+        if (~pmap_pcid_used[i] != 0) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(~pmap_pcid_used[i]);
+
+            pmap_pcid_used[i] |= 1ul << bit;
+            pcid = i * 64 + bit;
+        }
+    }
+    spin_unlock(&pmap_pcid_lock);
+    return pcid;
+}
+
+static void pmap_pcid_free(uint32_t pcid)
+{
+    if (pcid == 0) {
+        return;
+    }
+    spin_lock(&pmap_pcid_lock);
+    pmap_pcid_used[pcid / 64] &= ~(1ul << pcid % 64);
+    spin_unlock(&pmap_pcid_lock);
+}
+
+struct pmap *pmap_create(void)
+{
+    struct pmap *pmap = kmem_cache_alloc(&pmap_cache);
+    struct vm_page *page;
+
+    if (pmap == NULL) {
+        return NULL;
+    }
+    page = vm_page_alloc(0);
+    if (page == NULL) {
+        kmem_cache_free(&pmap_cache, pmap);
+        return NULL;
+    }
+    memset(pmap, 0, sizeof(*pmap));
+    spin_init(&pmap->lock, LOCK_RANK_PMAP, "pmap");
+    pmap->pml4_phys = vm_page_to_phys(page);
+    pmap->pml4 = phys_to_virt(pmap->pml4_phys);
+    pmap->pcid = pmap_pcid_alloc();
+    pmap->stale = ~0u;
+    memset(pmap->pml4, 0, PMAP_KERNEL_ENTRY * 8);
+    memcpy(pmap->pml4 + PMAP_KERNEL_ENTRY, pmap_kernel_map.pml4 + PMAP_KERNEL_ENTRY,
+           PMAP_KERNEL_ENTRY * 8);
+    return pmap;
+}
+
+void pmap_destroy(struct pmap *pmap)
+{
+    assert(pmap->resident == 0);
+    pmap_flush_leave(pmap);
+    for (uint32_t i = 0; i < PMAP_KERNEL_ENTRY; i++) {
+        assert((pmap->pml4[i] & PTE_PRESENT) == 0);
+    }
+    pmap_pcid_free(pmap->pcid);
+    vm_page_free(vm_page_from_phys(pmap->pml4_phys));
+    kmem_cache_free(&pmap_cache, pmap);
+}
+
+uint64_t pmap_resident_count(const struct pmap *pmap)
+{
+    return atomic_load(&pmap->resident);
+}
+
+static uint64_t *pmap_table(uint64_t entry)
+{
+    return phys_to_virt(entry & PTE_FRAME);
+}
+
+/* Walk to the table of `level` (3 .. 1; 1 holds 4 KiB entries) that covers va. path[level] is the entry that points to it. */
+static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
+{
+    uint64_t *table = pmap->pml4;
+
+    for (unsigned level = 3; level >= 1; level--) {
+        uint64_t *entry = &table[va >> (12 + 9 * level) & 511];
+
+        path[level] = entry;
+        if ((*entry & PTE_PRESENT) == 0 || (level < 3 && (*entry & PTE_LARGE) != 0)) {
+            return NULL;
+        }
+        table = pmap_table(*entry);
+    }
+    return table;
+}
+
+/* As pmap_walk, making the tables that miss down to `bottom`. NULL: out of memory, or a large page is in the way. */
+static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned bottom, uint64_t *path[4])
+{
+    uint64_t *table = pmap->pml4;
+    uint64_t user = va < VM_MAX_ADDRESS ? PTE_USER : 0;
+
+    for (unsigned level = 3; level >= bottom; level--) {
+        uint64_t *entry = &table[va >> (12 + 9 * level) & 511];
+
+        path[level] = entry;
+        if ((*entry & PTE_PRESENT) == 0) {
+            struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
+
+            if (page == NULL) {
+                return NULL;
+            }
+            atomic_store_release(entry, vm_page_to_phys(page) | PTE_PRESENT | PTE_WRITE | user);
+            if (level < 3) {
+                atomic_fetch_add(path[level + 1], PTE_COUNT_ONE);
+            }
+        } else if (level < 3 && (*entry & PTE_LARGE) != 0) {
+            return NULL;
+        }
+        table = pmap_table(*entry);
+    }
+    return table;
+}
+
+static void pmap_flush_widen(struct pmap_flush *flush, uint64_t start, uint64_t end)
+{
+    flush->start = start < flush->start ? start : flush->start;
+    flush->end = end > flush->end ? end : flush->end;
+}
+
+/* Give back the tables on the path of va, from `level` up, that have become empty. User half only: the kernel's top tables are shared by all.
+ * Other processors may still walk a freed table through a cached directory entry, so the freed range is flushed whole: *flush is widened. */
+static void pmap_free_empty(uint64_t *path[4], unsigned level, uint64_t va, struct pmap_flush *flush,
+                            struct list *freed)
+{
+    for (; level <= 3; level++) {
+        uint64_t span = 1ul << (12 + 9 * level);
+        uint64_t entry = *path[level];
+
+        if ((entry & PTE_COUNT) != 0 || (entry & PTE_PRESENT) == 0) {
+            return;
+        }
+        *path[level] = 0;
+        list_insert_tail(freed, &vm_page_from_phys(entry & PTE_FRAME)->link);
+        if (level < 3) {
+            atomic_fetch_sub(path[level + 1], PTE_COUNT_ONE);
+        }
+        pmap_flush_widen(flush, va & ~(span - 1), (va | (span - 1)) + 1);
+    }
+}
+
+static void pmap_free_tables(struct list *freed)
+{
+    struct list *node;
+
+    while ((node = list_pop(freed)) != NULL) {
+        vm_page_free(list_entry(node, struct vm_page, link));
+    }
+}
+
+static uint64_t pmap_make_entry(uint64_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+{
+    uint64_t entry = phys | PTE_PRESENT;
+
+    entry |= (prot & VM_PROT_WRITE) != 0 ? PTE_WRITE : 0;
+    /* nothing runs in the last page below the hole, so no system call there returns to an address that is not canonical */
+    entry |= (prot & VM_PROT_EXECUTE) == 0 || va == TOP_USER_PAGE ? PTE_NX : 0;
+    entry |= va < VM_MAX_ADDRESS ? PTE_USER : PTE_GLOBAL;
+    entry |= (flags & PMAP_WIRED) != 0 ? PTE_WIRED : 0;
+    entry |= (flags & PMAP_NOCACHE) != 0 ? PTE_NOCACHE | PTE_WRITE_THROUGH : 0;
+    entry |= (flags & PMAP_WC) != 0 ? PTE_PAT : 0;
+    return entry;
+}
+
+/* Is the page under the reverse map? Kernel mappings are not: they are never taken away by page replacement. */
+static struct vm_page *pmap_managed_page(uint64_t va, phys_addr_t phys)
+{
+    return va < VM_MAX_ADDRESS ? vm_page_from_phys(phys) : NULL;
+}
+
+/* Remove one present entry. Locks: pmap->lock. */
+static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry, uint64_t *directory_entry)
+{
+    uint64_t old = *entry;
+
+    if ((old & PTE_MANAGED) != 0) {
+        old = pmap_pv_remove(vm_page_from_phys(old & PTE_FRAME), pmap, va, entry);
+    } else {
+        old = atomic_exchange(entry, 0);
+    }
+    if ((old & PTE_PRESENT) != 0) {
+        atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
+        atomic_dec(&pmap->resident);
+    }
+}
+
+/* Change the rights of a mapping of the same page; says whether TLBs may hold more than it grants now. */
+static bool pmap_enter_same(uint64_t *entry, uint64_t wanted)
+{
+    uint64_t old = *entry;
+    uint64_t new;
+
+    do {
+        new = wanted | (old & (PTE_ACCESSED | PTE_DIRTY | PTE_MANAGED));
+    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return (old & ~new & PTE_WRITE) != 0 || (new & ~old & PTE_NX) != 0 ||
+           ((old ^ new) & (PTE_NOCACHE | PTE_PAT)) != 0;
+}
+
+kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+{
+    uint64_t *path[4];
+    uint64_t wanted = pmap_make_entry(va, phys, prot, flags);
+    struct vm_page *page = pmap_managed_page(va, phys);
+    kern_return_t kr = KERN_SUCCESS;
+    bool flush = false;
+    uint64_t *table;
+    uint64_t *entry;
+
+    spin_lock(&pmap->lock);
+    table = pmap_walk_create(pmap, va, 1, path);
+    if (table == NULL) {
+        kr = KERN_RESOURCE_SHORTAGE;
+        goto out;
+    }
+    entry = &table[va >> 12 & 511];
+    if ((*entry & PTE_PRESENT) != 0 && (*entry & PTE_FRAME) == phys) {
+        flush = pmap_enter_same(entry, wanted);
+        goto out;
+    }
+    if ((*entry & PTE_PRESENT) != 0) {
+        pmap_remove_entry(pmap, va, entry, path[1]);
+        flush = true;
+    }
+    if (page != NULL) {
+        if (!pmap_pv_insert(page, pmap, va)) {
+            kr = KERN_RESOURCE_SHORTAGE;
+            goto out;
+        }
+        wanted |= PTE_MANAGED;
+    }
+    atomic_store_release(entry, wanted);
+    atomic_fetch_add(path[1], PTE_COUNT_ONE);
+    atomic_inc(&pmap->resident);
+out:
+    spin_unlock(&pmap->lock);
+    if (flush) {
+        pmap_flush_range(pmap, va, va + PAGE_SIZE);
+    }
+    return kr;
+}
+
+kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+{
+    uint64_t *path[4];
+    uint64_t wanted = pmap_make_entry(va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
+    kern_return_t kr = KERN_SUCCESS;
+    uint64_t *table;
+    uint64_t *entry;
+
+    assert(((va | phys) & (LARGE_PAGE_SIZE - 1)) == 0);
+    spin_lock(&pmap->lock);
+    table = pmap_walk_create(pmap, va, 2, path);
+    entry = table != NULL ? &table[va >> 21 & 511] : NULL;
+    if (entry == NULL) {
+        kr = KERN_RESOURCE_SHORTAGE;
+    } else if ((*entry & PTE_PRESENT) != 0) {
+        kr = KERN_INVALID_ARGUMENT;
+    } else {
+        atomic_store_release(entry, wanted);
+        atomic_fetch_add(path[2], PTE_COUNT_ONE);
+        atomic_fetch_add(&pmap->resident, LARGE_PAGE_SIZE / PAGE_SIZE);
+    }
+    spin_unlock(&pmap->lock);
+    return kr;
+}
+
+/* The level at which a walk that found no table ended: its entry is absent or maps a large page. */
+static unsigned pmap_end_level(uint64_t *path[4])
+{
+    unsigned level = 3;
+
+    while (level > 1 && (*path[level] & PTE_PRESENT) != 0 && (level == 3 || (*path[level] & PTE_LARGE) == 0)) {
+        level--;
+    }
+    return level;
+}
+
+/* Behind what one entry of that level covers. */
+static uint64_t pmap_span_end(uint64_t va, unsigned level)
+{
+    return (va | ((1ul << (12 + 9 * level)) - 1)) + 1;
+}
+
+
+/* Remove what is mapped in one 2 MiB span. Returns the address after the span. */
+static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end, struct pmap_flush *flush,
+                                 struct list *freed)
+{
+    uint64_t *path[4];
+    uint64_t *table = pmap_walk(pmap, va, path);
+    uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
+
+    if (table == NULL) {
+        unsigned level = pmap_end_level(path);
+
+        if (level == 1 && (*path[1] & PTE_PRESENT) != 0) {
+            atomic_store(path[1], 0);
+            atomic_fetch_sub(path[2], PTE_COUNT_ONE);
+            atomic_fetch_sub(&pmap->resident, LARGE_PAGE_SIZE / PAGE_SIZE);
+            pmap_flush_widen(flush, stop - LARGE_PAGE_SIZE, stop);
+        }
+        if (level < 3 && va < VM_MAX_ADDRESS) {
+            pmap_free_empty(path, level + 1, va, flush, freed);
+        }
+        return pmap_span_end(va, level);
+    }
+    stop = stop < end ? stop : end;
+    for (uint64_t a = va; a < stop; a += PAGE_SIZE) {
+        uint64_t *entry = &table[a >> 12 & 511];
+
+        if ((*entry & PTE_PRESENT) != 0) {
+            pmap_remove_entry(pmap, a, entry, path[1]);
+            pmap_flush_widen(flush, a, a + PAGE_SIZE);
+        }
+    }
+    if (va < VM_MAX_ADDRESS) {
+        pmap_free_empty(path, 1, va, flush, freed);
+    }
+    return stop;
+}
+
+void pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+    struct pmap_flush flush = {pmap, ~0ul, 0};
+    struct list freed = LIST_INITIALIZER(freed);
+
+    spin_lock(&pmap->lock);
+    for (uint64_t va = start; va < end && va >= start;) {
+        va = pmap_remove_span(pmap, va, end, &flush, &freed);
+    }
+    spin_unlock(&pmap->lock);
+    if (flush.start < flush.end) {
+        pmap_flush_range(pmap, flush.start, flush.end);
+    }
+    pmap_free_tables(&freed);
+}
+
+/* Take rights away from one entry; true when it had them. */
+static bool pmap_lower_entry(uint64_t *entry, vm_prot_t prot)
+{
+    uint64_t old = *entry;
+    uint64_t new;
+
+    do {
+        new = old;
+        new &= (prot & VM_PROT_WRITE) == 0 ? ~PTE_WRITE : ~0ul;
+        new |= (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
+        if ((old & PTE_PRESENT) == 0 || new == old) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return true;
+}
+
+void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+{
+    bool flush = false;
+
+    if ((prot & VM_PROT_READ) == 0) {
+        pmap_remove(pmap, start, end);
+        return;
+    }
+    spin_lock(&pmap->lock);
+    for (uint64_t va = start; va < end && va >= start;) {
+        uint64_t *path[4];
+        uint64_t *table = pmap_walk(pmap, va, path);
+        uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
+
+        if (table == NULL) {
+            unsigned level = pmap_end_level(path);
+
+            flush |= pmap_lower_entry(path[level], prot);
+            va = pmap_span_end(va, level);
+            continue;
+        }
+        for (; va < stop && va < end; va += PAGE_SIZE) {
+            flush |= pmap_lower_entry(&table[va >> 12 & 511], prot);
+        }
+    }
+    spin_unlock(&pmap->lock);
+    if (flush) {
+        pmap_flush_range(pmap, start, end);
+    }
+}
+
+bool pmap_extract(struct pmap *pmap, vm_offset_t va, phys_addr_t *phys)
+{
+    uint64_t *path[4];
+    uint64_t *table;
+    bool found = false;
+
+    spin_lock(&pmap->lock);
+    table = pmap_walk(pmap, va, path);
+    if (table != NULL && (table[va >> 12 & 511] & PTE_PRESENT) != 0) {
+        *phys = (table[va >> 12 & 511] & PTE_FRAME) | (va & PAGE_MASK);
+        found = true;
+    } else if (table == NULL && (*path[pmap_end_level(path)] & PTE_PRESENT) != 0) {
+        unsigned level = pmap_end_level(path);
+        uint64_t span = 1ul << (12 + 9 * level);
+
+        *phys = (*path[level] & PTE_FRAME & ~(span - 1)) | (va & (span - 1));
+        found = true;
+    }
+    spin_unlock(&pmap->lock);
+    return found;
+}
+
+uint64_t *pmap_find_entry(struct pmap *pmap, uint64_t va, uint64_t **directory_entry)
+{
+    uint64_t *path[4];
+    uint64_t *table = pmap_walk(pmap, va, path);
+
+    *directory_entry = path[1];
+    return table != NULL ? &table[va >> 12 & 511] : NULL;
+}
+
+bool pmap_kernel_can_read(uint64_t va)
+{
+    uint64_t *path[4];
+    uint64_t *table;
+
+    if (va < DIRECT_MAP_BASE) {
+        return false;
+    }
+    table = pmap_walk(&pmap_kernel_map, va, path);
+    return table != NULL ? (table[va >> 12 & 511] & PTE_PRESENT) != 0
+                         : (*path[pmap_end_level(path)] & PTE_PRESENT) != 0;
+}
+
+void pmap_activate(struct pmap *pmap)
+{
+    struct cpu *cpu = cpu_current();
+    struct pmap *old = cpu->pmap;
+    uint32_t bit = 1u << cpu->number;
+    uint64_t keep = 0;
+
+    if (old == pmap) {
+        return;
+    }
+    atomic_fetch_or(&pmap->active, bit);
+    if (pmap->pcid != 0 && (atomic_fetch_and(&pmap->stale, ~bit) & bit) == 0) {
+        keep = 1ul << 63;
+    }
+    write_cr3(pmap->pml4_phys | pmap->pcid | keep);
+    cpu->pmap = pmap;
+    if (old != NULL) {
+        atomic_fetch_and(&old->active, ~bit);
+    }
+}
+
+void pmap_zero_page(phys_addr_t phys)
+{
+    memset(phys_to_virt(phys), 0, PAGE_SIZE);
+}
+
+void pmap_copy_page(phys_addr_t source, phys_addr_t destination)
+{
+    memcpy(phys_to_virt(destination), phys_to_virt(source), PAGE_SIZE);
+}

@@ -1,0 +1,231 @@
+/* pmap_pv.c - the reverse map: for each page of memory, the user mappings of it.
+ *
+ * The first mapping is in the page's descriptor, others in a list. The low bits of the first entry's address, always zero in an address, remember
+ * that the page was written or read through a mapping that is gone.
+ * Locks: one of PV_LOCKS spin locks by frame number (PV). While it is held and a mapping is on the list, the page tables on the mapping's path stay,
+ * so its entry may be changed without the pmap's lock. */
+#include "arch/pmap.h"
+#include "arch/pmap_impl.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "vm/slab.h"
+#include "vm/vm_page.h"
+
+#define PV_LOCKS 64
+#define PV_MODIFIED 1ul
+#define PV_REFERENCED 2ul
+#define PV_FLAGS (PV_MODIFIED | PV_REFERENCED)
+
+static struct spinlock pmap_pv_locks[PV_LOCKS];
+static struct kmem_cache pmap_pv_cache;
+
+void pmap_pv_init(void)
+{
+    for (unsigned i = 0; i < PV_LOCKS; i++) {
+        spin_init(&pmap_pv_locks[i], LOCK_RANK_PV, "pv");
+    }
+    kmem_cache_init(&pmap_pv_cache, "pv_entry", sizeof(struct pv_entry), 8);
+}
+
+static struct spinlock *pmap_pv_lock(const struct vm_page *page)
+{
+    return &pmap_pv_locks[(uintptr_t)page / sizeof(*page) % PV_LOCKS];
+}
+
+bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+    struct pv_entry *entry;
+
+    spin_lock(lock);
+    if (page->pv.pmap == NULL) {
+        page->pv.pmap = pmap;
+        page->pv.va = va | (page->pv.va & PV_FLAGS);
+        page->pv.next = NULL;
+        spin_unlock(lock);
+        return true;
+    }
+    spin_unlock(lock);
+    entry = kmem_cache_alloc(&pmap_pv_cache);
+    if (entry == NULL) {
+        return false;
+    }
+    entry->pmap = pmap;
+    entry->va = va;
+    spin_lock(lock);
+    entry->next = page->pv.next;
+    page->pv.next = entry;
+    spin_unlock(lock);
+    return true;
+}
+
+/* Take (pmap, va) off the list; returns the entry to free, or NULL. The head keeps the flags. */
+static struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
+    struct pv_entry *second = page->pv.next;
+
+    if (page->pv.pmap == pmap && (page->pv.va & ~PV_FLAGS) == va) {
+        if (second == NULL) {
+            page->pv.pmap = NULL;
+            return NULL;
+        }
+        page->pv.pmap = second->pmap;
+        page->pv.va = second->va | (page->pv.va & PV_FLAGS);
+        page->pv.next = second->next;
+        return second;
+    }
+    for (struct pv_entry *previous = &page->pv; previous->next != NULL; previous = previous->next) {
+        struct pv_entry *entry = previous->next;
+
+        if (entry->pmap == pmap && entry->va == va) {
+            previous->next = entry->next;
+            return entry;
+        }
+    }
+    panic("page %p has no mapping of pmap %p at %lx", (void *)page, (void *)pmap, va);
+}
+
+static void pmap_pv_note(struct vm_page *page, uint64_t pte)
+{
+    page->pv.va |= (pte & PTE_DIRTY) != 0 ? PV_MODIFIED : 0;
+    page->pv.va |= (pte & PTE_ACCESSED) != 0 ? PV_REFERENCED : 0;
+}
+
+uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+    struct pv_entry *unlinked = NULL;
+    uint64_t old;
+
+    spin_lock(lock);
+    old = atomic_exchange(entry, 0);
+    if ((old & PTE_PRESENT) != 0) {
+        pmap_pv_note(page, old);
+        unlinked = pmap_pv_unlink(page, pmap, va);
+    }
+    spin_unlock(lock);
+    if (unlinked != NULL) {
+        kmem_cache_free(&pmap_pv_cache, unlinked);
+    }
+    return old;
+}
+
+/* The mapping after `previous` (NULL: the first); NULL at the end. */
+static struct pv_entry *pmap_pv_next(struct vm_page *page, struct pv_entry *previous)
+{
+    if (previous == NULL) {
+        return page->pv.pmap != NULL ? &page->pv : NULL;
+    }
+    return previous->next;
+}
+
+/* Remove the first mapping of the page. False when there is none. */
+static bool pmap_pv_remove_first(struct vm_page *page)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+    struct pv_entry *unlinked;
+    uint64_t *directory_entry;
+    uint64_t *entry;
+    struct pmap *pmap;
+    uint64_t va;
+
+    spin_lock(lock);
+    pmap = page->pv.pmap;
+    va = page->pv.va & ~PV_FLAGS;
+    if (pmap == NULL) {
+        spin_unlock(lock);
+        return false;
+    }
+    entry = pmap_find_entry(pmap, va, &directory_entry);
+    pmap_pv_note(page, atomic_exchange(entry, 0));
+    unlinked = pmap_pv_unlink(page, pmap, va);
+    atomic_dec(&pmap->resident);
+    /* Flushed with the lock held: once it is released the address space may be destroyed. */
+    pmap_flush_range(pmap, va, va + PAGE_SIZE);
+    atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
+    spin_unlock(lock);
+    if (unlinked != NULL) {
+        kmem_cache_free(&pmap_pv_cache, unlinked);
+    }
+    return true;
+}
+
+/* Clear and set bits in the entry of every mapping, and invalidate where that changed something. */
+static void pmap_pv_change_bits(struct vm_page *page, uint64_t clear, uint64_t set)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+
+    spin_lock(lock);
+    for (struct pv_entry *pv = pmap_pv_next(page, NULL); pv != NULL; pv = pmap_pv_next(page, pv)) {
+        uint64_t va = pv->va & ~PV_FLAGS;
+        uint64_t *directory_entry;
+        uint64_t *entry = pmap_find_entry(pv->pmap, va, &directory_entry);
+        uint64_t cleared = atomic_fetch_and(entry, ~clear) & clear;
+        uint64_t added = set & ~atomic_fetch_or(entry, set);
+
+        if ((cleared | added) != 0) {
+            pmap_flush_range(pv->pmap, va, va + PAGE_SIZE);
+        }
+    }
+    spin_unlock(lock);
+}
+
+void pmap_page_protect(struct vm_page *page, vm_prot_t prot)
+{
+    uint64_t clear = (prot & VM_PROT_WRITE) == 0 ? PTE_WRITE : 0;
+    uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
+
+    if ((prot & VM_PROT_READ) == 0) {
+        while (pmap_pv_remove_first(page)) {
+        }
+        return;
+    }
+    pmap_pv_change_bits(page, clear, set);
+}
+
+/* Is the bit set in the page's memory of past mappings, or in any present one? */
+static bool pmap_pv_test(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+    bool found;
+
+    spin_lock(lock);
+    found = (page->pv.va & flag) != 0;
+    for (struct pv_entry *pv = pmap_pv_next(page, NULL); pv != NULL && !found; pv = pmap_pv_next(page, pv)) {
+        uint64_t *directory_entry;
+
+        found = (*pmap_find_entry(pv->pmap, pv->va & ~PV_FLAGS, &directory_entry) & pte_bit) != 0;
+    }
+    spin_unlock(lock);
+    return found;
+}
+
+static void pmap_pv_forget(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
+{
+    struct spinlock *lock = pmap_pv_lock(page);
+
+    pmap_pv_change_bits(page, pte_bit, 0);
+    spin_lock(lock);
+    page->pv.va &= ~flag;
+    spin_unlock(lock);
+}
+
+bool pmap_is_modified(struct vm_page *page)
+{
+    return pmap_pv_test(page, PV_MODIFIED, PTE_DIRTY);
+}
+
+void pmap_clear_modified(struct vm_page *page)
+{
+    pmap_pv_forget(page, PV_MODIFIED, PTE_DIRTY);
+}
+
+bool pmap_is_referenced(struct vm_page *page)
+{
+    return pmap_pv_test(page, PV_REFERENCED, PTE_ACCESSED);
+}
+
+void pmap_clear_referenced(struct vm_page *page)
+{
+    pmap_pv_forget(page, PV_REFERENCED, PTE_ACCESSED);
+}

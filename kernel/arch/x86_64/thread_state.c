@@ -1,0 +1,202 @@
+/* thread_state.c - registers of threads, by flavor. Selectors are always the user's; of the flags only those a user program may change are taken. */
+#include "arch/thread_state.h"
+
+#include "arch/cpu_features.h"
+#include "arch/cpu_setup.h"
+#include "arch/fpu.h"
+#include "arch/interrupt.h"
+#include "arch/io.h"
+#include "arch/layout.h"
+#include "kern/atomic.h"
+#include "kern/string.h"
+#include "kern/thread.h"
+
+#define RFLAGS_USER 0x250dd5u /* CF PF AF ZF SF TF DF OF AC NT ID: what user mode may set */
+#define RFLAGS_ALWAYS 0x202u  /* bit 1 and IF */
+#define FXSAVE_SIZE 512u
+
+static void thread_state_get_general(const struct trap_frame *r, struct i386_thread_state *s)
+{
+    *s = (struct i386_thread_state){
+        .r8 = r->r8,   .r9 = r->r9,   .r10 = r->r10, .r11 = r->r11, .r12 = r->r12,    .r13 = r->r13,
+        .r14 = r->r14, .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp,    .rsp = r->rsp,
+        .rbx = r->rbx, .rdx = r->rdx, .rcx = r->rcx, .rax = r->rax, .rip = r->rip,    .cs = SELECTOR_USER_CODE,
+        .rfl = r->rflags, .ursp = r->rsp, .ss = SELECTOR_USER_DATA,
+    };
+}
+
+static kern_return_t thread_state_set_general(struct thread *thread, const struct i386_thread_state *s)
+{
+    struct trap_frame *r = &thread->pcb.regs;
+
+    if (s->rip >= VM_MAX_ADDRESS) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    *r = (struct trap_frame){
+        .r8 = s->r8,   .r9 = s->r9,   .r10 = s->r10, .r11 = s->r11, .r12 = s->r12, .r13 = s->r13,
+        .r14 = s->r14, .r15 = s->r15, .rdi = s->rdi, .rsi = s->rsi, .rbp = s->rbp, .rbx = s->rbx,
+        .rdx = s->rdx, .rcx = s->rcx, .rax = s->rax, .rip = s->rip, .rsp = s->ursp,
+        .cs = SELECTOR_USER_CODE, .ss = SELECTOR_USER_DATA,
+        .rflags = (s->rfl & RFLAGS_USER) | RFLAGS_ALWAYS,
+    };
+    thread->pcb.return_by_iret = true;
+    if (thread != current_thread()) {
+        atomic_fetch_or(&thread->flags, THREAD_FLAG_RAX_SET);
+    }
+    return KERN_SUCCESS;
+}
+
+/* Have the registers that live in the processor in the pcb of the current thread, or put them back. */
+static void thread_state_sync(struct thread *thread, bool to_pcb)
+{
+    uint64_t flags = interrupt_save_disable();
+
+    if (thread == current_thread() && to_pcb) {
+        fpu_save(&thread->pcb);
+        if (cpu_features.fsgsbase) {
+            thread->pcb.fs_base = rdmsr(MSR_FS_BASE);
+            thread->pcb.gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+        }
+    } else if (thread == current_thread()) {
+        fpu_load(&thread->pcb);
+        wrmsr(MSR_FS_BASE, thread->pcb.fs_base);
+        wrmsr(MSR_KERNEL_GS_BASE, thread->pcb.gs_base);
+    }
+    interrupt_restore(flags);
+}
+
+uint64_t thread_state_xfloat_size(void)
+{
+    return sizeof(struct i386_xfloat_state) + fpu_state_size();
+}
+
+/* FNSAVE form of the x87 registers from FXSAVE form. */
+static void thread_state_get_float(struct thread *thread, struct i386_float_state *s)
+{
+    const uint8_t *fx = fpu_state(&thread->pcb);
+    uint32_t *words = (uint32_t *)s->hw_state;
+    uint8_t tags = fx[4];
+
+    memset(s, 0, sizeof(*s));
+    s->fpkind = FP_387FX;
+    s->initialized = 1;
+    words[0] = 0xffff0000u | *(const uint16_t *)fx;
+    words[1] = 0xffff0000u | *(const uint16_t *)(fx + 2);
+    words[2] = 0xffff0000u;
+    for (unsigned i = 0; i < 8; i++) {
+        words[2] |= (tags >> i & 1) != 0 ? 0u : 3u << 2 * i; /* valid or empty */
+        memcpy(s->hw_state + 28 + 10 * i, fx + 32 + 16 * i, 10);
+    }
+}
+
+static kern_return_t thread_state_set_float(struct thread *thread, const struct i386_float_state *s)
+{
+    uint8_t *fx = fpu_state(&thread->pcb);
+    const uint32_t *words = (const uint32_t *)s->hw_state;
+
+    *(uint16_t *)fx = (uint16_t)words[0];
+    *(uint16_t *)(fx + 2) = (uint16_t)words[1];
+    fx[4] = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        fx[4] |= (words[2] >> 2 * i & 3) != 3 ? 1u << i : 0;
+        memcpy(fx + 32 + 16 * i, s->hw_state + 28 + 10 * i, 10);
+    }
+    if (cpu_features.xsave) {
+        *(uint64_t *)(fx + FXSAVE_SIZE) |= 1;
+    }
+    return KERN_SUCCESS;
+}
+
+static void thread_state_get_xfloat(struct thread *thread, struct i386_xfloat_state *s)
+{
+    *s = (struct i386_xfloat_state){FP_387X, 1, 0, cpu_features.xsave ? 1 : 0};
+    memcpy(s->hw_state, fpu_state(&thread->pcb), fpu_state_size());
+}
+
+kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t state, mach_msg_type_number_t *count)
+{
+    mach_msg_type_number_t needed = 0;
+
+    thread_state_sync(thread, true);
+    switch (flavor) {
+    case i386_THREAD_STATE:
+    case i386_REGS_SEGS_STATE:
+        needed = i386_THREAD_STATE_COUNT;
+        if (*count >= needed) {
+            thread_state_get_general(&thread->pcb.regs, (struct i386_thread_state *)state);
+        }
+        break;
+    case i386_FSGS_BASE_STATE:
+        needed = i386_FSGS_BASE_STATE_COUNT;
+        if (*count >= needed) {
+            *(struct i386_fsgs_base_state *)state =
+                (struct i386_fsgs_base_state){thread->pcb.fs_base, thread->pcb.gs_base};
+        }
+        break;
+    case i386_FLOAT_STATE:
+        needed = i386_FLOAT_STATE_COUNT;
+        if (*count >= needed) {
+            thread_state_get_float(thread, (struct i386_float_state *)state);
+        }
+        break;
+    case i386_XFLOAT_STATE:
+        needed = (mach_msg_type_number_t)(thread_state_xfloat_size() / sizeof(natural_t));
+        if (*count >= needed) {
+            thread_state_get_xfloat(thread, (struct i386_xfloat_state *)state);
+        }
+        break;
+    default:
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (*count < needed) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    *count = needed;
+    return KERN_SUCCESS;
+}
+
+static kern_return_t thread_state_set_bases(struct thread *thread, const struct i386_fsgs_base_state *s)
+{
+    if (s->fs_base >= VM_MAX_ADDRESS || s->gs_base >= VM_MAX_ADDRESS) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    thread->pcb.fs_base = s->fs_base;
+    thread->pcb.gs_base = s->gs_base;
+    return KERN_SUCCESS;
+}
+
+kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_t *state, mach_msg_type_number_t count)
+{
+    kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+    thread_state_sync(thread, true);
+    switch (flavor) {
+    case i386_THREAD_STATE:
+    case i386_REGS_SEGS_STATE:
+        if (count >= i386_THREAD_STATE_COUNT) {
+            kr = thread_state_set_general(thread, (const struct i386_thread_state *)state);
+        }
+        break;
+    case i386_FSGS_BASE_STATE:
+        if (count >= i386_FSGS_BASE_STATE_COUNT) {
+            kr = thread_state_set_bases(thread, (const struct i386_fsgs_base_state *)state);
+        }
+        break;
+    case i386_FLOAT_STATE:
+        if (count >= i386_FLOAT_STATE_COUNT) {
+            kr = thread_state_set_float(thread, (const struct i386_float_state *)state);
+        }
+        break;
+    case i386_XFLOAT_STATE:
+        if (count * sizeof(natural_t) >= thread_state_xfloat_size()) {
+            const struct i386_xfloat_state *s = (const struct i386_xfloat_state *)state;
+
+            kr = fpu_set_state(&thread->pcb, s->hw_state, fpu_state_size()) ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+        }
+        break;
+    default:
+        break;
+    }
+    thread_state_sync(thread, false);
+    return kr;
+}

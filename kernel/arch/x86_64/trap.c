@@ -1,0 +1,271 @@
+/* trap.c - interrupts and exceptions, from user mode and from the kernel itself.
+ *
+ * From user mode `frame` is the current thread's pcb; from the kernel it is on the stack in use. Exceptions of user mode become Mach exceptions. An
+ * exception of the kernel is a page fault at a user address inside one of the copy routines of entry.asm (the exception table says where to go
+ * on), or it is a bug and the machine stops. */
+#include <mach/exception.h>
+#include <mach/vm_prot.h>
+
+#include "arch/apic.h"
+#include "arch/backtrace.h"
+#include "arch/cpu.h"
+#include "arch/interrupt.h"
+#include "arch/io.h"
+#include "arch/ipi.h"
+#include "arch/irq.h"
+#include "arch/layout.h"
+#include "arch/pcb.h"
+#include "arch/pmap_flush.h"
+#include "arch/trap.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/emulation.h"
+#include "kern/exception.h"
+#include "kern/printf.h"
+#include "kern/sched.h"
+#include "kern/stack.h"
+#include "kern/task.h"
+#include "kern/thread.h"
+#include "kern/timer.h"
+#include "vm/vm_fault.h"
+
+#define VECTOR_DIVIDE 0
+#define VECTOR_DEBUG 1
+#define VECTOR_NMI 2
+#define VECTOR_BREAKPOINT 3
+#define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_EXCEPTION_LAST 31
+
+#define FAULT_WRITE 2u
+#define FAULT_FETCH 16u
+
+/* What an exception of user mode becomes. Vectors not named are general protection faults to the thread. */
+struct trap_exception {
+    int exception;
+    int code;
+    const char *what;
+};
+
+static const struct trap_exception trap_exceptions[VECTOR_EXCEPTION_LAST + 1] = {
+    [0] = {EXC_ARITHMETIC, EXC_I386_DIV, "division by zero"},
+    [1] = {EXC_BREAKPOINT, EXC_I386_SGL, "single step or hardware breakpoint"},
+    [3] = {EXC_BREAKPOINT, EXC_I386_BPT, "breakpoint"},
+    [4] = {EXC_ARITHMETIC, EXC_I386_INTO, "overflow trap"},
+    [5] = {EXC_ARITHMETIC, EXC_I386_BOUND, "bound range exceeded"},
+    [6] = {EXC_BAD_INSTRUCTION, EXC_I386_INVOP, "invalid instruction"},
+    [7] = {EXC_ARITHMETIC, EXC_I386_NOEXT, "no floating-point unit"},
+    [9] = {EXC_ARITHMETIC, EXC_I386_EXTOVR, "floating-point overrun"},
+    [10] = {EXC_BAD_INSTRUCTION, EXC_I386_INVTSSFLT, "invalid task state segment"},
+    [11] = {EXC_BAD_INSTRUCTION, EXC_I386_SEGNPFLT, "segment not present"},
+    [12] = {EXC_BAD_INSTRUCTION, EXC_I386_STKFLT, "stack segment fault (address not canonical)"},
+    [13] = {EXC_BAD_INSTRUCTION, EXC_I386_GPFLT, "general protection fault (privileged instruction or bad address)"},
+    [16] = {EXC_ARITHMETIC, EXC_I386_EXTERR, "floating-point error"},
+    [17] = {EXC_BAD_INSTRUCTION, EXC_I386_ALIGNFLT, "alignment check"},
+    [19] = {EXC_ARITHMETIC, EXC_I386_SSEEXTERR, "SIMD floating-point error"},
+};
+
+/* A fault at `instruction` of the kernel goes on at `fixup`. */
+struct trap_fixup {
+    uint64_t instruction;
+    uint64_t fixup;
+};
+
+extern const struct trap_fixup exception_table_start[], exception_table_end[];
+
+static vm_prot_t trap_fault_access(uint64_t error)
+{
+    return (error & FAULT_WRITE) != 0   ? VM_PROT_READ | VM_PROT_WRITE
+           : (error & FAULT_FETCH) != 0 ? VM_PROT_READ | VM_PROT_EXECUTE
+                                        : VM_PROT_READ;
+}
+
+static const char *trap_fault_phrase(uint64_t error)
+{
+    return (error & FAULT_WRITE) != 0   ? "write to bad address"
+           : (error & FAULT_FETCH) != 0 ? "execution of bad address"
+                                        : "read of bad address";
+}
+
+static void trap_user_page_fault(struct trap_frame *frame, uint64_t address)
+{
+    vm_prot_t access = trap_fault_access(frame->error);
+    kern_return_t kr = KERN_INVALID_ADDRESS;
+
+    if (address < VM_MAX_ADDRESS) {
+        kr = vm_fault(current_task()->map, address, access);
+    }
+    if (kr != KERN_SUCCESS) {
+        exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address, trap_fault_phrase(frame->error));
+    }
+}
+
+static void trap_user_exception(struct trap_frame *frame)
+{
+    const struct trap_exception *e = &trap_exceptions[frame->vector];
+
+    if (e->what == NULL) {
+        e = &trap_exceptions[13];
+    }
+    exception_raise_current(e->exception, e->code, (int64_t)frame->error, e->what);
+}
+
+/* An interrupt, from either mode. Interrupts off. */
+static void trap_interrupt(uint64_t vector, bool user)
+{
+    struct cpu *cpu = cpu_current();
+
+    cpu->interrupt_depth++;
+    if (vector == VECTOR_TIMER) {
+        apic_end_of_interrupt();
+        if (timer_interrupt()) {
+            sched_tick(user);
+        }
+    } else if (vector == VECTOR_RESCHED) {
+        apic_end_of_interrupt();
+        sched_interrupt();
+    } else if (vector == VECTOR_FLUSH) {
+        apic_end_of_interrupt();
+        pmap_flush_interrupt();
+    } else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
+        irq_interrupt((uint32_t)vector);
+    }
+    cpu->interrupt_depth--;
+}
+
+void trap_from_user(struct trap_frame *frame)
+{
+    uint64_t address;
+
+    if (frame->vector > VECTOR_EXCEPTION_LAST) {
+        trap_interrupt(frame->vector, true);
+        return;
+    }
+    address = read_cr2();
+    interrupt_enable();
+    if (frame->vector == VECTOR_PAGE_FAULT) {
+        trap_user_page_fault(frame, address);
+    } else {
+        trap_user_exception(frame);
+    }
+}
+
+static bool trap_find_fixup(struct trap_frame *frame, uint64_t *fixup)
+{
+    for (const struct trap_fixup *f = exception_table_start; f < exception_table_end; f++) {
+        if (f->instruction == frame->rip) {
+            *fixup = f->fixup;
+            return true;
+        }
+    }
+    return false;
+}
+
+static _Noreturn void trap_kernel_bug(struct trap_frame *frame, uint64_t address)
+{
+    interrupt_disable();
+    panic_frame(frame, "kernel %s (vector %lu, error %lx) at rip %lx, address %lx",
+                frame->vector == VECTOR_PAGE_FAULT ? "page fault"
+                : frame->vector <= VECTOR_EXCEPTION_LAST && trap_exceptions[frame->vector].what != NULL
+                    ? trap_exceptions[frame->vector].what
+                    : "exception",
+                frame->vector, frame->error, frame->rip, address);
+}
+
+/* A page fault of the kernel at a user address inside a copy routine. */
+static bool trap_kernel_user_fault(struct trap_frame *frame, uint64_t address)
+{
+    uint64_t fixup;
+
+    if (address >= VM_MAX_ADDRESS || !trap_find_fixup(frame, &fixup) || current_task()->map == NULL ||
+        cpu_preempt_count() != 0 || (frame->rflags & RFLAGS_IF) == 0) {
+        return false;
+    }
+    interrupt_enable();
+    if (vm_fault(current_task()->map, address, trap_fault_access(frame->error)) != KERN_SUCCESS) {
+        frame->rip = fixup;
+    }
+    interrupt_disable();
+    return true;
+}
+
+void trap_from_kernel(struct trap_frame *frame)
+{
+    uint64_t address = read_cr2();
+
+    if (frame->vector > VECTOR_EXCEPTION_LAST) {
+        trap_interrupt(frame->vector, false);
+        if ((cpu_ast() & AST_RESCHED) != 0 && cpu_preempt_count() == 0 && cpu_current()->interrupt_depth == 0 &&
+            (frame->rflags & RFLAGS_IF) != 0) {
+            sched_preempt();
+            interrupt_disable();
+        }
+        return;
+    }
+    if (frame->vector == VECTOR_PAGE_FAULT && trap_kernel_user_fault(frame, address)) {
+        return;
+    }
+    trap_kernel_bug(frame, address);
+}
+
+void trap_nmi(struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_NMI) {
+        if (panic_is_under_way()) {
+            panic_stop_this_cpu();
+        }
+        return;
+    }
+    if (frame->vector == VECTOR_DOUBLE_FAULT && stack_is_guard(read_cr2())) {
+        panic_frame(frame, "kernel stack overflow at rip %lx, stack pointer %lx", frame->rip, frame->rsp);
+    }
+    trap_kernel_bug(frame, read_cr2());
+}
+
+void trap_ast(void)
+{
+    struct cpu *cpu = cpu_current();
+
+    if ((cpu->ast & AST_RESCHED) != 0) {
+        sched_preempt();
+        cpu = cpu_current();
+    }
+    if ((atomic_load(&cpu->ast) & AST_THREAD) != 0) {
+        atomic_fetch_and(&cpu->ast, ~AST_THREAD);
+        thread_ast();
+    }
+}
+
+void trap_syscall_result(uint64_t result)
+{
+    struct thread *self = current_thread();
+
+    if ((atomic_load(&self->flags) & THREAD_FLAG_RAX_SET) != 0) {
+        atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET);
+        return;
+    }
+    self->pcb.regs.rax = result;
+}
+
+void trap_emulate(struct trap_frame *frame)
+{
+    vm_address_t handler = frame->rax <= 0x7fffffff ? emulation_lookup((uint32_t)frame->rax) : 0;
+
+    if (handler == 0) {
+        trap_bad_number();
+        return;
+    }
+    frame->rcx = frame->rip;
+    frame->rip = handler;
+}
+
+void trap_bad_number(void)
+{
+    exception_raise_current(EXC_BAD_INSTRUCTION, EXC_I386_INVOP, 0, "system call with a number that does not exist");
+}
+
+void trap_bad_stack(void)
+{
+    exception_raise_current(EXC_BAD_ACCESS, KERN_INVALID_ADDRESS, (int64_t)current_thread()->pcb.regs.rsp,
+                            "system call arguments on an unreadable stack");
+}

@@ -1,0 +1,256 @@
+/* hardware.c - interrupt lines and device memory for user tasks (hardware.defs).
+ *
+ * An interrupt is delivered once per irq_wait(): the line is masked when it fires, a kernel thread sends device_intr_notify to the send-once right of
+ * the call, and the next call unmasks the line. A driver that dies just never asks again.
+ * Locks: DEVICE, interrupts off: the interrupt itself only marks the line and wakes the thread. */
+#include "device/hardware.h"
+
+#include <mach/hardware.h>
+
+#include "arch/boot_info.h"
+#include "arch/cpu.h"
+#include "arch/irq.h"
+#include "device_notify_kernel_user.h"
+#include "hardware_kernel_server.h"
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/host.h"
+#include "kern/kobject.h"
+#include "kern/string.h"
+#include "kern/thread.h"
+#include "kern/trace.h"
+#include "kern/waitq.h"
+#include "vm/vm_map.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+
+#define IRQ_MAX 128
+
+/* One per line that was ever asked for; lines are few, so these stay. Keys: [H] hardware_lock, [I] immutable */
+struct hardware_irq {
+    uint32_t line;           /* [I] */
+    struct ipc_port *port;   /* [I] */
+    struct ipc_port *notify; /* [H] send-once right to tell, or NULL */
+    int id;                  /* [H] what the message says */
+    bool fired;              /* [H] to be told by the thread */
+    bool attached;           /* [H] */
+};
+
+static struct spinlock hardware_lock = SPINLOCK_INITIALIZER(LOCK_RANK_DEVICE, "hardware");
+static struct hardware_irq hardware_irqs[IRQ_MAX];
+static struct waitq hardware_waitq;
+
+bool hardware_is_port(struct ipc_port *port)
+{
+    return IP_VALID(port) && port->kobject_type == KOBJECT_HARDWARE;
+}
+
+struct hardware_irq *convert_port_to_irq(struct ipc_port *port)
+{
+    return IP_VALID(port) && port->kobject_type == KOBJECT_IRQ ? port->kobject : NULL;
+}
+
+struct ipc_port *convert_irq_to_port(struct hardware_irq *irq)
+{
+    return irq != NULL ? ipc_port_make_send(irq->port) : IP_NULL;
+}
+
+void hardware_irq_unref(struct hardware_irq *irq)
+{
+    (void)irq; /* lines are never freed */
+}
+
+/* In interrupt context; the line is masked. */
+static void hardware_fired(void *argument)
+{
+    struct hardware_irq *irq = argument;
+    uint64_t flags = spin_lock_irqsave(&hardware_lock);
+
+    irq->fired = true;
+    spin_unlock_irqrestore(&hardware_lock, flags);
+    trace(TRACE_IRQ, irq->line, 0);
+    waitq_wake_one(&hardware_waitq, WAIT_OK);
+}
+
+/* Tell who waits for a line that has fired. False when none has. */
+static bool hardware_deliver_one(void)
+{
+    struct ipc_port *notify = NULL;
+    uint64_t flags = spin_lock_irqsave(&hardware_lock);
+    int id = 0;
+
+    for (unsigned i = 0; i < irq_line_count() && notify == NULL; i++) {
+        struct hardware_irq *irq = &hardware_irqs[i];
+
+        if (irq->fired && irq->notify != NULL) {
+            notify = irq->notify;
+            id = irq->id;
+            irq->notify = NULL;
+            irq->fired = false;
+        }
+    }
+    spin_unlock_irqrestore(&hardware_lock, flags);
+    if (notify == NULL) {
+        return false;
+    }
+    device_intr_notify(notify, id);
+    return true;
+}
+
+static void hardware_thread(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        waitq_assert_wait(&hardware_waitq, false, 0);
+        if (hardware_deliver_one()) {
+            waitq_cancel_wait(&hardware_waitq);
+        } else {
+            waitq_block(&hardware_waitq);
+        }
+    }
+}
+
+void hardware_init(void)
+{
+    struct thread *thread;
+
+    waitq_init(&hardware_waitq, "interrupts");
+    thread = thread_create_kernel("interrupts", hardware_thread, NULL, 0);
+    thread->wait = THREAD_CLAIMED;
+    thread_setrun(thread);
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (not the hardware port), KERN_RESOURCE_SHORTAGE (the kernel uses the line). */
+kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *irq)
+{
+    struct hardware_irq *entry;
+    struct ipc_port *port;
+    uint64_t flags;
+
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    if (line < 0 || line >= IRQ_MAX || irq_from_isa((uint32_t)line) >= irq_line_count()) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    entry = &hardware_irqs[irq_from_isa((uint32_t)line)];
+    port = ipc_port_alloc_kernel(KOBJECT_IRQ, entry);
+    if (port == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    flags = spin_lock_irqsave(&hardware_lock);
+    if (entry->port == NULL) {
+        entry->line = irq_from_isa((uint32_t)line);
+        entry->port = port;
+        port = NULL;
+    }
+    spin_unlock_irqrestore(&hardware_lock, flags);
+    if (port != NULL) {
+        ipc_port_destroy_kernel(port); /* the line had one */
+    }
+    *irq = entry;
+    ipc_port_release_send(hardware);
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no right), KERN_RESOURCE_SHORTAGE (somebody else waits, or the kernel uses the line). */
+kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
+{
+    kern_return_t kr = KERN_SUCCESS;
+    bool attach;
+    uint64_t flags;
+
+    if (!IP_VALID(notify)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    flags = spin_lock_irqsave(&hardware_lock);
+    if (irq->notify != NULL) {
+        spin_unlock_irqrestore(&hardware_lock, flags);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    irq->notify = notify;
+    irq->id = id;
+    attach = !irq->attached;
+    irq->attached = true;
+    spin_unlock_irqrestore(&hardware_lock, flags);
+    if (attach) {
+        kr = irq_attach(irq->line, hardware_fired, irq);
+    } else if (!irq->fired) {
+        irq_unmask(irq->line);
+    }
+    if (kr != KERN_SUCCESS) {
+        flags = spin_lock_irqsave(&hardware_lock);
+        irq->notify = NULL;
+        irq->attached = false;
+        spin_unlock_irqrestore(&hardware_lock, flags);
+        return kr;
+    }
+    if (irq->fired) {
+        waitq_wake_one(&hardware_waitq, WAIT_OK);
+    }
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS, KERN_INVALID_ARGUMENT (memory that is not a device's, or a bad size), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys, vm_size_t size, int cache, vm_address_t *address)
+{
+    uint64_t start = (uint64_t)phys & ~PAGE_MASK;
+    uint64_t end;
+    struct vm_map_request request = {
+        .anywhere = true,
+        .protection = VM_PROT_READ | VM_PROT_WRITE,
+        .max_protection = VM_PROT_READ | VM_PROT_WRITE,
+        .inheritance = VM_INHERIT_NONE,
+    };
+    kern_return_t kr;
+
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    if (size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE || size > DIRECT_MAP_SIZE - (uint64_t)phys ||
+        cache < HARDWARE_CACHE_NONE || cache > HARDWARE_CACHE_NORMAL) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    end = ((uint64_t)phys + size + PAGE_MASK) & ~PAGE_MASK;
+    for (uint64_t page = start; page < end; page += PAGE_SIZE) {
+        if (vm_page_from_phys(page) != NULL) {
+            return KERN_INVALID_ARGUMENT; /* ordinary memory is never handed out this way */
+        }
+    }
+    request.size = end - start;
+    request.object = vm_object_create_device(start, end - start,
+                                             cache == HARDWARE_CACHE_NONE              ? PMAP_NOCACHE
+                                             : cache == HARDWARE_CACHE_WRITE_COMBINING ? PMAP_WC
+                                                                                       : 0);
+    if (request.object == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    *address = 0;
+    kr = vm_map_enter(map, address, &request);
+    if (kr != KERN_SUCCESS) {
+        vm_object_unref(request.object);
+        return kr;
+    }
+    *address += (uint64_t)phys & PAGE_MASK;
+    ipc_port_release_send(hardware);
+    return KERN_SUCCESS;
+}
+
+kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t info, mach_msg_type_number_t *count)
+{
+    const struct boot_framebuffer *f = &boot_info.framebuffer;
+
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    info[HARDWARE_FRAMEBUFFER_PHYS] = (int64_t)f->phys;
+    info[HARDWARE_FRAMEBUFFER_PITCH] = f->pitch;
+    info[HARDWARE_FRAMEBUFFER_WIDTH] = f->width;
+    info[HARDWARE_FRAMEBUFFER_HEIGHT] = f->height;
+    info[HARDWARE_FRAMEBUFFER_BITS] = f->bits_per_pixel;
+    info[HARDWARE_FRAMEBUFFER_TYPE] = f->type;
+    *count = HARDWARE_FRAMEBUFFER_COUNT;
+    ipc_port_release_send(hardware);
+    return KERN_SUCCESS;
+}

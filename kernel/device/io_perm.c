@@ -1,0 +1,136 @@
+/* io_perm.c - rights to ranges of I/O ports (mach_i386.defs), granted to tasks through the bitmap in each processor's TSS.
+ *
+ * A task with I/O ports has a bitmap of its own; it is copied into the TSS when a thread of another task with ports runs after it, and the TSS shows
+ * none while a task without ports runs. A right exists as long as its port; withdrawing it from a task is a call. */
+#include "device/io_perm.h"
+
+#include "arch/cpu.h"
+#include "arch/cpu_setup.h"
+#include "device/hardware.h"
+#include "ipc/ipc_port.h"
+#include "kern/atomic.h"
+#include "kern/kobject.h"
+#include "kern/string.h"
+#include "kern/task.h"
+#include "mach_i386_kernel_server.h"
+#include "vm/slab.h"
+
+#define IO_PERM_NONE (sizeof(struct tss))
+
+/* A range of ports; lives as long as the right to it. */
+struct io_perm {
+    uint16_t from, to; /* [I] inclusive */
+    uint32_t refs;     /* [a] */
+    struct ipc_port *port; /* [I] */
+};
+
+struct io_perm *convert_port_to_io_perm(struct ipc_port *port)
+{
+    struct io_perm *io_perm = NULL;
+
+    if (!IP_VALID(port)) {
+        return NULL;
+    }
+    spin_lock(&port->lock);
+    if (port->active && port->kobject_type == KOBJECT_IO_RANGE) {
+        io_perm = port->kobject;
+        atomic_inc(&io_perm->refs);
+    }
+    spin_unlock(&port->lock);
+    return io_perm;
+}
+
+struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm)
+{
+    struct ipc_port *port = ipc_port_make_send(io_perm->port);
+
+    io_perm_unref(io_perm);
+    return port;
+}
+
+void io_perm_unref(struct io_perm *io_perm)
+{
+    if (atomic_dec_and_test(&io_perm->refs)) {
+        kfree(io_perm, sizeof(*io_perm));
+    }
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not the hardware port, or an empty range), KERN_RESOURCE_SHORTAGE. */
+kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_port_t to, io_perm_t *result)
+{
+    struct io_perm *io_perm;
+
+    if (!hardware_is_port(master) || from > to) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    io_perm = kalloc(sizeof(*io_perm));
+    if (io_perm == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    *io_perm = (struct io_perm){from, to, 2, NULL}; /* one for the port, one for the caller */
+    io_perm->port = ipc_port_alloc_kernel(KOBJECT_IO_RANGE, io_perm);
+    if (io_perm->port == NULL) {
+        kfree(io_perm, sizeof(*io_perm));
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    *result = io_perm;
+    ipc_port_release_send(master);
+    return KERN_SUCCESS;
+}
+
+/* Make the TSS of this processor show the ports of the task. Interrupts off. */
+void io_perm_switch(struct cpu *cpu, struct task *task)
+{
+    if (task->io_bitmap == NULL) {
+        cpu->tss->io_map_base = IO_PERM_NONE;
+        return;
+    }
+    if (cpu->io_task_id != task->id || cpu->io_version != task->io_version) {
+        memcpy(cpu->tss->io_bitmap, task->io_bitmap, TSS_IO_BITMAP_SIZE);
+        cpu->io_task_id = task->id;
+        cpu->io_version = task->io_version;
+    }
+    cpu->tss->io_map_base = __builtin_offsetof(struct tss, io_bitmap);
+}
+
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Threads of the task that run on other processors see the change when they are next switched to. */
+kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enable)
+{
+    uint8_t *fresh = kalloc(TSS_IO_BITMAP_SIZE);
+    uint64_t flags;
+
+    if (fresh == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    memset(fresh, 0xff, TSS_IO_BITMAP_SIZE);
+    spin_lock(&task->lock);
+    if (task->io_bitmap == NULL) {
+        task->io_bitmap = fresh;
+        fresh = NULL;
+    }
+    for (uint32_t port = io_perm->from; port <= io_perm->to; port++) {
+        if (enable) {
+            task->io_bitmap[port / 8] &= (uint8_t)~(1u << port % 8);
+        } else {
+            task->io_bitmap[port / 8] |= (uint8_t)(1u << port % 8);
+        }
+    }
+    task->io_version++;
+    spin_unlock(&task->lock);
+    if (fresh != NULL) {
+        kfree(fresh, TSS_IO_BITMAP_SIZE);
+    }
+    flags = interrupt_save_disable();
+    if (task == current_task()) {
+        io_perm_switch(cpu_current(), task);
+    }
+    interrupt_restore(flags);
+    return KERN_SUCCESS;
+}
+
+void io_perm_task_end(struct task *task)
+{
+    if (task->io_bitmap != NULL) {
+        kfree(task->io_bitmap, TSS_IO_BITMAP_SIZE);
+    }
+}

@@ -1,0 +1,13 @@
+/* io_perm.h - I/O ports of tasks. */
+#ifndef DEVICE_IO_PERM_H
+#define DEVICE_IO_PERM_H
+
+struct cpu;
+struct task;
+
+/* A thread of the task is about to run on this processor. Interrupts off. */
+void io_perm_switch(struct cpu *cpu, struct task *task);
+/* The task's structure is being freed. */
+void io_perm_task_end(struct task *task);
+
+#endif

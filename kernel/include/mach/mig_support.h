@@ -1,0 +1,203 @@
+/* mig_support.h - what stubs made by tools/mig need: checks they share, and the functions the
+ * user library provides. */
+#ifndef MACH_MIG_SUPPORT_H
+#define MACH_MIG_SUPPORT_H
+
+#include <mach/mig_errors.h>
+
+/* A descriptor's two words, and the 64-bit value of a slot, wherever they lie in a message. */
+static inline uint32_t mig_load32(const void *at)
+{
+    uint32_t value;
+    __builtin_memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static inline uint64_t mig_load64(const void *at)
+{
+    uint64_t value;
+    __builtin_memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static inline void mig_store32(void *at, uint32_t value)
+{
+    __builtin_memcpy(at, &value, sizeof(value));
+}
+
+static inline void mig_store64(void *at, uint64_t value)
+{
+    __builtin_memcpy(at, &value, sizeof(value));
+}
+
+/* Is the descriptor at this place of this type? The long form is the same 8 bytes, so its bit
+ * does not matter; nor does deallocate, which speaks of the sender's memory. */
+static inline int mig_type_is(const void *at, uint32_t word)
+{
+    const uint32_t ignored = MACH_MSG_TYPE_WORD_LONGFORM | MACH_MSG_TYPE_WORD_DEALLOCATE;
+    return ((mig_load32(at) ^ word) & ~ignored) == 0;
+}
+
+/* The same with the inline bit left to the sender. */
+static inline int mig_type_is_either(const void *at, uint32_t word)
+{
+    const uint32_t ignored = MACH_MSG_TYPE_WORD_LONGFORM | MACH_MSG_TYPE_WORD_DEALLOCATE |
+                             MACH_MSG_TYPE_WORD_INLINE;
+    return ((mig_load32(at) ^ word) & ~ignored) == 0;
+}
+
+static inline int mig_type_inline(const void *at)
+{
+    return (mig_load32(at) & MACH_MSG_TYPE_WORD_INLINE) != 0;
+}
+
+static inline uint32_t mig_type_number(const void *at)
+{
+    return mig_load32((const char *)at + 4);
+}
+
+/* The whole descriptor: its type, and how many elements follow. */
+static inline int mig_item_is(const void *at, uint32_t word, uint32_t number)
+{
+    return mig_type_is(at, word) && mig_type_number(at) == number;
+}
+
+/* One right of any kind, inline. */
+static inline int mig_port_item_is(const void *at)
+{
+    const uint32_t name = mig_load32(at) & 0xff;
+    return MACH_MSG_TYPE_PORT_ANY_RIGHT(name) &&
+           mig_item_is(at, MACH_MSG_TYPE_WORD(name, 64, MACH_MSG_TYPE_WORD_INLINE), 1);
+}
+
+static inline void mig_type_put(void *at, uint32_t word, uint32_t number)
+{
+    mig_store32(at, word);
+    mig_store32((char *)at + 4, number);
+}
+
+/* Does the string end within room bytes? */
+static inline int mig_string_ends(const void *string, uint64_t room)
+{
+    const char *text = (const char *)string;
+    for (uint64_t i = 0; i < room; i = i + 1) {
+        if (text[i] == '\0') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Copy a string into a field of room bytes: always ended, the rest of the field zero. Returns the
+ * bytes used with the NUL. */
+static inline uint32_t mig_string_put(void *field, const char *string, uint32_t room)
+{
+    char *to = (char *)field;
+    uint32_t length = 0;
+    while (length + 1 < room && string[length] != '\0') {
+        to[length] = string[length];
+        length = length + 1;
+    }
+    for (uint32_t i = length; i < room; i = i + 1) {
+        to[i] = '\0';
+    }
+    return length + 1;
+}
+
+/* Zero the bytes between used and the next multiple of 8; returns that multiple. */
+static inline uint64_t mig_pad(void *data, uint64_t used)
+{
+    uint64_t end = (used + 7) & ~(uint64_t)7;
+    for (uint64_t i = used; i < end; i = i + 1) {
+        ((char *)data)[i] = 0;
+    }
+    return end;
+}
+
+/* One line of the tables -server and -names make. */
+struct mig_name {
+    mach_msg_id_t id;
+    const char *subsystem;
+    const char *routine;
+};
+
+struct mig_server_routine {
+    mig_routine_t stub; /* NULL: no such routine */
+    const char *name;
+    mach_msg_size_t max_request; /* the longest request that can be right, in bytes */
+    mach_msg_size_t max_reply;   /* the longest reply, in bytes */
+};
+
+struct mig_server_subsystem {
+    const char *name;
+    mach_msg_id_t base;
+    uint32_t count;
+    mach_msg_size_t max_request;
+    mach_msg_size_t max_reply;
+    const struct mig_server_routine *routines;
+};
+
+/* The start of every reply: the code, its descriptor and the padding. */
+static inline void mig_reply_put(void *reply, kern_return_t code)
+{
+    char *bytes = (char *)reply;
+    mig_type_put(bytes + 32,
+                 MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_32, 32, MACH_MSG_TYPE_WORD_INLINE), 1);
+    mig_store32(bytes + 40, (uint32_t)code);
+    mig_store32(bytes + 44, 0);
+}
+
+#if !KERNEL
+MACH_BEGIN_DECLS
+/* The calling thread's reply port, a receive right; made when there is none. */
+mach_port_t mig_get_reply_port(void);
+/* The reply port may hold a stray message: destroy it, the next call makes another. */
+void mig_dealloc_reply_port(mach_port_t port);
+/* The reply port was used and is clean. */
+void mig_put_reply_port(mach_port_t port);
+/* Zero-filled page-aligned memory; *address is 0 when there is none. */
+void mig_allocate(vm_address_t *address, vm_size_t size);
+void mig_deallocate(vm_address_t address, vm_size_t size);
+MACH_END_DECLS
+
+/* A server did not take a request over: give back its rights and memory, but keep the right to
+ * reply with. The header then says that there is nothing left in the message. */
+static inline void mig_give_back(mach_msg_header_t *request)
+{
+    if (request->msgh_bits & MACH_MSGH_BITS_COMPLEX) {
+        mach_msg_bits_t bits = request->msgh_bits;
+        mach_port_name_t reply_port = request->msgh_remote_port;
+        request->msgh_bits = bits & ~MACH_MSGH_BITS_REMOTE_MASK;
+        request->msgh_remote_port = MACH_PORT_NAME_NULL;
+        mach_msg_destroy(request);
+        request->msgh_bits = bits & ~MACH_MSGH_BITS_COMPLEX;
+        request->msgh_remote_port = reply_port;
+    }
+}
+
+/* A request that takes no reply came with a right to reply: give that back too. */
+static inline void mig_give_back_reply_port(mach_msg_header_t *request)
+{
+    if (request->msgh_remote_port != MACH_PORT_NAME_NULL) {
+        mach_msg_bits_t bits = request->msgh_bits;
+        request->msgh_bits = bits & ~MACH_MSGH_BITS_COMPLEX;
+        mach_msg_destroy(request);
+        request->msgh_bits = bits & ~MACH_MSGH_BITS_REMOTE_MASK;
+        request->msgh_remote_port = MACH_PORT_NAME_NULL;
+    }
+}
+
+/* An RPC is over: the reply port is clean unless the reply may still come. */
+static inline void mig_reply_port_done(mach_port_t port, mach_msg_return_t result)
+{
+    if (result == MACH_MSG_SUCCESS ||
+        (result > MACH_SEND_IN_PROGRESS && result <= MACH_SEND_INVALID_HEADER &&
+         result != MACH_SEND_INVALID_REPLY)) {
+        mig_put_reply_port(port);
+    } else {
+        mig_dealloc_reply_port(port);
+    }
+}
+#endif
+
+#endif

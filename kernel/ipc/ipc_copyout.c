@@ -1,0 +1,330 @@
+/* ipc_copyout.c - messages to user space. See ipc_copyout.h. */
+#include "ipc/ipc_copyout.h"
+
+#include <stddef.h>
+
+#include "ipc/ipc_body.h"
+#include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_notify.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_right.h"
+#include "ipc/ipc_space.h"
+#include "kern/assert.h"
+#include "vm/slab.h"
+#include "vm/vm_map.h"
+
+static mach_msg_return_t ipc_copyout_error(kern_return_t kr)
+{
+    switch (kr) {
+    case KERN_SUCCESS:
+        return MACH_MSG_SUCCESS;
+    case KERN_RESOURCE_SHORTAGE:
+        return MACH_MSG_IPC_KERNEL;
+    default:
+        return MACH_MSG_IPC_SPACE;
+    }
+}
+
+/* --- body --- */
+
+static mach_msg_return_t ipc_copyout_inline(struct ipc_kmsg *kmsg, struct ipc_space *space,
+                                            const struct ipc_body_item *item)
+{
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    uint32_t i;
+
+    for (i = 0; i < item->number; i++) {
+        struct ipc_port *port = ipc_kmsg_port(kmsg, item->data[i]);
+        mach_port_name_t name;
+
+        ipc_kmsg_consume(kmsg, item->data[i]);
+        mr |= ipc_copyout_error(ipc_space_copyout_right(space, port, item->name, &name));
+        item->data[i] = name;
+    }
+    return mr;
+}
+
+/* Map a copy; what does not fit is discarded and the address is 0. */
+static mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy,
+                                         uint64_t *address)
+{
+    vm_offset_t where = 0;
+    kern_return_t kr = vm_map_copyout(map, &where, copy);
+
+    if (kr != KERN_SUCCESS) {
+        vm_copy_discard(copy);
+        *address = 0;
+        return kr == KERN_RESOURCE_SHORTAGE ? MACH_MSG_VM_KERNEL : MACH_MSG_VM_SPACE;
+    }
+    *address = where;
+    return MACH_MSG_SUCCESS;
+}
+
+/* Room for an array of names, in the kernel and in the receiver's map. NULL when there is none; *mr says which. */
+static mach_port_name_t *ipc_copyout_array_room(struct vm_map *map, uint32_t count,
+                                                uint64_t *address, mach_msg_return_t *mr)
+{
+    uint64_t size = (uint64_t)count * sizeof(mach_port_name_t);
+    mach_port_name_t *names = kalloc_zeroed(size);
+    struct vm_copy *copy = names != NULL ? vm_copy_from_kernel(names, size) : NULL;
+
+    *mr = copy != NULL ? ipc_copyout_map(map, copy, address) : MACH_MSG_VM_KERNEL;
+    if (*mr != MACH_MSG_SUCCESS && names != NULL) {
+        kfree(names, size);
+        names = NULL;
+    }
+    return names;
+}
+
+/* Memory is found first: without it the rights are destroyed, as there would be nowhere to say their names. */
+static mach_msg_return_t ipc_copyout_array(struct ipc_kmsg *kmsg, struct ipc_space *space,
+                                           struct vm_map *map, const struct ipc_body_item *item)
+{
+    uint64_t slot = *item->data;
+    struct ipc_port **ports = ipc_kmsg_ool_ports(kmsg, slot);
+    uint64_t size = (uint64_t)item->number * sizeof(mach_port_name_t);
+    mach_port_name_t *names;
+    mach_msg_return_t mr;
+    uint32_t i;
+
+    *item->data = 0;
+    if (ports == NULL) {
+        return MACH_MSG_SUCCESS;
+    }
+    names = ipc_copyout_array_room(map, item->number, item->data, &mr);
+    if (names == NULL) {
+        return mr; /* the slot still holds the rights: they go with the kmsg */
+    }
+    for (i = 0; i < item->number; i++) {
+        mr |= ipc_copyout_error(ipc_space_copyout_right(space, ports[i], item->name, &names[i]));
+    }
+    ipc_kmsg_consume(kmsg, slot);
+    kfree(ports, item->number * sizeof(*ports));
+    if (copyout(names, *item->data, size) != KERN_SUCCESS) {
+        mr |= MACH_MSG_VM_SPACE;
+    }
+    kfree(names, size);
+    return mr;
+}
+
+static mach_msg_return_t ipc_copyout_memory(struct ipc_kmsg *kmsg, struct vm_map *map,
+                                            const struct ipc_body_item *item)
+{
+    uint64_t slot = *item->data;
+    struct vm_copy *copy = ipc_kmsg_ool(kmsg, slot);
+
+    *item->data = 0;
+    if (copy == NULL) {
+        return MACH_MSG_SUCCESS;
+    }
+    ipc_kmsg_consume(kmsg, slot);
+    return ipc_copyout_map(map, copy, item->data);
+}
+
+static mach_msg_return_t ipc_copyout_body(struct ipc_kmsg *kmsg, struct ipc_space *space,
+                                          struct vm_map *map)
+{
+    mach_msg_header_t *header = ipc_kmsg_header(kmsg);
+    uint32_t offset = sizeof(*header);
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+
+    if ((header->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0) {
+        return MACH_MSG_SUCCESS;
+    }
+    while (offset < header->msgh_size) {
+        struct ipc_body_item item;
+
+        if (ipc_body_next(header, &offset, &item) != MACH_MSG_SUCCESS) {
+            break;
+        }
+        if (item.is_port && item.is_inline) {
+            mr |= ipc_copyout_inline(kmsg, space, &item);
+        } else if (item.is_port) {
+            mr |= ipc_copyout_array(kmsg, space, map, &item);
+        } else if (!item.is_inline) {
+            mr |= ipc_copyout_memory(kmsg, map, &item);
+        }
+    }
+    return mr;
+}
+
+/* --- header --- */
+
+/* The destination right has done its work: what the receiver calls the port, or its payload, goes where the message came in. */
+static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uint32_t reply_type)
+{
+    mach_msg_header_t *header = ipc_kmsg_header(kmsg);
+    struct ipc_port *port = kmsg->remote;
+    uint32_t type = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+    uint32_t local_type = type;
+    uint64_t local = MACH_PORT_NAME_NULL;
+    bool ours = false;
+
+    kmsg->remote = IP_NULL;
+    if (IP_VALID(port)) {
+        spin_lock(&port->lock);
+        ours = port->active && port->receiver == space;
+        if (ours) {
+            local = port->has_payload ? port->payload : port->receiver_name;
+            local_type = port->has_payload ? MACH_MSG_TYPE_PROTECTED_PAYLOAD : type;
+        }
+        spin_unlock(&port->lock);
+        if (type == MACH_MSG_TYPE_PORT_SEND_ONCE && ours) {
+            ipc_port_release_sonce(port);
+        } else {
+            ipc_port_release_right(port, type);
+        }
+    }
+    header->msgh_protected_payload = local;
+    header->msgh_bits = (header->msgh_bits & MACH_MSGH_BITS_COMPLEX) |
+                        MACH_MSGH_BITS(reply_type, local_type);
+}
+
+/* Ask for a dead-name notification on the reply right just delivered. Consumes the space's lock. */
+static void ipc_copyout_watch_reply(struct ipc_space *space, mach_port_name_t name,
+                                    struct ipc_port *notify_port)
+{
+    struct ipc_entry *entry = ipc_right_lookup(space, name);
+    struct ipc_port *notify;
+    struct ipc_port *previous;
+
+    if (entry == NULL || entry->request != NULL ||
+        (entry->bits & MACH_PORT_TYPE_PORT_RIGHTS) == 0) {
+        spin_unlock(&space->lock);
+        return;
+    }
+    notify = ipc_port_make_sonce(notify_port);
+    if (ipc_right_dnrequest(space, entry, false, notify, &previous) != KERN_SUCCESS) {
+        ipc_port_release_sonce(notify);
+    }
+}
+
+/* Is the notify argument a receive right? Locks: space's held. */
+static mach_msg_return_t ipc_copyout_check_notify(struct ipc_space *space, mach_port_name_t notify,
+                                                  struct ipc_port **port)
+{
+    struct ipc_entry *entry;
+
+    *port = IP_NULL;
+    if (notify == MACH_PORT_NAME_NULL) {
+        return MACH_MSG_SUCCESS;
+    }
+    entry = ipc_space_lookup(space, notify);
+    if (entry == NULL || (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0) {
+        return MACH_RCV_INVALID_NOTIFY;
+    }
+    *port = entry->port;
+    return MACH_MSG_SUCCESS;
+}
+
+/* Put the reply right into the receiver's space. On error it is still in the kmsg. */
+static mach_msg_return_t ipc_copyout_reply(struct ipc_kmsg *kmsg,
+                                           const struct ipc_copyout_target *target,
+                                           mach_port_name_t *name)
+{
+    struct ipc_space *space = target->space;
+    struct ipc_port *port = kmsg->local;
+    struct ipc_port *notify_port;
+    uint32_t type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
+    kern_return_t kr = KERN_INVALID_TASK;
+    mach_msg_return_t mr;
+
+    *name = port == IP_DEAD ? MACH_PORT_NAME_DEAD : MACH_PORT_NAME_NULL;
+    spin_lock(&space->lock);
+    mr = ipc_copyout_check_notify(space, target->notify, &notify_port);
+    if (mr != MACH_MSG_SUCCESS || !IP_VALID(port)) {
+        spin_unlock(&space->lock);
+        return mr;
+    }
+    if (space->active) {
+        kr = ipc_right_copyout(space, port, type, true, name);
+    }
+    if (kr == KERN_SUCCESS) {
+        kmsg->local = IP_NULL;
+    }
+    if (kr == KERN_SUCCESS && notify_port != IP_NULL) {
+        ipc_copyout_watch_reply(space, *name, notify_port);
+    } else {
+        spin_unlock(&space->lock);
+    }
+    if (kr == KERN_INVALID_CAPABILITY) {
+        *name = MACH_PORT_NAME_DEAD;
+        kmsg->local = IP_NULL;
+        ipc_port_unref(port);
+        kr = KERN_SUCCESS;
+    }
+    return kr == KERN_SUCCESS ? MACH_MSG_SUCCESS : MACH_RCV_HEADER_ERROR | ipc_copyout_error(kr);
+}
+
+/* Write the first `size` bytes (no more than the buffer has) and free the kmsg. */
+static mach_msg_return_t ipc_copyout_put(struct ipc_kmsg *kmsg, user_addr_t msg, uint32_t room,
+                                         uint32_t size, mach_msg_return_t mr)
+{
+    if (copyout(ipc_kmsg_header(kmsg), msg, size < room ? size : room) != KERN_SUCCESS) {
+        mr = MACH_RCV_INVALID_DATA;
+    }
+    /* What is left in it had nowhere to go. */
+    ipc_kmsg_destroy(kmsg);
+    return mr;
+}
+
+/* The message cannot be delivered: its header says which port it came in on, all it carried is destroyed. */
+static mach_msg_return_t ipc_copyout_header_only(struct ipc_kmsg *kmsg,
+                                                 const struct ipc_copyout_target *target,
+                                                 mach_msg_return_t mr)
+{
+    uint32_t reply_type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
+    mach_port_name_t reply =
+        kmsg->local == IP_DEAD ? MACH_PORT_NAME_DEAD : MACH_PORT_NAME_NULL;
+
+    ipc_kmsg_destroy_contents(kmsg);
+    ipc_copyout_dest(kmsg, target->space, reply_type);
+    kmsg->header.msgh_remote_port = reply;
+    return ipc_copyout_put(kmsg, target->msg, target->size, sizeof(kmsg->header), mr);
+}
+
+mach_msg_return_t ipc_copyout(struct ipc_kmsg *kmsg, const struct ipc_copyout_target *target)
+{
+    uint32_t reply_type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
+    mach_port_name_t reply;
+    mach_msg_return_t mr;
+
+    ipc_kmsg_credit(kmsg);
+    if (kmsg->header.msgh_size > target->size) {
+        return ipc_copyout_header_only(kmsg, target, MACH_RCV_TOO_LARGE);
+    }
+    mr = ipc_copyout_reply(kmsg, target, &reply);
+    if (mr != MACH_MSG_SUCCESS) {
+        return ipc_copyout_header_only(kmsg, target, mr);
+    }
+    ipc_copyout_dest(kmsg, target->space, reply_type);
+    kmsg->header.msgh_remote_port = reply;
+    mr = ipc_copyout_body(kmsg, target->space, target->map);
+    if (mr != MACH_MSG_SUCCESS) {
+        mr |= MACH_RCV_BODY_ERROR;
+    }
+    return ipc_copyout_put(kmsg, target->msg, target->size, kmsg->header.msgh_size, mr);
+}
+
+mach_msg_return_t ipc_copyout_pseudo(struct ipc_kmsg *kmsg, struct ipc_space *space,
+                                     struct vm_map *map, user_addr_t msg)
+{
+    mach_msg_header_t *header = ipc_kmsg_header(kmsg);
+    struct ipc_port *remote = kmsg->remote;
+    struct ipc_port *local = kmsg->local;
+    uint32_t remote_type = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+    uint32_t local_type = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+    mach_port_name_t name;
+    mach_msg_return_t mr;
+
+    ipc_kmsg_credit(kmsg);
+    kmsg->remote = IP_NULL;
+    kmsg->local = IP_NULL;
+    mr = ipc_copyout_error(ipc_space_copyout_right(space, remote, remote_type, &name));
+    header->msgh_remote_port = name;
+    mr |= ipc_copyout_error(ipc_space_copyout_right(space, local, local_type, &name));
+    header->msgh_local_port = name;
+    mr |= ipc_copyout_body(kmsg, space, map);
+    (void)ipc_copyout_put(kmsg, msg, header->msgh_size, header->msgh_size, 0);
+    return mr;
+}

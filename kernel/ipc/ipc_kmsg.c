@@ -1,0 +1,405 @@
+/* ipc_kmsg.c - messages in the kernel: buffers by size class, the table of rights, destruction without recursion. See ipc_kmsg.h. */
+#include "ipc/ipc_kmsg.h"
+
+#include "ipc/ipc_marequest.h"
+#include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/kobject.h"
+#include "kern/ledger.h"
+#include "kern/string.h"
+#include "kern/task.h"
+#include "vm/slab.h"
+#include "vm/vm_map.h"
+
+/* Bytes of header and body a message of each class has room for; what is larger comes from kalloc. */
+static const uint32_t ipc_kmsg_class_room[] = {128, 512, 2048};
+static const char *const ipc_kmsg_class_name[] = {"kmsg_128", "kmsg_512", "kmsg_2048"};
+#define IPC_KMSG_CLASSES (uint8_t)(sizeof(ipc_kmsg_class_room) / sizeof(ipc_kmsg_class_room[0]))
+#define IPC_KMSG_OVERHEAD (sizeof(struct ipc_kmsg) - sizeof(mach_msg_header_t))
+
+static struct kmem_cache ipc_kmsg_cache[sizeof(ipc_kmsg_class_room) / sizeof(uint32_t)];
+static uint64_t ipc_kmsg_large_count;
+
+void ipc_kmsg_init(void)
+{
+    uint8_t i;
+
+    for (i = 0; i < IPC_KMSG_CLASSES; i++) {
+        kmem_cache_init(&ipc_kmsg_cache[i], ipc_kmsg_class_name[i],
+                        IPC_KMSG_OVERHEAD + ipc_kmsg_class_room[i], 16);
+    }
+}
+
+uint64_t ipc_kmsg_live_count(void)
+{
+    uint64_t count = atomic_load(&ipc_kmsg_large_count);
+    uint8_t i;
+
+    for (i = 0; i < IPC_KMSG_CLASSES; i++) {
+        struct kmem_cache_stats stats;
+
+        kmem_cache_stats(&ipc_kmsg_cache[i], &stats);
+        count += stats.live;
+    }
+    return count;
+}
+
+/* --- life --- */
+
+struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
+{
+    uint32_t room = MACH_MSG_ALIGN(msg_size);
+    struct ipc_kmsg *kmsg;
+    uint8_t class = 0;
+
+    assert(msg_size >= sizeof(mach_msg_header_t) && msg_size <= IPC_KMSG_SIZE_MAX);
+    while (class < IPC_KMSG_CLASSES && ipc_kmsg_class_room[class] < room) {
+        class += 1;
+    }
+    if (class < IPC_KMSG_CLASSES) {
+        kmsg = kmem_cache_alloc(&ipc_kmsg_cache[class]);
+    } else {
+        kmsg = kalloc(IPC_KMSG_OVERHEAD + room);
+    }
+    if (kmsg == NULL) {
+        return NULL;
+    }
+    if (class == IPC_KMSG_CLASSES) {
+        atomic_inc(&ipc_kmsg_large_count);
+    }
+    memset(kmsg, 0, sizeof(*kmsg));
+    list_init(&kmsg->link);
+    kmsg->size_class = class;
+    kmsg->room = room;
+    kmsg->slots = kmsg->few;
+    kmsg->slot_max = IPC_KMSG_FEW_SLOTS;
+    kmsg->header.msgh_size = room;
+    return kmsg;
+}
+
+bool ipc_kmsg_reserve_slots(struct ipc_kmsg *kmsg, uint32_t count)
+{
+    struct ipc_kmsg_slot *slots;
+
+    if (count <= kmsg->slot_max) {
+        return true;
+    }
+    assert(kmsg->slots == kmsg->few);
+    slots = kalloc_zeroed((uint64_t)count * sizeof(*slots));
+    if (slots == NULL) {
+        return false;
+    }
+    memcpy(slots, kmsg->few, sizeof(kmsg->few));
+    kmsg->slots = slots;
+    kmsg->slot_max = count;
+    return true;
+}
+
+struct ipc_kmsg *ipc_kmsg_alloc(uint32_t msg_size, uint32_t max_slots)
+{
+    struct ipc_kmsg *kmsg;
+
+    if (msg_size > IPC_KMSG_SIZE_MAX) {
+        return NULL;
+    }
+    kmsg = ipc_kmsg_alloc_user(msg_size);
+    if (kmsg == NULL) {
+        return NULL;
+    }
+    kmsg->from_kernel = true;
+    if (!ipc_kmsg_reserve_slots(kmsg, max_slots)) {
+        ipc_kmsg_free(kmsg);
+        return NULL;
+    }
+    memset(&kmsg->header + 1, 0, kmsg->room - sizeof(kmsg->header));
+    return kmsg;
+}
+
+bool ipc_kmsg_charge(struct ipc_kmsg *kmsg, struct task *task)
+{
+    assert(kmsg->charged == NULL);
+    if (!ledger_charge(&task->ledger, LEDGER_KMSG_BYTES, IPC_KMSG_OVERHEAD + kmsg->room)) {
+        return false;
+    }
+    task_ref(task);
+    kmsg->charged = task;
+    return true;
+}
+
+void ipc_kmsg_credit(struct ipc_kmsg *kmsg)
+{
+    struct task *task = kmsg->charged;
+
+    if (task != NULL) {
+        kmsg->charged = NULL;
+        ledger_credit(&task->ledger, LEDGER_KMSG_BYTES, IPC_KMSG_OVERHEAD + kmsg->room);
+        task_unref(task);
+    }
+}
+
+void ipc_kmsg_free(struct ipc_kmsg *kmsg)
+{
+    ipc_kmsg_credit(kmsg);
+    if (kmsg->slots != kmsg->few) {
+        kfree(kmsg->slots, (uint64_t)kmsg->slot_max * sizeof(*kmsg->slots));
+    }
+    if (kmsg->size_class < IPC_KMSG_CLASSES) {
+        kmem_cache_free(&ipc_kmsg_cache[kmsg->size_class], kmsg);
+    } else {
+        kfree(kmsg, IPC_KMSG_OVERHEAD + kmsg->room);
+        atomic_dec(&ipc_kmsg_large_count);
+    }
+}
+
+static void ipc_kmsg_destroy_slot(struct ipc_kmsg_slot *slot)
+{
+    uint8_t kind = slot->kind;
+    uint32_t i;
+
+    slot->kind = IPC_SLOT_EMPTY;
+    if (kind == IPC_SLOT_PORT) {
+        ipc_port_release_right(slot->object, slot->type);
+    } else if (kind == IPC_SLOT_OOL) {
+        vm_copy_discard(slot->object);
+    } else if (kind == IPC_SLOT_OOL_PORTS || kind == IPC_SLOT_OOL_NAMES) {
+        struct ipc_port **ports = slot->object;
+
+        for (i = 0; kind == IPC_SLOT_OOL_PORTS && i < slot->count; i++) {
+            ipc_port_release_right(ports[i], slot->type);
+        }
+        kfree(ports, (uint64_t)slot->count * sizeof(*ports));
+    }
+}
+
+void ipc_kmsg_destroy_contents(struct ipc_kmsg *kmsg)
+{
+    struct ipc_port *local = kmsg->local;
+    uint32_t i;
+
+    kmsg->local = IP_NULL;
+    if (IP_VALID(local)) {
+        ipc_port_release_right(local, MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits));
+    }
+    for (i = 0; i < kmsg->slot_count; i++) {
+        ipc_kmsg_destroy_slot(&kmsg->slots[i]);
+    }
+    kmsg->slot_count = 0;
+}
+
+static void ipc_kmsg_clean(struct ipc_kmsg *kmsg)
+{
+    struct ipc_port *remote = kmsg->remote;
+    struct ipc_marequest *marequest = kmsg->marequest;
+
+    if (marequest != NULL) {
+        kmsg->marequest = NULL;
+        ipc_marequest_accept(marequest);
+    }
+    kmsg->remote = IP_NULL;
+    if (IP_VALID(remote)) {
+        ipc_port_release_right(remote, MACH_MSGH_BITS_REMOTE(kmsg->header.msgh_bits));
+    }
+    ipc_kmsg_destroy_contents(kmsg);
+    ipc_kmsg_free(kmsg);
+}
+
+/* Messages that are found while one is being destroyed go on the list of the outermost call, so depth never grows. */
+void ipc_kmsg_destroy_list(struct list *messages)
+{
+    struct ipc_thread *ipc = &current_thread()->ipc;
+    struct list *node;
+
+    if (ipc->reap != NULL) {
+        list_splice_tail(ipc->reap, messages);
+        return;
+    }
+    ipc->reap = messages;
+    while ((node = list_pop(messages)) != NULL) {
+        ipc_kmsg_clean(list_entry(node, struct ipc_kmsg, link));
+    }
+    ipc->reap = NULL;
+}
+
+void ipc_kmsg_destroy(struct ipc_kmsg *kmsg)
+{
+    struct list messages;
+
+    list_init(&messages);
+    list_insert_tail(&messages, &kmsg->link);
+    ipc_kmsg_destroy_list(&messages);
+}
+
+/* --- header --- */
+
+mach_msg_header_t *ipc_kmsg_header(struct ipc_kmsg *kmsg)
+{
+    return &kmsg->header;
+}
+
+bool ipc_kmsg_is_from_kernel(const struct ipc_kmsg *kmsg)
+{
+    return kmsg->from_kernel;
+}
+
+struct ipc_port *ipc_kmsg_remote(struct ipc_kmsg *kmsg)
+{
+    return kmsg->remote;
+}
+
+struct ipc_port *ipc_kmsg_local(struct ipc_kmsg *kmsg)
+{
+    return kmsg->local;
+}
+
+void ipc_kmsg_set_remote(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
+{
+    kmsg->remote = port;
+    kmsg->header.msgh_bits =
+        (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_REMOTE_MASK) | disposition;
+}
+
+void ipc_kmsg_set_local(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
+{
+    kmsg->local = port;
+    kmsg->header.msgh_bits =
+        (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_LOCAL_MASK) | (disposition << 8);
+}
+
+struct ipc_port *ipc_kmsg_take_local(struct ipc_kmsg *kmsg, unsigned *type)
+{
+    struct ipc_port *local = kmsg->local;
+
+    *type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
+    ipc_kmsg_set_local(kmsg, IP_NULL, 0);
+    return local;
+}
+
+/* --- slots --- */
+
+static struct ipc_kmsg_slot *ipc_kmsg_slot(struct ipc_kmsg *kmsg, uint64_t value, uint8_t kind)
+{
+    if (value == IPC_KMSG_SLOT_NULL || value > kmsg->slot_count ||
+        kmsg->slots[value - 1].kind != kind) {
+        return NULL;
+    }
+    return &kmsg->slots[value - 1];
+}
+
+struct ipc_port *ipc_kmsg_port(struct ipc_kmsg *kmsg, uint64_t value)
+{
+    struct ipc_kmsg_slot *slot = ipc_kmsg_slot(kmsg, value, IPC_SLOT_PORT);
+
+    if (slot != NULL) {
+        return slot->object;
+    }
+    return value == IPC_KMSG_SLOT_DEAD ? IP_DEAD : IP_NULL;
+}
+
+struct vm_copy *ipc_kmsg_ool(struct ipc_kmsg *kmsg, uint64_t value)
+{
+    struct ipc_kmsg_slot *slot = ipc_kmsg_slot(kmsg, value, IPC_SLOT_OOL);
+
+    return slot != NULL ? slot->object : NULL;
+}
+
+struct ipc_port **ipc_kmsg_ool_ports(struct ipc_kmsg *kmsg, uint64_t value)
+{
+    struct ipc_kmsg_slot *slot = ipc_kmsg_slot(kmsg, value, IPC_SLOT_OOL_PORTS);
+
+    return slot != NULL ? slot->object : NULL;
+}
+
+void ipc_kmsg_consume(struct ipc_kmsg *kmsg, uint64_t value)
+{
+    if (value != IPC_KMSG_SLOT_NULL && value <= kmsg->slot_count) {
+        kmsg->slots[value - 1].kind = IPC_SLOT_EMPTY;
+        kmsg->slots[value - 1].object = NULL;
+    }
+}
+
+static uint64_t ipc_kmsg_put(struct ipc_kmsg *kmsg, uint8_t kind, void *object, uint32_t count,
+                             unsigned type)
+{
+    struct ipc_kmsg_slot *slot;
+
+    assert(kmsg->slot_count < kmsg->slot_max);
+    slot = &kmsg->slots[kmsg->slot_count];
+    *slot = (struct ipc_kmsg_slot){
+        .object = object, .count = count, .kind = kind, .type = (uint8_t)type};
+    kmsg->slot_count += 1;
+    return kmsg->slot_count;
+}
+
+uint64_t ipc_kmsg_put_port(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned type)
+{
+    assert(MACH_MSG_TYPE_PORT_ANY_RIGHT(type));
+    if (!IP_VALID(port)) {
+        return port == IP_DEAD ? IPC_KMSG_SLOT_DEAD : IPC_KMSG_SLOT_NULL;
+    }
+    return ipc_kmsg_put(kmsg, IPC_SLOT_PORT, port, 1, type);
+}
+
+uint64_t ipc_kmsg_put_ool(struct ipc_kmsg *kmsg, struct vm_copy *copy)
+{
+    return copy == NULL ? IPC_KMSG_SLOT_NULL : ipc_kmsg_put(kmsg, IPC_SLOT_OOL, copy, 0, 0);
+}
+
+uint64_t ipc_kmsg_put_ool_ports(struct ipc_kmsg *kmsg, struct ipc_port **array, uint32_t count,
+                                unsigned type)
+{
+    assert(MACH_MSG_TYPE_PORT_ANY_RIGHT(type));
+    if (array == NULL) {
+        return IPC_KMSG_SLOT_NULL;
+    }
+    return ipc_kmsg_put(kmsg, IPC_SLOT_OOL_PORTS, array, count, type);
+}
+
+/* --- sending --- */
+
+static void ipc_kmsg_port_in_transit(struct ipc_kmsg *kmsg, struct ipc_port *port)
+{
+    if (IP_VALID(port) && IP_VALID(kmsg->remote) && ipc_port_set_in_transit(port, kmsg->remote)) {
+        kmsg->circular = true;
+    }
+}
+
+void ipc_kmsg_set_in_transit(struct ipc_kmsg *kmsg)
+{
+    uint32_t i;
+    uint32_t j;
+
+    for (i = 0; i < kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &kmsg->slots[i];
+
+        if (slot->type != MACH_MSG_TYPE_PORT_RECEIVE) {
+            continue;
+        }
+        if (slot->kind == IPC_SLOT_PORT) {
+            ipc_kmsg_port_in_transit(kmsg, slot->object);
+        }
+        for (j = 0; slot->kind == IPC_SLOT_OOL_PORTS && j < slot->count; j++) {
+            ipc_kmsg_port_in_transit(kmsg, ((struct ipc_port **)slot->object)[j]);
+        }
+    }
+}
+
+kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
+{
+    if (!IP_VALID(kmsg->remote)) {
+        ipc_kmsg_destroy(kmsg);
+        return MACH_SEND_INVALID_DEST;
+    }
+    ipc_kmsg_set_in_transit(kmsg);
+    if (kmsg->circular) {
+        ipc_kmsg_destroy(kmsg);
+        return KERN_SUCCESS;
+    }
+    if (ipc_port_is_kernel(kmsg->remote)) {
+        struct ipc_kmsg *reply = kobject_server(kmsg);
+
+        return reply == NULL ? KERN_SUCCESS : ipc_kmsg_send_kernel(reply);
+    }
+    return ipc_mqueue_send_always(kmsg);
+}

@@ -1,0 +1,51 @@
+/* host.c - the host's ports, and stopping the machine. */
+#include "kern/host.h"
+
+#include "arch/acpi.h"
+#include "arch/interrupt.h"
+#include "arch/ipi.h"
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/kobject.h"
+#include "kern/printf.h"
+
+struct host host_self;
+struct ipc_port *host_name_port;
+struct ipc_port *host_priv_port;
+struct ipc_port *host_hardware_port;
+
+void host_init(void)
+{
+    host_name_port = ipc_port_alloc_kernel(KOBJECT_HOST, &host_self);
+    host_priv_port = ipc_port_alloc_kernel(KOBJECT_HOST_PRIV, &host_self);
+    host_hardware_port = ipc_port_alloc_kernel(KOBJECT_HARDWARE, &host_self);
+    if (host_name_port == NULL || host_priv_port == NULL || host_hardware_port == NULL) {
+        panic("no memory for the host's ports");
+    }
+}
+
+static _Noreturn void host_halt(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
+void host_power_off(void)
+{
+    kprintf("host: power off\n");
+    interrupt_disable();
+    ipi_stop_others();
+    acpi_power_off();
+    kprintf("host: the machine did not switch itself off; it is safe to do so now\n");
+    host_halt();
+}
+
+void host_restart(void)
+{
+    kprintf("host: restart\n");
+    interrupt_disable();
+    ipi_stop_others();
+    acpi_reset();
+    host_halt();
+}

@@ -1,0 +1,280 @@
+/* rbtree.c - red-black trees: no red node has a red child, and every path to a leaf has the same
+ * number of black nodes. */
+#include "kern/rbtree.h"
+
+#include "kern/assert.h"
+
+static bool rbtree_is_red(const struct rbnode *node)
+{
+    return node != NULL && node->red;
+}
+
+static unsigned rbtree_side(const struct rbnode *node)
+{
+    return node->parent->child[1] == node ? 1 : 0;
+}
+
+static void rbtree_update(const struct rbtree *tree, struct rbnode *node)
+{
+    if (tree->update != NULL) {
+        tree->update(node);
+    }
+}
+
+void rbtree_refresh(struct rbtree *tree, struct rbnode *node)
+{
+    if (tree->update == NULL) {
+        return;
+    }
+    for (; node != NULL; node = node->parent) {
+        tree->update(node);
+    }
+}
+
+/* Put `node` where `old` hangs. */
+static void rbtree_replace(struct rbtree *tree, struct rbnode *old, struct rbnode *node)
+{
+    if (old->parent == NULL) {
+        tree->root = node;
+    } else {
+        old->parent->child[rbtree_side(old)] = node;
+    }
+    if (node != NULL) {
+        node->parent = old->parent;
+    }
+}
+
+/* Lift the child on the side opposite to `side` above node; node becomes its child on `side`. */
+static void rbtree_rotate(struct rbtree *tree, struct rbnode *node, unsigned side)
+{
+    struct rbnode *up = node->child[1 - side];
+    struct rbnode *moved = up->child[side];
+
+    rbtree_replace(tree, node, up);
+    up->child[side] = node;
+    node->parent = up;
+    node->child[1 - side] = moved;
+    if (moved != NULL) {
+        moved->parent = node;
+    }
+    rbtree_update(tree, node);
+    rbtree_update(tree, up);
+}
+
+static void rbtree_insert_fix(struct rbtree *tree, struct rbnode *node)
+{
+    while (rbtree_is_red(node->parent)) {
+        struct rbnode *parent = node->parent;
+        struct rbnode *grand = parent->parent;
+        unsigned side = rbtree_side(parent);
+        struct rbnode *uncle = grand->child[1 - side];
+
+        if (rbtree_is_red(uncle)) {
+            parent->red = false;
+            uncle->red = false;
+            grand->red = true;
+            node = grand;
+            continue;
+        }
+        if (rbtree_side(node) != side) {
+            rbtree_rotate(tree, parent, side);
+            parent = node;
+        }
+        parent->red = false;
+        grand->red = true;
+        rbtree_rotate(tree, grand, 1 - side);
+        break;
+    }
+    tree->root->red = false;
+}
+
+void rbtree_insert(struct rbtree *tree, struct rbnode *node, struct rbnode *parent, unsigned side)
+{
+    node->parent = parent;
+    node->child[0] = NULL;
+    node->child[1] = NULL;
+    node->red = true;
+    if (parent == NULL) {
+        assert(tree->root == NULL);
+        tree->root = node;
+    } else {
+        assert(parent->child[side] == NULL);
+        parent->child[side] = node;
+    }
+    rbtree_refresh(tree, node);
+    rbtree_insert_fix(tree, node);
+}
+
+/* The subtree on `side` of parent lacks one black node: repair. */
+static void rbtree_remove_fix(struct rbtree *tree, struct rbnode *parent, unsigned side)
+{
+    struct rbnode *node = parent == NULL ? tree->root : parent->child[side];
+
+    while (parent != NULL && !rbtree_is_red(node)) {
+        struct rbnode *sibling;
+
+        side = parent->child[1] == node ? 1 : 0;
+        sibling = parent->child[1 - side];
+        if (sibling->red) {
+            sibling->red = false;
+            parent->red = true;
+            rbtree_rotate(tree, parent, side);
+            sibling = parent->child[1 - side];
+        }
+        if (!rbtree_is_red(sibling->child[0]) && !rbtree_is_red(sibling->child[1])) {
+            sibling->red = true;
+            node = parent;
+            parent = node->parent;
+            continue;
+        }
+        if (!rbtree_is_red(sibling->child[1 - side])) {
+            sibling->child[side]->red = false;
+            sibling->red = true;
+            rbtree_rotate(tree, sibling, 1 - side);
+            sibling = parent->child[1 - side];
+        }
+        sibling->red = parent->red;
+        parent->red = false;
+        sibling->child[1 - side]->red = false;
+        rbtree_rotate(tree, parent, side);
+        return;
+    }
+    if (node != NULL) {
+        node->red = false;
+    }
+}
+
+/* Put node's successor, which has no left child, in node's place. Returns the lowest node whose
+ * subtree changed; *lost_black says that a black node is missing on *side of it. */
+static struct rbnode *rbtree_swap_out(struct rbtree *tree, struct rbnode *node, unsigned *side,
+                                      bool *lost_black)
+{
+    struct rbnode *next = node->child[1];
+    struct rbnode *changed;
+
+    while (next->child[0] != NULL) {
+        next = next->child[0];
+    }
+    *lost_black = !next->red;
+    if (next->parent == node) {
+        changed = next;
+        *side = 1;
+    } else {
+        changed = next->parent;
+        *side = 0;
+        rbtree_replace(tree, next, next->child[1]);
+        next->child[1] = node->child[1];
+        next->child[1]->parent = next;
+    }
+    rbtree_replace(tree, node, next);
+    next->child[0] = node->child[0];
+    next->child[0]->parent = next;
+    next->red = node->red;
+    return changed;
+}
+
+void rbtree_remove(struct rbtree *tree, struct rbnode *node)
+{
+    struct rbnode *changed;
+    unsigned side = 0;
+    bool lost_black;
+
+    if (node->child[0] != NULL && node->child[1] != NULL) {
+        changed = rbtree_swap_out(tree, node, &side, &lost_black);
+    } else {
+        lost_black = !node->red;
+        changed = node->parent;
+        if (changed != NULL) {
+            side = rbtree_side(node);
+        }
+        rbtree_replace(tree, node, node->child[0] != NULL ? node->child[0] : node->child[1]);
+    }
+    rbtree_refresh(tree, changed);
+    if (lost_black) {
+        rbtree_remove_fix(tree, changed, side);
+    }
+}
+
+static struct rbnode *rbtree_extreme(struct rbnode *node, unsigned side)
+{
+    while (node != NULL && node->child[side] != NULL) {
+        node = node->child[side];
+    }
+    return node;
+}
+
+struct rbnode *rbtree_first(const struct rbtree *tree)
+{
+    return rbtree_extreme(tree->root, 0);
+}
+
+struct rbnode *rbtree_last(const struct rbtree *tree)
+{
+    return rbtree_extreme(tree->root, 1);
+}
+
+/* The neighbour of node on `side`. */
+static struct rbnode *rbtree_step(const struct rbnode *node, unsigned side)
+{
+    if (node->child[side] != NULL) {
+        return rbtree_extreme(node->child[side], 1 - side);
+    }
+    while (node->parent != NULL && rbtree_side(node) == side) {
+        node = node->parent;
+    }
+    return node->parent;
+}
+
+struct rbnode *rbtree_next(const struct rbnode *node)
+{
+    return rbtree_step(node, 1);
+}
+
+struct rbnode *rbtree_prev(const struct rbnode *node)
+{
+    return rbtree_step(node, 0);
+}
+
+static unsigned rbtree_black_height(const struct rbtree *tree)
+{
+    unsigned height = 0;
+
+    for (const struct rbnode *node = tree->root; node != NULL; node = node->child[0]) {
+        height += node->red ? 0 : 1;
+    }
+    return height;
+}
+
+size_t rbtree_check(const struct rbtree *tree)
+{
+    unsigned expected = rbtree_black_height(tree);
+    size_t count = 0;
+
+    if (rbtree_is_red(tree->root)) {
+        panic("rbtree %p: the root is red", (const void *)tree);
+    }
+    for (struct rbnode *node = rbtree_first(tree); node != NULL; node = rbtree_next(node)) {
+        count += 1;
+        for (unsigned side = 0; side < 2; side += 1) {
+            if (node->child[side] != NULL && node->child[side]->parent != node) {
+                panic("rbtree %p: a child of %p has another parent", (const void *)tree,
+                      (void *)node);
+            }
+        }
+        if (node->red && (rbtree_is_red(node->child[0]) || rbtree_is_red(node->child[1]))) {
+            panic("rbtree %p: red node %p has a red child", (const void *)tree, (void *)node);
+        }
+        if (node->child[0] == NULL || node->child[1] == NULL) {
+            unsigned height = 0;
+
+            for (const struct rbnode *up = node; up != NULL; up = up->parent) {
+                height += up->red ? 0 : 1;
+            }
+            if (height != expected) {
+                panic("rbtree %p: black height %u at %p, expected %u", (const void *)tree, height,
+                      (void *)node, expected);
+            }
+        }
+    }
+    return count;
+}

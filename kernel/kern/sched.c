@@ -1,0 +1,758 @@
+/* sched.c - the scheduler.
+ *
+ * Each processor has a run queue: 64 lists by priority (0 best) and a bitmap of those that are not empty. A thread that becomes runnable queues where it
+ * ran last, or on an idle processor; a processor with nothing to do steals from others. Timesharing threads lose priority while they use the
+ * processor and win it back while they wait; fixed-priority threads keep theirs.
+ *
+ * Switching. A thread blocked with a continuation has no kernel stack. When the thread that leaves also leaves with a continuation, the next one
+ * takes over its stack and just runs its continuation: no registers are kept, no stack is switched.
+ *
+ * Locks: RUNQ, one per processor, interrupts off. A thread's on_cpu is true until the processor it leaves no longer uses its stack and registers: who
+ * makes it runnable elsewhere waits for that. */
+#include "kern/sched.h"
+
+#include "arch/cpu.h"
+#include "arch/interrupt.h"
+#include "arch/ipi.h"
+#include "arch/pmap.h"
+#include "arch/switch.h"
+#include "device/io_perm.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/clock.h"
+#include "kern/stack.h"
+#include "kern/task.h"
+#include "kern/thread.h"
+#include "kern/timer.h"
+#include "vm/vm_page.h"
+
+#define USAGE_DECAY_NS 100000000ull /* usage halves in this time */
+#define USAGE_PER_PRIORITY 2u       /* ticks of usage that cost one level */
+#define USAGE_PRIORITY_MAX 20       /* levels a thread can lose */
+#define LOAD_PERIOD_NS 1000000000ull
+
+/* Keys: [L] this->lock, interrupts off; [a] atomic */
+struct sched_queue {
+    struct spinlock lock; /* RUNQ */
+    uint64_t ready;       /* [L] bit p: lists[p] is not empty */
+    struct list lists[PRIORITY_COUNT];
+    uint32_t count;       /* [L] written, read by anybody */
+    uint64_t stack_to_free; /* by its processor, interrupts off: of the thread switched away from */
+    struct list dead;       /* by its processor, interrupts off: threads that have ended and can be freed */
+    bool requeue_previous;  /* by its processor: the thread switched away from is still runnable */
+};
+
+static struct sched_queue sched_queues[CPU_MAX];
+static uint32_t sched_idle_cpus; /* [a] */
+static uint64_t sched_load_stamp; /* processor 0 only */
+static uint32_t sched_load_average[3];
+
+static const uint32_t sched_load_periods[3] = {5, 30, 60};
+
+static bool sched_is_idle_thread(const struct thread *t)
+{
+    return cpu_table[t->cpu].idle == t;
+}
+
+/* --- queues --- */
+
+static void sched_enqueue_locked(struct sched_queue *queue, struct thread *t)
+{
+    assert(!list_is_linked(&t->run_link));
+    list_insert_tail(&queue->lists[t->priority], &t->run_link);
+    queue->ready |= 1ull << t->priority;
+    queue->count++;
+}
+
+static void sched_dequeue_locked(struct sched_queue *queue, struct thread *t)
+{
+    list_remove(&t->run_link);
+    if (list_empty(&queue->lists[t->priority])) {
+        queue->ready &= ~(1ull << t->priority);
+    }
+    queue->count--;
+}
+
+/* The best thread of priority `worst` or better, taken off the queue; NULL when there is none. */
+static struct thread *sched_dequeue_best(struct sched_queue *queue, int32_t worst)
+{
+    struct thread *t = NULL;
+
+    if (queue->ready == 0) {
+        return NULL;
+    }
+    spin_lock(&queue->lock);
+    if (queue->ready != 0 && __builtin_ctzll(queue->ready) <= worst) {
+        t = list_entry(list_first(&queue->lists[__builtin_ctzll(queue->ready)]), struct thread, run_link);
+        sched_dequeue_locked(queue, t);
+    }
+    spin_unlock(&queue->lock);
+    return t;
+}
+
+/* Take a thread that may run here from another processor's queue. */
+static struct thread *sched_steal(uint32_t self)
+{
+    for (uint32_t i = 1; i < cpu_count; i++) {
+        struct sched_queue *queue = &sched_queues[(self + i) % cpu_count];
+        struct thread *found = NULL;
+
+        if (queue->count == 0) {
+            continue;
+        }
+        spin_lock(&queue->lock);
+        for (uint64_t ready = queue->ready; ready != 0 && found == NULL; ready &= ready - 1) {
+            list_for_each (&queue->lists[__builtin_ctzll(ready)], node) {
+                struct thread *t = list_entry(node, struct thread, run_link);
+
+                if (t->bound_cpu < 0 || (uint32_t)t->bound_cpu == self) {
+                    found = t;
+                    break;
+                }
+            }
+        }
+        if (found != NULL) {
+            sched_dequeue_locked(queue, found);
+        }
+        spin_unlock(&queue->lock);
+        if (found != NULL) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static struct thread *sched_pick(struct cpu *cpu)
+{
+    struct thread *t = sched_dequeue_best(&sched_queues[cpu->number], PRIORITY_COUNT - 1);
+
+    if (t == NULL && cpu_count > 1) {
+        t = sched_steal(cpu->number);
+    }
+    return t != NULL ? t : cpu->idle;
+}
+
+/* --- priorities --- */
+
+static void sched_decay_usage(struct thread *t, uint64_t now)
+{
+    uint64_t halvings = (now - t->usage_stamp_ns) / USAGE_DECAY_NS;
+
+    if (halvings > 0) {
+        t->usage = halvings > 31 ? 0 : t->usage >> halvings;
+        t->usage_stamp_ns += halvings * USAGE_DECAY_NS;
+    }
+}
+
+/* The priority a thread queues at. */
+static int32_t sched_effective_priority(const struct thread *t)
+{
+    int32_t penalty = (int32_t)(t->usage / USAGE_PER_PRIORITY);
+    int32_t priority = t->base_priority;
+
+    if (t->policy == THREAD_POLICY_TIMESHARE && priority < PRIORITY_IDLE) {
+        priority += penalty < USAGE_PRIORITY_MAX ? penalty : USAGE_PRIORITY_MAX;
+        priority = priority < PRIORITY_IDLE ? priority : PRIORITY_IDLE - 1;
+    }
+    return priority;
+}
+
+void sched_set_priority(struct thread *thread, int32_t base)
+{
+    uint64_t flags = interrupt_save_disable();
+    struct sched_queue *queue;
+
+    for (;;) { /* the thread may be moved between reading its processor and locking the queue */
+        uint32_t cpu = atomic_load(&thread->cpu);
+
+        queue = &sched_queues[cpu];
+        spin_lock(&queue->lock);
+        if (atomic_load(&thread->cpu) == cpu) {
+            break;
+        }
+        spin_unlock(&queue->lock);
+    }
+    thread->base_priority = base;
+    if (list_is_linked(&thread->run_link)) {
+        sched_dequeue_locked(queue, thread);
+        thread->priority = sched_effective_priority(thread);
+        sched_enqueue_locked(queue, thread);
+    } else {
+        thread->priority = sched_effective_priority(thread);
+    }
+    spin_unlock(&queue->lock);
+    interrupt_restore(flags);
+}
+
+/* --- making threads runnable --- */
+
+/* The processor t should queue on. */
+static uint32_t sched_choose_cpu(struct thread *t, uint32_t self)
+{
+    uint32_t idle = atomic_load(&sched_idle_cpus);
+
+    if (t->bound_cpu >= 0) {
+        return (uint32_t)t->bound_cpu;
+    }
+    if (idle == 0 || (idle & 1u << t->cpu) != 0) {
+        return t->cpu;
+    }
+    if (cpu_table[self].current != NULL && (idle & 1u << self) != 0) {
+        return self;
+    }
+    return (uint32_t)__builtin_ctz(idle);
+}
+
+/* Queue t on a processor and make that look at its queue if t is better than what it runs. Interrupts off. */
+static void sched_queue_thread(struct thread *t)
+{
+    struct cpu *self = cpu_current();
+    uint32_t number = sched_choose_cpu(t, self->number);
+    struct cpu *cpu = &cpu_table[number];
+    struct sched_queue *queue = &sched_queues[number];
+
+    spin_lock(&queue->lock);
+    t->cpu = (uint16_t)number;
+    sched_enqueue_locked(queue, t);
+    spin_unlock(&queue->lock);
+    if (t->priority >= cpu->current->priority && !sched_is_idle_thread(cpu->current)) {
+        return;
+    }
+    if (cpu == self) {
+        self->ast |= AST_RESCHED;
+    } else {
+        ipi_resched(number);
+    }
+}
+
+bool thread_claim(struct thread *t, enum wait_result result)
+{
+    if (atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED) ||
+        atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY)) {
+        t->wait_result = result;
+        return true;
+    }
+    return false;
+}
+
+void thread_setrun(struct thread *t)
+{
+    uint64_t flags;
+
+    if (atomic_load_acquire(&t->wait) == THREAD_CLAIMED_EARLY) {
+        atomic_store_release(&t->wait, THREAD_RUNNING); /* it has not blocked yet, and spins for this word if it tries */
+        return;
+    }
+    flags = interrupt_save_disable();
+    preempt_disable();
+    while (atomic_load_acquire(&t->on_cpu)) {
+        cpu_relax();
+    }
+    sched_decay_usage(t, clock_now_ns());
+    t->priority = sched_effective_priority(t);
+    atomic_store_release(&t->wait, THREAD_RUNNING);
+    sched_queue_thread(t);
+    interrupt_restore(flags);
+    preempt_enable();
+}
+
+bool thread_wake(struct thread *t, enum wait_result result)
+{
+    if (!thread_claim(t, result)) {
+        return false;
+    }
+    thread_setrun(t);
+    return true;
+}
+
+/* --- switching --- */
+
+/* Finish with the thread just switched away from. Interrupts off. */
+static void sched_dispatch_previous(void)
+{
+    struct cpu *cpu = cpu_current();
+    struct sched_queue *queue = &sched_queues[cpu->number];
+    struct thread *previous = cpu->previous;
+
+    cpu->previous = NULL;
+    if (queue->stack_to_free != 0) {
+        stack_give(queue->stack_to_free);
+        queue->stack_to_free = 0;
+    }
+    if (previous == NULL) {
+        return;
+    }
+    if (atomic_load(&previous->wait) == THREAD_DEAD) {
+        list_insert_tail(&queue->dead, &previous->run_link);
+    }
+    atomic_store_release(&previous->on_cpu, false);
+    if (queue->requeue_previous) {
+        queue->requeue_previous = false;
+        if (!sched_is_idle_thread(previous)) {
+            sched_queue_thread(previous);
+        }
+    }
+}
+
+/* Back from a switch: enable interrupts, and free threads that ended on this processor (not possible with interrupts off). */
+static void sched_switched(void)
+{
+    struct sched_queue *queue = &sched_queues[cpu_number()];
+    struct list dead = LIST_INITIALIZER(dead);
+    struct list *node;
+
+    list_splice_tail(&dead, &queue->dead);
+    interrupt_enable();
+    while ((node = list_pop(&dead)) != NULL) {
+        thread_unref(list_entry(node, struct thread, run_link));
+    }
+}
+
+/* Load everything of `next` but its stack. Interrupts off. */
+static void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
+{
+    uint64_t now = rdtsc_ticks();
+
+    self->run_ticks += now - self->run_since;
+    next->run_since = now;
+    next->switches++;
+    atomic_store(&next->cpu, (uint16_t)cpu->number);
+    __atomic_store_n(&next->on_cpu, true, __ATOMIC_SEQ_CST);
+    switch_machine_state(cpu, &self->pcb, &next->pcb);
+    if (next->task != self->task && next->task != task_kernel) {
+        pmap_activate(next->task->pmap);
+        io_perm_switch(cpu, next->task);
+    }
+    cpu->current = next;
+    cpu->previous = self;
+    cpu->ast = (atomic_load(&next->flags) & THREAD_FLAG_AST) != 0 ? AST_THREAD : 0;
+}
+
+/* Run the continuation of the current thread on its stack from the top. Interrupts off. */
+static _Noreturn void sched_continue(void)
+{
+    struct thread *self = current_thread();
+
+    stack_jump(self->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
+}
+
+void sched_start_thread(void)
+{
+    struct thread *self = current_thread();
+    void (*continuation)(void) = self->continuation;
+
+    sched_dispatch_previous();
+    self->continuation = NULL;
+    sched_switched();
+    thread_wait_finish(self);
+    continuation();
+    panic("thread %lu: its continuation %p returned", self->id, (void *)continuation);
+}
+
+/* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something switches back. Interrupts off. */
+static void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, void (*continuation)(void))
+{
+    struct sched_queue *queue = &sched_queues[cpu->number];
+
+    assert(cpu->preempt_count == 0);
+    if (next->pcb.kernel_stack == 0 && continuation == NULL) {
+        next->pcb.kernel_stack = stack_take();
+        assert(next->pcb.kernel_stack != 0);
+        switch_prepare_stack(&next->pcb, next->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
+    }
+    sched_switch_machine(cpu, self, next);
+    if (continuation == NULL) {
+        cpu->kernel_stack_top = next->pcb.kernel_stack + KERNEL_STACK_SIZE;
+        switch_stacks(&self->pcb, &next->pcb);
+        sched_dispatch_previous();
+        return;
+    }
+    self->continuation = continuation;
+    if (next->pcb.kernel_stack == 0) { /* take over the stack */
+        next->pcb.kernel_stack = self->pcb.kernel_stack;
+        self->pcb.kernel_stack = 0;
+        sched_continue();
+    }
+    queue->stack_to_free = self->pcb.kernel_stack;
+    self->pcb.kernel_stack = 0;
+    cpu->kernel_stack_top = next->pcb.kernel_stack + KERNEL_STACK_SIZE;
+    switch_stacks(&self->pcb, &next->pcb);
+}
+
+/* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs one; if there is none, it waits on the queue and
+ * the idle thread, which has one, runs meanwhile. */
+static struct thread *sched_pick_with_stack(struct cpu *cpu)
+{
+    struct thread *next = sched_pick(cpu);
+    struct sched_queue *queue = &sched_queues[cpu->number];
+    uint64_t stack;
+
+    if (next->pcb.kernel_stack != 0) {
+        return next;
+    }
+    stack = stack_take();
+    if (stack == 0) {
+        spin_lock(&queue->lock);
+        next->cpu = (uint16_t)cpu->number;
+        sched_enqueue_locked(queue, next);
+        spin_unlock(&queue->lock);
+        return cpu->idle;
+    }
+    stack_give(stack);
+    return next;
+}
+
+/* --- blocking --- */
+
+void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
+{
+    struct thread *self = current_thread();
+
+    assert(self->wait == THREAD_RUNNING);
+    self->wait_result = WAIT_OK;
+    self->wait_interruptible = interruptible;
+    if (deadline_ns != 0) {
+        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
+        self->timeout_armed = true;
+        timer_arm(&self->timeout, deadline_ns);
+    } else {
+        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
+    }
+    if (interruptible && (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
+        thread_wake(self, WAIT_INTERRUPTED);
+    }
+}
+
+void thread_wait_finish(struct thread *self)
+{
+    if (self->timeout_armed) {
+        self->timeout_armed = false;
+        timer_cancel(&self->timeout);
+    }
+}
+
+/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). */
+static void sched_wait_for_claimer(struct thread *self)
+{
+    while (atomic_load_acquire(&self->wait) != THREAD_RUNNING) {
+        cpu_relax();
+    }
+}
+
+bool thread_wait_cancel(void)
+{
+    struct thread *self = current_thread();
+    bool cancelled = atomic_cas(&self->wait, THREAD_WAITING, THREAD_RUNNING);
+
+    if (!cancelled) {
+        sched_wait_for_claimer(self);
+    }
+    thread_wait_finish(self);
+    return cancelled;
+}
+
+/* The wait was over before the thread blocked. */
+static enum wait_result sched_not_blocked(struct thread *self, void (*continuation)(void))
+{
+    sched_wait_for_claimer(self);
+    if (continuation != NULL) {
+        interrupt_disable();
+        self->continuation = continuation;
+        sched_continue();
+    }
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+enum wait_result thread_block(void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+    struct thread *next;
+
+    assert(cpu_preempt_count() == 0);
+    assert(interrupt_is_enabled());
+    if (continuation == NULL) {
+        stack_prepare();
+    }
+    interrupt_disable();
+    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        return sched_not_blocked(self, continuation);
+    }
+    cpu = cpu_current();
+    next = continuation == NULL ? sched_pick_with_stack(cpu) : sched_pick(cpu);
+    sched_switch(cpu, self, next, continuation);
+    sched_switched();
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+
+    assert(cpu_preempt_count() == 0);
+    if (continuation == NULL) {
+        stack_prepare();
+    }
+    interrupt_disable();
+    cpu = cpu_current();
+    if (atomic_load_acquire(&t->wait) != THREAD_CLAIMED || atomic_load_acquire(&t->on_cpu) ||
+        (t->bound_cpu >= 0 && (uint32_t)t->bound_cpu != cpu->number) ||
+        (continuation == NULL && t->pcb.kernel_stack == 0) ||
+        !atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        thread_setrun(t);
+        return thread_block(continuation);
+    }
+    atomic_store(&t->wait, THREAD_RUNNING);
+    sched_switch(cpu, self, t, continuation);
+    sched_switched();
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+enum wait_result thread_wait_result(void)
+{
+    return current_thread()->wait_result;
+}
+
+/* Let a thread of priority `worst` or better run in place of the current one. */
+static void sched_give_way(int32_t worst)
+{
+    struct thread *self = current_thread();
+    struct sched_queue *queue;
+    struct thread *next;
+    struct cpu *cpu;
+    uint64_t flags;
+
+    preempt_disable(); /* making a stack must not be a reason to come here again */
+    stack_prepare();
+    flags = interrupt_save_disable();
+    preempt_enable_no_check();
+    cpu = cpu_current();
+    cpu->ast &= ~AST_RESCHED;
+    self->quantum_over = false;
+    queue = &sched_queues[cpu->number];
+    next = sched_dequeue_best(queue, worst);
+    if (next != NULL && next->pcb.kernel_stack == 0) {
+        uint64_t stack = stack_take();
+
+        if (stack == 0) { /* no memory for a stack: try again at the next tick */
+            spin_lock(&queue->lock);
+            sched_enqueue_locked(queue, next);
+            spin_unlock(&queue->lock);
+            next = NULL;
+        } else {
+            stack_give(stack);
+        }
+    }
+    if (next != NULL) {
+        queue->requeue_previous = true;
+        sched_switch(cpu, self, next, NULL);
+        sched_switched();
+    }
+    interrupt_restore(flags);
+}
+
+void sched_preempt(void)
+{
+    struct thread *self = current_thread();
+
+    if (sched_is_idle_thread(self)) {
+        return; /* the idle loop looks at the queue itself */
+    }
+    sched_give_way(self->quantum_over ? self->priority : self->priority - 1);
+}
+
+void sched_yield(void)
+{
+    sched_give_way(current_thread()->priority);
+}
+
+void thread_yield(void)
+{
+    sched_yield();
+}
+
+void preempt_check(void)
+{
+    if (interrupt_is_enabled() && cpu_current()->interrupt_depth == 0) {
+        sched_preempt();
+    }
+}
+
+void sched_exit(void)
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+
+    interrupt_disable();
+    cpu = cpu_current();
+    atomic_store(&self->wait, THREAD_DEAD);
+    sched_switch(cpu, self, sched_pick(cpu), sched_start_thread);
+    panic("thread %lu: ran after its end", self->id);
+}
+
+/* --- ticks, interrupts, idling --- */
+
+static void sched_update_load(uint64_t now)
+{
+    uint32_t running = sched_runnable_count() * 1000;
+
+    if (now - sched_load_stamp < LOAD_PERIOD_NS) {
+        return;
+    }
+    sched_load_stamp = now;
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t p = sched_load_periods[i];
+
+        sched_load_average[i] = (sched_load_average[i] * (p - 1) + running) / p;
+    }
+}
+
+void sched_tick(bool user)
+{
+    struct cpu *cpu = cpu_current();
+    struct thread *self = cpu->current;
+    uint64_t now = clock_now_ns();
+
+    if (sched_is_idle_thread(self)) {
+        return;
+    }
+    timer_request(now + SCHED_TICK_NS);
+    if (cpu->number == 0) {
+        sched_update_load(now);
+    }
+    self->user_samples += user ? 1 : 0;
+    self->system_samples += user ? 0 : 1;
+    sched_decay_usage(self, now);
+    self->usage++;
+    self->priority = sched_effective_priority(self);
+    if (sched_queues[cpu->number].ready != 0 &&
+        __builtin_ctzll(sched_queues[cpu->number].ready) <= self->priority) {
+        self->quantum_over = true;
+        cpu->ast |= AST_RESCHED;
+    }
+}
+
+void sched_interrupt(void)
+{
+    struct cpu *cpu = cpu_current();
+
+    cpu->ast |= AST_RESCHED;
+    if ((atomic_load(&cpu->current->flags) & THREAD_FLAG_AST) != 0) {
+        cpu->ast |= AST_THREAD;
+    }
+}
+
+void sched_poke(struct thread *thread)
+{
+    uint64_t flags = interrupt_save_disable();
+    uint32_t number = atomic_load(&thread->cpu);
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (cpu_table[number].current == thread) {
+        if (number == cpu_number()) {
+            cpu_current()->ast |= AST_THREAD;
+        } else {
+            ipi_resched(number);
+        }
+    }
+    interrupt_restore(flags);
+}
+
+void sched_bind(struct thread *thread, int cpu)
+{
+    thread->bound_cpu = (int16_t)cpu;
+}
+
+void sched_init_cpu(struct cpu *cpu, struct thread *idle)
+{
+    struct sched_queue *queue = &sched_queues[cpu->number];
+
+    spin_init(&queue->lock, LOCK_RANK_RUNQ, "run queue");
+    for (unsigned i = 0; i < PRIORITY_COUNT; i++) {
+        list_init(&queue->lists[i]);
+    }
+    list_init(&queue->dead);
+    idle->cpu = (uint16_t)cpu->number;
+    idle->on_cpu = true;
+    idle->run_since = rdtsc_ticks();
+    cpu->idle = idle;
+    cpu->current = idle;
+}
+
+void sched_idle(void)
+{
+    uint32_t bit = 1u << cpu_number();
+
+    for (;;) {
+        struct cpu *cpu = cpu_current();
+        struct thread *next;
+
+        stack_prepare();
+        interrupt_disable();
+        cpu->ast &= ~AST_RESCHED;
+        atomic_fetch_or(&sched_idle_cpus, bit);
+        next = sched_pick_with_stack(cpu);
+        if (next != cpu->idle) {
+            atomic_fetch_and(&sched_idle_cpus, ~bit);
+            timer_request(clock_now_ns() + SCHED_TICK_NS);
+            sched_switch(cpu, cpu->idle, next, NULL);
+            sched_switched();
+            stack_trim();
+            continue;
+        }
+        interrupt_enable();
+        if (vm_page_zero_idle()) {
+            continue;
+        }
+        interrupt_disable();
+        if ((cpu->ast & AST_RESCHED) == 0) {
+            __asm__ volatile("sti; hlt" ::: "memory");
+        }
+        interrupt_enable();
+    }
+}
+
+uint32_t sched_runnable_count(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        count += sched_queues[i].count + (sched_is_idle_thread(cpu_table[i].current) ? 0 : 1);
+    }
+    return count;
+}
+
+uint32_t sched_idle_mask(void)
+{
+    return atomic_load(&sched_idle_cpus);
+}
+
+void sched_load(uint32_t average[3], uint32_t mach_factor[3])
+{
+    for (unsigned i = 0; i < 3; i++) {
+        average[i] = sched_load_average[i];
+        mach_factor[i] = average[i] < cpu_count * 1000 ? cpu_count * 1000 - average[i]
+                                                       : cpu_count * 1000 * 1000 / (average[i] + 1000);
+    }
+}
+
+void sched_migrate(void)
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+    struct thread *next;
+
+    stack_prepare();
+    interrupt_disable();
+    cpu = cpu_current();
+    next = sched_pick_with_stack(cpu);
+    sched_queues[cpu->number].requeue_previous = true;
+    sched_switch(cpu, self, next, NULL);
+    sched_switched();
+}

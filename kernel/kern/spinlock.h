@@ -1,0 +1,116 @@
+/* spinlock.h - spin locks with ranks.
+ *
+ * Holding a spin lock disables preemption on this processor. Locks are taken in rising rank; the debug kernel keeps the locks each
+ * processor holds and panics when one is taken out of order, twice, or released by a processor that does not hold it.
+ * Locks that interrupt handlers take too are taken with the _irqsave forms everywhere. */
+#ifndef KERN_SPINLOCK_H
+#define KERN_SPINLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/interrupt.h"
+#include "kern/lock_annotations.h"
+#include "kern/lock_rank.h"
+#include "kern/preempt.h"
+
+struct CAPABILITY("spinlock") spinlock {
+    uint32_t    locked; /* [a] 0 free, 1 held */
+    uint16_t    rank;   /* [I] */
+    uint16_t    holder; /* [L] cpu number + 1 in the debug kernel */
+    const char *name;   /* [I] */
+};
+
+#define SPINLOCK_INITIALIZER(rank, name) {0, (rank), 0, (name)}
+
+static inline void spin_init(struct spinlock *lock, enum lock_rank rank, const char *name)
+{
+    lock->locked = 0;
+    lock->rank = (uint16_t)rank;
+    lock->holder = 0;
+    lock->name = name;
+}
+
+/* Debug bookkeeping (kern/spinlock.c). */
+void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *caller);
+void spinlock_debug_acquired(struct spinlock *lock);
+void spinlock_debug_release(struct spinlock *lock);
+/* Contended path: spin until the lock is ours. */
+void spinlock_wait(struct spinlock *lock);
+/* Print the locks this processor holds (debugger command `locks`). */
+void spinlock_print_held(void);
+
+static inline void spinlock_take(struct spinlock *lock, bool nested)
+{
+    preempt_disable();
+    if (CONFIG_DEBUG) {
+        spinlock_debug_acquire(lock, nested, __builtin_return_address(0));
+    }
+    if (__builtin_expect(__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
+        spinlock_wait(lock);
+    }
+    if (CONFIG_DEBUG) {
+        spinlock_debug_acquired(lock);
+    }
+}
+
+static inline void spin_lock(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
+{
+    spinlock_take(lock, false);
+}
+
+/* As spin_lock, but a lock of the same rank may be held: the caller orders the two itself (by address, or child before parent). */
+static inline void spin_lock_nested(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
+{
+    spinlock_take(lock, true);
+}
+
+static inline bool spin_trylock(struct spinlock *lock) TRY_ACQUIRES(true, lock) NO_LOCK_ANALYSIS
+{
+    preempt_disable();
+    if (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) != 0) {
+        preempt_enable();
+        return false;
+    }
+    if (CONFIG_DEBUG) {
+        spinlock_debug_acquire(lock, true, __builtin_return_address(0));
+        spinlock_debug_acquired(lock);
+    }
+    return true;
+}
+
+static inline void spin_unlock(struct spinlock *lock) RELEASES(lock) NO_LOCK_ANALYSIS
+{
+    if (CONFIG_DEBUG) {
+        spinlock_debug_release(lock);
+    }
+    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+    preempt_enable();
+}
+
+static inline uint64_t spin_lock_irqsave(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
+{
+    uint64_t flags = interrupt_save_disable();
+
+    spinlock_take(lock, false);
+    return flags;
+}
+
+static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags) RELEASES(lock)
+    NO_LOCK_ANALYSIS
+{
+    if (CONFIG_DEBUG) {
+        spinlock_debug_release(lock);
+    }
+    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+    interrupt_restore(flags);
+    preempt_enable();
+}
+
+/* Does this processor hold the lock? Exact in the debug kernel, always true in a release kernel: for assertions only. */
+static inline bool spin_is_held(const struct spinlock *lock)
+{
+    return !CONFIG_DEBUG || lock->holder == cpu_number() + 1;
+}
+
+#endif

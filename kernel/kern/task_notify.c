@@ -1,0 +1,44 @@
+/* task_notify.c - telling one privileged port of every new task (register_new_task_notification). */
+#include "kern/task_notify.h"
+
+#include "gnumach_kernel_server.h"
+#include "ipc/ipc_port.h"
+#include "kern/ipc_tt.h"
+#include "kern/task.h"
+#include "task_notify_kernel_user.h"
+
+static struct spinlock task_notify_lock = SPINLOCK_INITIALIZER(LOCK_RANK_TASK, "task notify");
+static struct ipc_port *task_notify_port; /* [task_notify_lock] send right or NULL */
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS (somebody has registered already). */
+kern_return_t register_new_task_notification(host_priv_t host, struct ipc_port *notification)
+{
+    struct ipc_port *old;
+
+    (void)host;
+    spin_lock(&task_notify_lock);
+    old = task_notify_port;
+    if (IP_VALID(old) && IP_VALID(notification)) {
+        spin_unlock(&task_notify_lock);
+        return KERN_NO_ACCESS;
+    }
+    task_notify_port = notification;
+    spin_unlock(&task_notify_lock);
+    ipc_port_release_send(old);
+    return KERN_SUCCESS;
+}
+
+void task_notify_created(struct task *parent, struct task *task)
+{
+    struct ipc_port *port;
+
+    if (task_notify_port == NULL) {
+        return;
+    }
+    spin_lock(&task_notify_lock);
+    port = ipc_port_copy_send(task_notify_port);
+    spin_unlock(&task_notify_lock);
+    if (IP_VALID(port)) {
+        mach_notify_new_task(port, task_self_port(task), task_self_port(parent));
+    }
+}

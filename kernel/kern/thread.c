@@ -1,0 +1,423 @@
+/* thread.c - the life of threads: made suspended, run, stopped and continued, aborted, ended.
+ *
+ * A thread is stopped only where it would return to user mode (thread_ast), or while it waits interruptibly: there all its state is in its pcb.
+ * References: one for the task's list until the thread ends, one for running at all (given back by the scheduler after its last switch),
+ * one for each kernel pointer that outlives a call. Locks: task->lock, then thread->lock. */
+#include "kern/thread.h"
+
+#include "arch/cpu_setup.h"
+#include "arch/fpu.h"
+#include "arch/interrupt.h"
+#include "arch/switch.h"
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/clock.h"
+#include "kern/kobject.h"
+#include "kern/sched.h"
+#include "kern/stack.h"
+#include "kern/string.h"
+#include "kern/task.h"
+#include "kern/waitq.h"
+#include "vm/slab.h"
+
+#define RFLAGS_INITIAL 0x202u
+
+static struct kmem_cache thread_cache;
+static uint64_t thread_next_id; /* [a] */
+
+void thread_init(void)
+{
+    kmem_cache_init(&thread_cache, "thread", sizeof(struct thread), 64);
+    fpu_init();
+}
+
+static void thread_timed_out(struct timer *timer)
+{
+    thread_wake((struct thread *)((char *)timer - offsetof(struct thread, timeout)), WAIT_TIMED_OUT);
+}
+
+/* The fields every thread starts with. */
+static void thread_setup(struct thread *t, struct task *task)
+{
+    memset(t, 0, sizeof(*t));
+    t->task = task;
+    t->refs = 2;
+    t->bound_cpu = -1;
+    t->cpu = (uint16_t)cpu_number();
+    t->depressed_from = -1;
+    t->policy = THREAD_POLICY_TIMESHARE;
+    t->usage_stamp_ns = clock_now_ns();
+    t->id = atomic_fetch_add(&thread_next_id, 1) + 1;
+    spin_init(&t->lock, LOCK_RANK_THREAD, "thread");
+    list_init(&t->wait_link);
+    list_init(&t->run_link);
+    list_init(&t->task_link);
+    timer_init(&t->timeout, thread_timed_out);
+    waitq_init(&t->stopped, "thread stopped");
+    ipc_thread_init(&t->ipc);
+    t->pcb.regs.cs = SELECTOR_USER_CODE;
+    t->pcb.regs.ss = SELECTOR_USER_DATA;
+    t->pcb.regs.rflags = RFLAGS_INITIAL;
+    t->pcb.return_by_iret = true;
+}
+
+static struct thread *thread_alloc(struct task *task)
+{
+    struct thread *t = kmem_cache_alloc(&thread_cache);
+
+    if (t == NULL) {
+        return NULL;
+    }
+    thread_setup(t, task);
+    if (!fpu_create(&t->pcb)) {
+        kmem_cache_free(&thread_cache, t);
+        return NULL;
+    }
+    task_ref(task);
+    return t;
+}
+
+/* Put the thread on its task's list unless the task is ending. */
+static kern_return_t thread_join_task(struct thread *t, struct task *task)
+{
+    kern_return_t kr = KERN_FAILURE;
+
+    spin_lock(&task->lock);
+    if (!task->dying) {
+        t->base_priority = task->priority;
+        t->max_priority = task->max_priority;
+        t->priority = task->priority;
+        t->suspend_count = 1 + task->suspend_count;
+        list_insert_tail(&task->threads, &t->task_link);
+        task->thread_count++;
+        kr = KERN_SUCCESS;
+    }
+    spin_unlock(&task->lock);
+    return kr;
+}
+
+/* Where a stopped thread goes on. */
+static void thread_continue_stopped(void)
+{
+    atomic_fetch_and(&current_thread()->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN));
+    thread_exception_return();
+}
+
+kern_return_t thread_create_in(struct task *task, struct thread **thread)
+{
+    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+    struct thread *t;
+
+    if (!ledger_charge(&task->ledger, LEDGER_THREADS, 1)) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    t = thread_alloc(task);
+    if (t == NULL) {
+        goto undo_charge;
+    }
+    t->self_port = ipc_port_alloc_kernel(KOBJECT_THREAD, t);
+    if (t->self_port == NULL) {
+        goto undo_thread;
+    }
+    t->flags = THREAD_FLAG_SUSPEND | THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN;
+    t->continuation = thread_continue_stopped;
+    t->wait = THREAD_BLOCKED;
+    kr = thread_join_task(t, task);
+    if (kr != KERN_SUCCESS) {
+        goto undo_port;
+    }
+    thread_ref(t);
+    *thread = t;
+    return KERN_SUCCESS;
+
+undo_port:
+    ipc_port_destroy_kernel(t->self_port);
+undo_thread:
+    fpu_destroy(&t->pcb);
+    kmem_cache_free(&thread_cache, t);
+    task_unref(task);
+undo_charge:
+    ledger_credit(&task->ledger, LEDGER_THREADS, 1);
+    return kr;
+}
+
+static void thread_start_kernel(void)
+{
+    struct thread *self = current_thread();
+
+    self->kernel_function(self->kernel_argument);
+    panic("kernel thread %s returned", self->name);
+}
+
+struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument, int priority)
+{
+    struct thread *t = kmem_cache_alloc(&thread_cache);
+
+    if (t == NULL || !ledger_charge(&task_kernel->ledger, LEDGER_THREADS, 1)) {
+        panic("no memory for kernel thread %s", name);
+    }
+    thread_setup(t, task_kernel);
+    task_ref(task_kernel);
+    thread_join_task(t, task_kernel);
+    t->suspend_count = 0;
+    strlcpy(t->name, name, sizeof(t->name));
+    t->kernel_function = function;
+    t->kernel_argument = argument;
+    t->base_priority = priority;
+    t->max_priority = priority;
+    t->priority = priority;
+    t->policy = THREAD_POLICY_FIXED;
+    t->continuation = thread_start_kernel;
+    return t;
+}
+
+void thread_ref(struct thread *thread)
+{
+    atomic_inc(&thread->refs);
+}
+
+void thread_unref(struct thread *thread)
+{
+    struct task *task = thread->task;
+
+    if (!atomic_dec_and_test(&thread->refs)) {
+        return;
+    }
+    assert(thread->pcb.kernel_stack == 0);
+    fpu_destroy(&thread->pcb);
+    kmem_cache_free(&thread_cache, thread);
+    ledger_credit(&task->ledger, LEDGER_THREADS, 1);
+    task_unref(task);
+}
+
+/* --- stopping --- */
+
+/* Set flags the thread must notice, and make it look. */
+static void thread_set_flags(struct thread *t, uint32_t flags)
+{
+    atomic_fetch_or(&t->flags, flags);
+    sched_poke(t);
+}
+
+/* End an interruptible wait. */
+static void thread_interrupt_wait(struct thread *t)
+{
+    uint32_t wait = atomic_load_acquire(&t->wait);
+
+    if ((wait == THREAD_WAITING || wait == THREAD_BLOCKED) && t->wait_interruptible) {
+        thread_wake(t, WAIT_INTERRUPTED);
+    }
+}
+
+/* Has the thread all its state in its pcb, and will it stay so while it is suspended? */
+static bool thread_is_stopped(struct thread *t)
+{
+    if ((atomic_load(&t->flags) & THREAD_FLAG_STOPPED) != 0) {
+        return true;
+    }
+    return atomic_load_acquire(&t->wait) == THREAD_BLOCKED && t->wait_interruptible;
+}
+
+kern_return_t thread_hold(struct thread *thread)
+{
+    spin_lock(&thread->lock);
+    if ((atomic_load(&thread->flags) & THREAD_FLAG_TERMINATE) != 0) {
+        spin_unlock(&thread->lock);
+        return KERN_TERMINATED;
+    }
+    thread->suspend_count++;
+    spin_unlock(&thread->lock);
+    thread_set_flags(thread, THREAD_FLAG_SUSPEND);
+    return KERN_SUCCESS;
+}
+
+kern_return_t thread_wait_stopped(struct thread *thread)
+{
+    if (thread == current_thread()) {
+        return KERN_SUCCESS;
+    }
+    for (;;) {
+        waitq_assert_wait(&thread->stopped, true, clock_now_ns() + 10 * NS_PER_MS);
+        if (thread_is_stopped(thread) || (atomic_load(&thread->flags) & THREAD_FLAG_SUSPEND) == 0 ||
+            atomic_load(&thread->wait) == THREAD_DEAD) {
+            waitq_cancel_wait(&thread->stopped);
+            return KERN_SUCCESS;
+        }
+        sched_poke(thread);
+        if (waitq_block(&thread->stopped) == WAIT_INTERRUPTED) {
+            return KERN_ABORTED;
+        }
+    }
+}
+
+kern_return_t thread_release(struct thread *thread)
+{
+    bool go = false;
+
+    spin_lock(&thread->lock);
+    if (thread->suspend_count == 0) {
+        spin_unlock(&thread->lock);
+        return KERN_FAILURE;
+    }
+    thread->suspend_count--;
+    if (thread->suspend_count == 0) {
+        atomic_fetch_and(&thread->flags, ~THREAD_FLAG_SUSPEND);
+        go = (atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0;
+    }
+    spin_unlock(&thread->lock);
+    if (go) {
+        thread_wake(thread, WAIT_OK);
+    }
+    return KERN_SUCCESS;
+}
+
+void thread_abort_wait(struct thread *thread)
+{
+    if ((atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0) {
+        return; /* not in a system call */
+    }
+    atomic_fetch_or(&thread->flags, THREAD_FLAG_ABORT);
+    thread_interrupt_wait(thread);
+    sched_poke(thread);
+}
+
+/* Stop at the return to user mode until the suspend count is zero or the thread is to end. Returns when there is no need to. */
+static void thread_stop(struct thread *self)
+{
+    if (atomic_load(&self->suspend_count) == 0) {
+        atomic_fetch_and(&self->flags, ~THREAD_FLAG_SUSPEND);
+        return;
+    }
+    atomic_fetch_and(&self->flags, ~THREAD_FLAG_ABORT);
+    thread_wait_prepare(false, 0);
+    atomic_fetch_or(&self->flags, THREAD_FLAG_STOPPED);
+    waitq_wake_all(&self->stopped, WAIT_OK);
+    /* a release or an end between the test and here has to be seen, since it found nothing to wake */
+    if (atomic_load(&self->suspend_count) == 0 || (atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) != 0) {
+        thread_wake(self, WAIT_OK);
+    }
+    thread_block(thread_continue_stopped);
+}
+
+void thread_ast(void)
+{
+    struct thread *self = current_thread();
+    uint32_t flags = atomic_load(&self->flags);
+
+    if ((flags & THREAD_FLAG_TERMINATE) != 0) {
+        thread_exit();
+    }
+    if ((flags & THREAD_FLAG_SUSPEND) != 0) {
+        thread_stop(self);
+    }
+    if ((flags & THREAD_FLAG_ABORT) != 0) {
+        atomic_fetch_and(&self->flags, ~THREAD_FLAG_ABORT);
+    }
+}
+
+/* --- ending --- */
+
+void thread_terminate_start(struct thread *thread)
+{
+    uint32_t old = atomic_fetch_or(&thread->flags, THREAD_FLAG_TERMINATE);
+
+    if ((old & THREAD_FLAG_TERMINATE) != 0) {
+        return;
+    }
+    thread_interrupt_wait(thread);
+    if ((atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0) {
+        thread_wake(thread, WAIT_OK);
+    }
+    sched_poke(thread);
+}
+
+/* Take the thread off its task. True when it was the last one. */
+static bool thread_leave_task(struct thread *self)
+{
+    struct task *task = self->task;
+    bool last;
+
+    spin_lock(&task->lock);
+    list_remove(&self->task_link);
+    task->thread_count--;
+    last = task->thread_count == 0;
+    task->dead_run_ticks += self->run_ticks + (rdtsc_ticks() - self->run_since);
+    task->dead_user_samples += self->user_samples;
+    task->dead_system_samples += self->system_samples;
+    spin_unlock(&task->lock);
+    return last;
+}
+
+void thread_exit(void)
+{
+    struct thread *self = current_thread();
+    struct ipc_port *self_port;
+    struct ipc_port *exception_port;
+    bool last;
+
+    spin_lock(&self->task->lock);
+    self_port = self->self_port;
+    exception_port = self->exception_port;
+    self->self_port = NULL;
+    self->exception_port = NULL;
+    spin_unlock(&self->task->lock);
+    if (self_port != NULL) {
+        ipc_port_destroy_kernel(self_port);
+    }
+    if (exception_port != NULL) {
+        ipc_port_release_send(exception_port);
+    }
+    last = thread_leave_task(self);
+    if (last && self->task->dying) {
+        task_tear_down(self->task);
+    }
+    if (last) {
+        waitq_wake_all(&self->task->gone, WAIT_OK);
+    }
+    waitq_wake_all(&self->stopped, WAIT_OK);
+    thread_unref(self); /* the task list's; the scheduler gives back the last */
+    sched_exit();
+}
+
+void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns)
+{
+    uint64_t ticks = thread->run_ticks;
+    uint64_t samples = (uint64_t)thread->user_samples + thread->system_samples;
+    uint64_t total;
+
+    if (atomic_load(&thread->on_cpu)) {
+        ticks += rdtsc_ticks() - thread->run_since;
+    }
+    total = clock_ticks_to_ns(ticks);
+    *user_ns = samples == 0 ? total : total / samples * thread->user_samples;
+    *system_ns = total - *user_ns;
+}
+
+/* --- depression --- */
+
+void thread_depress(void)
+{
+    struct thread *self = current_thread();
+
+    spin_lock(&self->lock);
+    if (self->depressed_from < 0) {
+        self->depressed_from = self->base_priority;
+        sched_set_priority(self, PRIORITY_IDLE - 1);
+    }
+    spin_unlock(&self->lock);
+}
+
+bool thread_undepress(struct thread *thread)
+{
+    bool was;
+
+    spin_lock(&thread->lock);
+    was = thread->depressed_from >= 0;
+    if (was) {
+        sched_set_priority(thread, thread->depressed_from);
+        thread->depressed_from = -1;
+    }
+    spin_unlock(&thread->lock);
+    return was;
+}

@@ -1,0 +1,443 @@
+/* slab.c - slabs: runs of pages cut into objects of one size, with a stack of free objects per
+ * processor in front.
+ *
+ * The slab's head lies at its beginning and keeps the free objects as a chain of indices, never
+ * inside the objects: what was freed stays poisoned. From an object the page descriptor leads to
+ * its slab, the slab to its cache, so a free into the wrong cache is seen. Debug layout of a
+ * stride:  [left red zone][object][right red zone 8][state 8][allocated by 8][freed by 8] Locks:
+ * cache list lock -> cache->lock (both SLAB) -> PHYS. Nothing sleeps. */
+#include "vm/slab.h"
+
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/preempt.h"
+#include "kern/string.h"
+#include "vm/slab_impl.h"
+#include "vm/vm_page.h"
+
+#define SLAB_MAGIC       0x51ab51abu
+#define SLAB_END         0xffffu
+#define SLAB_ORDER_MAX   5u
+#define SLAB_OBJECTS_MIN 8u
+#define RED_ZONE         0xfeedfacecafebeeful
+#define POISON_FREE      0x6b
+#define POISON_NEW       0xa5
+#define STATE_LIVE       0x11fe11fe11fe11feul
+#define STATE_FREE       0xdeaddeaddeaddeadul
+
+/* Head of a slab, at its first byte. Keys: [L] cache->lock, [I] immutable */
+struct slab {
+    struct list link;         /* [L] */
+    struct kmem_cache *cache; /* [I] */
+    uint32_t magic;           /* [I] */
+    uint16_t used;            /* [L] */
+    uint16_t free_head;       /* [L] */
+    uint16_t next[];          /* [L] chain of free objects */
+};
+
+/* What follows an object in the debug kernel. */
+struct slab_trailer {
+    uint64_t red_zone;
+    uint64_t state;
+    const void *allocated_by;
+    const void *freed_by;
+};
+
+static struct spinlock slab_list_lock = SPINLOCK_INITIALIZER(LOCK_RANK_SLAB, "slab_list");
+static struct list slab_list = LIST_INITIALIZER(slab_list);
+
+/* --- debug: red zones, poison, callers --- */
+
+static struct slab_trailer *slab_trailer(const struct kmem_cache *c, const void *object)
+{
+    return (struct slab_trailer *)((char *)object + ((c->size + 7) & ~7ul));
+}
+
+static _Noreturn void slab_report(const struct kmem_cache *c, const void *object, const char *what)
+{
+    const struct slab_trailer *trailer = slab_trailer(c, object);
+
+    panic("cache %s: object %p: %s (last allocated by %p, last freed by %p)", c->name, object, what,
+          trailer->allocated_by, trailer->freed_by);
+}
+
+static void slab_check_red_zones(const struct kmem_cache *c, const void *object)
+{
+    const uint8_t *end = (const uint8_t *)object + c->size;
+    const uint8_t *limit = (const uint8_t *)slab_trailer(c, object);
+
+    for (size_t i = 8; i <= c->left; i += 8) {
+        if (*(const uint64_t *)((const char *)object - i) != RED_ZONE) {
+            slab_report(c, object, "written before its beginning");
+        }
+    }
+    for (; end < limit; end += 1) {
+        if (*end != POISON_FREE) {
+            slab_report(c, object, "written past its end");
+        }
+    }
+    if (slab_trailer(c, object)->red_zone != RED_ZONE) {
+        slab_report(c, object, "written past its end");
+    }
+}
+
+static void slab_set_free(struct kmem_cache *c, void *object, const void *caller)
+{
+    struct slab_trailer *trailer = slab_trailer(c, object);
+
+    memset(object, POISON_FREE, (size_t)((char *)trailer - (char *)object));
+    trailer->state = STATE_FREE;
+    trailer->freed_by = caller;
+}
+
+static void slab_debug_new(struct kmem_cache *c, void *object)
+{
+    struct slab_trailer *trailer = slab_trailer(c, object);
+
+    for (size_t i = 8; i <= c->left; i += 8) {
+        *(uint64_t *)((char *)object - i) = RED_ZONE;
+    }
+    trailer->red_zone = RED_ZONE;
+    trailer->allocated_by = NULL;
+    slab_set_free(c, object, NULL);
+}
+
+static void slab_debug_alloc(struct kmem_cache *c, void *object, const void *caller)
+{
+    struct slab_trailer *trailer = slab_trailer(c, object);
+
+    slab_check_red_zones(c, object);
+    if (trailer->state != STATE_FREE) {
+        slab_report(c, object, "handed out while in use");
+    }
+    for (size_t i = 0; i < c->size; i += 1) {
+        if (((const uint8_t *)object)[i] != POISON_FREE) {
+            slab_report(c, object, "written after it was freed");
+        }
+    }
+    memset(object, POISON_NEW, c->size);
+    trailer->state = STATE_LIVE;
+    trailer->allocated_by = caller;
+}
+
+/* The slab an object lies in; panics when there is none. */
+static struct slab *slab_of(const struct kmem_cache *c, const void *object)
+{
+    struct vm_page *page = vm_page_from_phys(virt_to_phys(object));
+    struct slab *slab = page == NULL ? NULL : page->slab;
+
+    if (slab == NULL || slab->magic != SLAB_MAGIC) {
+        panic("cache %s: %p is not an object of any cache", c->name, object);
+    }
+    return slab;
+}
+
+static void slab_debug_free(struct kmem_cache *c, void *object, const void *caller)
+{
+    struct slab *slab = slab_of(c, object);
+    size_t offset = (size_t)((char *)object - (char *)slab) - c->first_object;
+    struct slab_trailer *trailer = slab_trailer(c, object);
+
+    if (slab->cache != c) {
+        panic("cache %s: object %p belongs to cache %s", c->name, object, slab->cache->name);
+    }
+    if (offset % c->stride != c->left || offset / c->stride >= c->slab_objects) {
+        panic("cache %s: %p is not the beginning of an object", c->name, object);
+    }
+    if (trailer->state == STATE_FREE) {
+        slab_report(c, object, "freed twice");
+    }
+    slab_check_red_zones(c, object);
+    if (trailer->state != STATE_LIVE) {
+        slab_report(c, object, "written past its end");
+    }
+    slab_set_free(c, object, caller);
+}
+
+/* --- slabs; the cache is locked --- */
+
+static void *slab_object(const struct kmem_cache *c, struct slab *slab, uint32_t index)
+{
+    return (char *)slab + c->first_object + index * c->stride + c->left;
+}
+
+static void slab_set_pages(struct slab *slab, struct vm_page *page, uint32_t order, bool owned)
+{
+    for (uint64_t i = 0; i < 1ul << order; i += 1) {
+        page[i].slab = owned ? slab : NULL;
+    }
+}
+
+static struct slab *slab_create(struct kmem_cache *c)
+{
+    struct vm_page *page = vm_page_alloc_contig(1ul << c->slab_order, 0, 0, 0, 0);
+    struct slab *slab;
+
+    if (page == NULL) {
+        return NULL;
+    }
+    slab = vm_page_to_virt(page);
+    slab->cache = c;
+    slab->magic = SLAB_MAGIC;
+    slab->used = 0;
+    slab->free_head = 0;
+    list_init(&slab->link);
+    slab_set_pages(slab, page, c->slab_order, true);
+    for (uint32_t i = 0; i < c->slab_objects; i += 1) {
+        slab->next[i] = (uint16_t)(i + 1 < c->slab_objects ? i + 1 : SLAB_END);
+        if (CONFIG_DEBUG) {
+            slab_debug_new(c, slab_object(c, slab, i));
+        }
+    }
+    c->slab_count += 1;
+    return slab;
+}
+
+static void slab_destroy(struct kmem_cache *c, struct slab *slab)
+{
+    struct vm_page *page = vm_page_from_phys(virt_to_phys(slab));
+
+    list_remove(&slab->link);
+    slab->magic = 0;
+    slab_set_pages(slab, page, c->slab_order, false);
+    c->slab_count -= 1;
+    vm_page_free_contig(page, 1ul << c->slab_order);
+}
+
+static void *slab_take(struct kmem_cache *c)
+{
+    struct list *node = list_first(&c->partial);
+    struct slab *slab;
+    void *object;
+
+    if (node == NULL) {
+        node = list_first(&c->empty);
+    }
+    slab = node == NULL ? slab_create(c) : list_entry(node, struct slab, link);
+    if (slab == NULL) {
+        return NULL;
+    }
+    object = slab_object(c, slab, slab->free_head);
+    slab->free_head = slab->next[slab->free_head];
+    slab->used += 1;
+    c->taken += 1;
+    list_remove(&slab->link);
+    list_insert_head(slab->free_head == SLAB_END ? &c->full : &c->partial, &slab->link);
+    return object;
+}
+
+static void slab_give(struct kmem_cache *c, void *object)
+{
+    struct slab *slab = slab_of(c, object);
+    uint32_t index =
+        (uint32_t)(((size_t)((char *)object - (char *)slab) - c->first_object) / c->stride);
+
+    slab->next[index] = slab->free_head;
+    slab->free_head = (uint16_t)index;
+    slab->used -= 1;
+    c->taken -= 1;
+    list_remove(&slab->link);
+    if (slab->used != 0) {
+        list_insert_head(&c->partial, &slab->link);
+    } else if (list_empty(&c->empty)) {
+        list_insert_head(&c->empty, &slab->link);
+    } else {
+        slab_destroy(c, slab);
+    }
+}
+
+/* --- caches --- */
+
+/* The smallest slab that holds SLAB_OBJECTS_MIN objects, or as many as the largest slab can. */
+static void kmem_cache_layout(struct kmem_cache *c)
+{
+    for (c->slab_order = 0;; c->slab_order += 1) {
+        size_t space = PAGE_SIZE << c->slab_order;
+        size_t objects = (space - sizeof(struct slab)) / (c->stride + sizeof(uint16_t));
+        size_t first;
+
+        do {
+            first =
+                (sizeof(struct slab) + objects * sizeof(uint16_t) + c->align - 1) & ~(c->align - 1);
+            if (first + objects * c->stride <= space) {
+                break;
+            }
+            objects -= 1;
+        } while (objects != 0);
+        c->slab_objects = (uint32_t)(objects < SLAB_END ? objects : SLAB_END - 1);
+        c->first_object = (uint32_t)first;
+        if (objects >= SLAB_OBJECTS_MIN || (c->slab_order == SLAB_ORDER_MAX && objects != 0)) {
+            return;
+        }
+        if (c->slab_order > SLAB_ORDER_MAX) {
+            panic("cache %s: objects of %zu bytes are too large", c->name, c->size);
+        }
+    }
+}
+
+void kmem_cache_init(struct kmem_cache *c, const char *name, size_t size, size_t align)
+{
+    memset(c, 0, sizeof(*c));
+    spin_init(&c->lock, LOCK_RANK_SLAB, name);
+    c->name = name;
+    c->size = size;
+    c->align = align < 8 ? 8 : align;
+    c->left = CONFIG_DEBUG ? c->align : 0;
+    c->stride = (size + 7) & ~7ul;
+    if (CONFIG_DEBUG) {
+        c->stride += c->left + sizeof(struct slab_trailer);
+    }
+    c->stride = (c->stride + c->align - 1) & ~(c->align - 1);
+    c->magazine_limit = size > 2048 ? 2 : (size > 512 ? 8 : KMEM_MAGAZINE_SIZE);
+    list_init(&c->partial);
+    list_init(&c->full);
+    list_init(&c->empty);
+    kmem_cache_layout(c);
+    spin_lock(&slab_list_lock);
+    list_insert_tail(&slab_list, &c->link);
+    spin_unlock(&slab_list_lock);
+}
+
+/* Fill this processor's magazine to half from the slabs and return one object more. */
+static void *kmem_cache_refill(struct kmem_cache *c)
+{
+    struct kmem_magazine *magazine;
+    void *object;
+
+    spin_lock(&c->lock);
+    magazine = &c->magazines[cpu_number()];
+    object = slab_take(c);
+    while (object != NULL && magazine->count < c->magazine_limit / 2) {
+        void *another = list_empty(&c->partial) ? NULL : slab_take(c);
+
+        if (another == NULL) {
+            break;
+        }
+        magazine->objects[magazine->count] = another;
+        atomic_store(&magazine->count, magazine->count + 1);
+    }
+    spin_unlock(&c->lock);
+    return object;
+}
+
+void *kmem_cache_alloc_for(struct kmem_cache *c, const void *caller)
+{
+    struct kmem_magazine *magazine;
+    void *object = NULL;
+
+    preempt_disable();
+    magazine = &c->magazines[cpu_number()];
+    if (__builtin_expect(magazine->count != 0, 1)) {
+        atomic_store(&magazine->count, magazine->count - 1);
+        object = magazine->objects[magazine->count];
+    }
+    preempt_enable();
+    if (object == NULL) {
+        object = kmem_cache_refill(c);
+    }
+    if (CONFIG_DEBUG && object != NULL) {
+        slab_debug_alloc(c, object, caller);
+    }
+    return object;
+}
+
+void *kmem_cache_alloc(struct kmem_cache *c)
+{
+    return kmem_cache_alloc_for(c, __builtin_return_address(0));
+}
+
+/* Move objects of this processor's magazine to the slabs until `keep` are left. */
+static void kmem_cache_flush(struct kmem_cache *c, uint32_t keep)
+{
+    struct kmem_magazine *magazine;
+
+    spin_lock(&c->lock);
+    magazine = &c->magazines[cpu_number()];
+    while (magazine->count > keep) {
+        atomic_store(&magazine->count, magazine->count - 1);
+        slab_give(c, magazine->objects[magazine->count]);
+    }
+    spin_unlock(&c->lock);
+}
+
+void kmem_cache_free_for(struct kmem_cache *c, void *object, const void *caller)
+{
+    struct kmem_magazine *magazine;
+
+    if (CONFIG_DEBUG) {
+        slab_debug_free(c, object, caller);
+    }
+    preempt_disable();
+    magazine = &c->magazines[cpu_number()];
+    if (__builtin_expect(magazine->count == c->magazine_limit, 0)) {
+        kmem_cache_flush(c, c->magazine_limit / 2);
+    }
+    magazine->objects[magazine->count] = object;
+    atomic_store(&magazine->count, magazine->count + 1);
+    preempt_enable();
+}
+
+void kmem_cache_free(struct kmem_cache *c, void *object)
+{
+    kmem_cache_free_for(c, object, __builtin_return_address(0));
+}
+
+void kmem_cache_drain(struct kmem_cache *c)
+{
+    kmem_cache_flush(c, 0);
+    spin_lock(&c->lock);
+    while (!list_empty(&c->empty)) {
+        slab_destroy(c, list_entry(list_first(&c->empty), struct slab, link));
+    }
+    spin_unlock(&c->lock);
+}
+
+void kmem_cache_stats(struct kmem_cache *c, struct kmem_cache_stats *stats)
+{
+    uint64_t idle = 0;
+
+    spin_lock_nested(&c->lock);
+    for (unsigned i = 0; i < CPU_MAX; i += 1) {
+        idle += atomic_load(&c->magazines[i].count);
+    }
+    stats->name = c->name;
+    stats->size = c->size;
+    stats->stride = c->stride;
+    stats->slab_size = PAGE_SIZE << c->slab_order;
+    stats->live = c->taken - idle;
+    stats->slabs = c->slab_count;
+    stats->total = c->slab_count * c->slab_objects;
+    stats->slab_objects = c->slab_objects;
+    spin_unlock(&c->lock);
+}
+
+void kmem_cache_destroy(struct kmem_cache *c)
+{
+    struct kmem_cache_stats stats;
+
+    kmem_cache_stats(c, &stats);
+    if (stats.live != 0) {
+        panic("cache %s destroyed with %lu live objects", c->name, (unsigned long)stats.live);
+    }
+    spin_lock(&slab_list_lock);
+    list_remove(&c->link);
+    spin_unlock(&slab_list_lock);
+    spin_lock(&c->lock);
+    for (unsigned i = 0; i < CPU_MAX; i += 1) {
+        while (c->magazines[i].count != 0) {
+            c->magazines[i].count -= 1;
+            slab_give(c, c->magazines[i].objects[c->magazines[i].count]);
+        }
+    }
+    spin_unlock(&c->lock);
+    kmem_cache_drain(c);
+}
+
+void kmem_cache_visit(void (*visit)(struct kmem_cache *c, void *argument), void *argument)
+{
+    spin_lock(&slab_list_lock);
+    list_for_each (&slab_list, node) {
+        visit(list_entry(node, struct kmem_cache, link), argument);
+    }
+    spin_unlock(&slab_list_lock);
+}

@@ -1,0 +1,221 @@
+/* vm_copy.c - copies of memory on their way from one map to another: bytes in a buffer, or entries
+ * that share pages copy-on-write. */
+#include "vm/vm_copy_impl.h"
+
+#include "kern/assert.h"
+#include "kern/string.h"
+#include "kern/waitq.h"
+#include "vm/slab.h"
+#include "vm/vm_object.h"
+
+struct vm_copy *vm_copy_create(vm_size_t size, vm_offset_t offset)
+{
+    struct vm_copy *copy = kalloc(sizeof(*copy));
+
+    if (copy != NULL) {
+        copy->kind = VM_COPY_ENTRIES;
+        copy->size = size;
+        copy->offset = offset;
+        list_init(&copy->entries);
+    }
+    return copy;
+}
+
+struct vm_copy *vm_copy_from_kernel(const void *data, vm_size_t size)
+{
+    struct vm_copy *copy = NULL;
+
+    if (size <= VM_MAX_ADDRESS) {
+        copy = kalloc(sizeof(*copy) + size);
+    }
+    if (copy != NULL) {
+        copy->kind = VM_COPY_BUFFER;
+        copy->size = size;
+        copy->offset = 0;
+        list_init(&copy->entries);
+        if (data != NULL) {
+            memcpy(copy->data, data, size);
+        }
+    }
+    return copy;
+}
+
+void vm_copy_discard(struct vm_copy *copy)
+{
+    if (copy == NULL) {
+        return;
+    }
+    vm_map_entry_release_list(&copy->entries);
+    kfree(copy, sizeof(*copy) + (copy->kind == VM_COPY_BUFFER ? copy->size : 0));
+}
+
+vm_size_t vm_copy_size(const struct vm_copy *copy)
+{
+    return copy == NULL ? 0 : copy->size;
+}
+
+kern_return_t vm_copy_clip(struct vm_copy *copy, vm_offset_t at)
+{
+    list_for_each (&copy->entries, node) {
+        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
+        struct vm_map_entry *rest;
+
+        if (at <= entry->start || at >= entry->end) {
+            continue;
+        }
+        rest = vm_map_entry_create();
+        if (rest == NULL) {
+            return KERN_RESOURCE_SHORTAGE;
+        }
+        rest->start = at;
+        rest->end = entry->end;
+        rest->object = entry->object;
+        rest->offset = entry->offset + (at - entry->start);
+        rest->needs_copy = entry->needs_copy;
+        entry->end = at;
+        if (rest->object != NULL) {
+            vm_object_ref(rest->object);
+        }
+        list_insert_after(&entry->link, &rest->link);
+        break;
+    }
+    return KERN_SUCCESS;
+}
+
+/* Put a page with n bytes of data and zeroes behind them into the object. */
+static bool vm_copy_fill_page(struct vm_object *object, vm_offset_t offset, const char *data,
+                              vm_size_t n)
+{
+    struct vm_page *page = vm_page_alloc(n < PAGE_SIZE ? VM_PAGE_ZERO : 0);
+    bool inserted;
+
+    if (page == NULL) {
+        return false;
+    }
+    memcpy(vm_page_to_virt(page), data, n);
+    page->flags |= VM_PAGE_DIRTY;
+    spin_lock(&object->lock);
+    inserted = vm_object_page_insert(object, page, offset);
+    spin_unlock(&object->lock);
+    if (!inserted) {
+        vm_page_free(page);
+    }
+    return inserted;
+}
+
+struct vm_map_entry *vm_copy_entry_from_bytes(vm_offset_t start, const char *data, vm_size_t size)
+{
+    struct vm_map_entry *entry = vm_map_entry_create();
+    bool filled = true;
+
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->start = start;
+    entry->end = start + ((size + PAGE_MASK) & ~PAGE_MASK);
+    entry->object = vm_object_create(vm_map_entry_size(entry));
+    filled = entry->object != NULL;
+    if (filled) {
+        entry->object->flags |= VM_OBJECT_PRIVATE;
+    }
+    for (vm_offset_t at = 0; filled && at < size; at += PAGE_SIZE) {
+        filled = vm_copy_fill_page(entry->object, at, data + at,
+                                   size - at < PAGE_SIZE ? size - at : PAGE_SIZE);
+    }
+    if (!filled) {
+        vm_object_unref(entry->object);
+        entry->object = NULL;
+        vm_map_entry_destroy(entry);
+        return NULL;
+    }
+    return entry;
+}
+
+/* Read n bytes of what the object shows, all in one page. Sleeps while that is busy. */
+static kern_return_t vm_copy_read_page(struct vm_object *object, vm_offset_t offset,
+                                       char *destination, size_t n)
+{
+    for (;;) {
+        struct vm_object_hit hit;
+        struct waitq *waitq = NULL;
+        kern_return_t kr = KERN_SUCCESS;
+
+        spin_lock(&object->lock);
+        vm_object_walk(object, offset & ~PAGE_MASK, &hit);
+        if (hit.page == NULL) {
+            memset(destination, 0, n);
+        } else if ((hit.page->flags & VM_PAGE_BUSY) != 0) {
+            waitq = vm_object_page_assert_wait(hit.page);
+        } else if ((hit.page->flags & (VM_PAGE_ABSENT | VM_PAGE_ERROR)) != 0) {
+            kr = KERN_MEMORY_ERROR;
+        } else {
+            memcpy(destination, (char *)vm_page_to_virt(hit.page) + (offset & PAGE_MASK), n);
+        }
+        vm_object_walk_done(object, &hit);
+        spin_unlock(&object->lock);
+        if (waitq == NULL) {
+            return kr;
+        }
+        waitq_block(waitq);
+    }
+}
+
+/* Read the part of [at, at + n) that lies in the entry; returns how much that was in *done. */
+static kern_return_t vm_copy_read_entry(struct vm_map_entry *entry, vm_offset_t at,
+                                        char *destination, vm_size_t n, vm_size_t *done)
+{
+    kern_return_t kr = KERN_SUCCESS;
+    vm_size_t length = entry->end - at < n ? entry->end - at : n;
+
+    *done = length;
+    if (entry->object == NULL) {
+        memset(destination, 0, length);
+        return KERN_SUCCESS;
+    }
+    while (length != 0 && kr == KERN_SUCCESS) {
+        vm_size_t part =
+            PAGE_SIZE - (at & PAGE_MASK) < length ? PAGE_SIZE - (at & PAGE_MASK) : length;
+
+        kr = vm_copy_read_page(entry->object, entry->offset + (at - entry->start), destination,
+                               part);
+        at += part;
+        destination += part;
+        length -= part;
+    }
+    return kr;
+}
+
+kern_return_t vm_copy_read(struct vm_copy *copy, vm_size_t offset, void *destination, vm_size_t n)
+{
+    char *to = destination;
+    vm_offset_t at;
+
+    if (n > vm_copy_size(copy) || offset > vm_copy_size(copy) - n) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (n == 0) {
+        return KERN_SUCCESS;
+    }
+    if (copy->kind == VM_COPY_BUFFER) {
+        memcpy(destination, copy->data + offset, n);
+        return KERN_SUCCESS;
+    }
+    at = copy->offset + offset;
+    list_for_each (&copy->entries, node) {
+        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
+        vm_size_t done;
+        kern_return_t kr;
+
+        if (n == 0 || at >= entry->end) {
+            continue;
+        }
+        kr = vm_copy_read_entry(entry, at, to, n, &done);
+        if (kr != KERN_SUCCESS) {
+            return kr;
+        }
+        at += done;
+        to += done;
+        n -= done;
+    }
+    return KERN_SUCCESS;
+}

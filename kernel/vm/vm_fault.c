@@ -1,0 +1,383 @@
+/* vm_fault.c - page faults, in restartable steps over one context.
+ *
+ *     lookup    lock the map; entry, protection; put a shadow in front of an object others see too
+ *     resolve   lock the object; look down its chain:
+ *                 1  found in the first object          -> use it
+ *                 2  found below, access reads          -> use it, mapped read-only
+ *                 3  found below, access writes         -> copy it up into the first object
+ *                 4  found nowhere                      -> zero-filled page in the first object
+ *                 5  busy                               -> drop everything, wait, RETRY
+ *     push      the first object has a delayed copy that lacks the page: give it one, AGAIN
+ *     finish    enter the page in the page table, or copy bytes
+ *
+ * The map stays locked from lookup to finish, so the mapping entered is one the map still allows;
+ * when a step must wait it drops all locks and the fault starts over, for everything may have
+ * changed. Locks: map -> first object -> objects it shadows -> pmap. */
+#include "vm/vm_fault.h"
+
+#include "arch/pmap.h"
+#include "kern/assert.h"
+#include "kern/string.h"
+#include "kern/waitq.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+#include "vm/vm_stat.h"
+
+/* What a step wants to happen next. */
+enum vm_fault_status {
+    VM_FAULT_NEXT,  /* the step is done: go on to the next one */
+    VM_FAULT_AGAIN, /* locks of objects were dropped, the map is still locked: resolve again */
+    VM_FAULT_RETRY, /* all locks were dropped: start over */
+    VM_FAULT_DONE,  /* ctx->result is the answer */
+};
+
+/* ctx->flags */
+#define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
+#define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
+
+struct vm_fault_ctx {
+    struct vm_map *map;
+    vm_offset_t va; /* of the page */
+    vm_prot_t access;
+    unsigned flags;
+    kern_return_t result;
+    char *buffer;      /* bytes to copy instead of a mapping to enter, or NULL */
+    size_t first_byte; /* of the page */
+    size_t length;
+    struct vm_map_entry *entry; /* valid while the map is locked */
+    vm_offset_t offset;         /* of the page in entry->object */
+    uint64_t pushed_version;    /* delayed copies up to this one have the page */
+};
+
+static enum vm_fault_status vm_fault_done(struct vm_fault_ctx *ctx, kern_return_t result)
+{
+    ctx->result = result;
+    return VM_FAULT_DONE;
+}
+
+/* Is the page to be changed, or to belong to this entry? */
+static bool vm_fault_needs_own(const struct vm_fault_ctx *ctx)
+{
+    return (ctx->access & VM_PROT_WRITE) != 0 || (ctx->flags & FAULT_WIRE) != 0;
+}
+
+/* --- lookup --- */
+
+/* Give the entry an object of its own to put the page in. */
+static kern_return_t vm_fault_prepare_object(struct vm_fault_ctx *ctx)
+{
+    struct vm_map_entry *entry = ctx->entry;
+    kern_return_t kr;
+
+    if (entry->object == NULL) {
+        entry->object = vm_object_create(vm_map_entry_size(entry));
+        if (entry->object == NULL) {
+            return KERN_RESOURCE_SHORTAGE;
+        }
+        entry->object->flags |= VM_OBJECT_PRIVATE;
+        entry->offset = 0;
+        entry->needs_copy = false;
+        return KERN_SUCCESS;
+    }
+    if (entry->needs_copy && vm_fault_needs_own(ctx)) {
+        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+        if (kr != KERN_SUCCESS) {
+            return kr;
+        }
+        entry->needs_copy = false;
+    }
+    return KERN_SUCCESS;
+}
+
+/* Device memory: nothing to find, and not to be copied by the kernel. */
+static kern_return_t vm_fault_device(const struct vm_fault_ctx *ctx)
+{
+    const struct vm_object *object = ctx->entry->object;
+
+    if (ctx->buffer != NULL || ctx->offset >= object->size) {
+        return KERN_MEMORY_ERROR;
+    }
+    return pmap_enter(ctx->map->pmap, ctx->va, object->device_phys + ctx->offset,
+                      ctx->entry->protection, object->device_flags);
+}
+
+static enum vm_fault_status vm_fault_lookup(struct vm_fault_ctx *ctx)
+{
+    kern_return_t kr;
+
+    ctx->entry = vm_map_entry_lookup(ctx->map, ctx->va);
+    if (ctx->entry == NULL) {
+        return vm_fault_done(ctx, KERN_INVALID_ADDRESS);
+    }
+    if ((ctx->access & ~ctx->entry->protection) != 0) {
+        return vm_fault_done(ctx, KERN_PROTECTION_FAILURE);
+    }
+    if (ctx->entry->object == NULL && ctx->buffer != NULL && !vm_fault_needs_own(ctx)) {
+        memset(ctx->buffer, 0, ctx->length);
+        return vm_fault_done(ctx, KERN_SUCCESS);
+    }
+    if (__builtin_expect(ctx->entry->object == NULL || ctx->entry->needs_copy, 0)) {
+        kr = vm_fault_prepare_object(ctx);
+        if (kr != KERN_SUCCESS) {
+            return vm_fault_done(ctx, kr);
+        }
+    }
+    ctx->offset = ctx->entry->offset + (ctx->va - ctx->entry->start);
+    if (__builtin_expect((ctx->entry->object->flags & VM_OBJECT_DEVICE) != 0, 0)) {
+        return vm_fault_done(ctx, vm_fault_device(ctx));
+    }
+    return VM_FAULT_NEXT;
+}
+
+/* --- resolve; the first object and hit->object are locked --- */
+
+/* Put a new page into the first object: cleared, or a copy of what was found below. */
+static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct vm_object *first,
+                                              struct vm_object_hit *hit)
+{
+    struct vm_page *source = hit->page;
+    struct vm_page *page = vm_page_alloc(source == NULL ? VM_PAGE_ZERO : 0);
+
+    if (page == NULL) {
+        return vm_fault_done(ctx, KERN_RESOURCE_SHORTAGE);
+    }
+    if (source != NULL) {
+        pmap_copy_page(vm_page_to_phys(source), vm_page_to_phys(page));
+        page->flags |= VM_PAGE_DIRTY;
+    }
+    if (!vm_object_page_insert(first, page, ctx->offset)) {
+        vm_page_free(page);
+        return vm_fault_done(ctx, KERN_RESOURCE_SHORTAGE);
+    }
+    if (source == NULL) {
+        vm_stat_current()->zero_fills += 1;
+    } else {
+        vm_stat_current()->cow_faults += 1;
+        /* Others who map the first object may have mapped the page below; so may this map, and a
+         * copy of bytes enters no mapping in its place. */
+        if (atomic_load(&first->refs) > 1 || ctx->buffer != NULL) {
+            pmap_page_protect(source, VM_PROT_NONE);
+        }
+    }
+    vm_object_walk_done(first, hit);
+    hit->object = first;
+    hit->page = page;
+    hit->depth = 0;
+    return VM_FAULT_NEXT;
+}
+
+/* The page is busy, in error, or locked by its pager. */
+static enum vm_fault_status vm_fault_unusual(struct vm_fault_ctx *ctx, struct vm_object *first,
+                                             struct vm_object_hit *hit, struct waitq **waitq)
+{
+    if ((hit->page->flags & VM_PAGE_BUSY) != 0) {
+        if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
+            return vm_fault_done(ctx, KERN_ABORTED);
+        }
+        *waitq = vm_object_page_assert_wait(hit->page);
+        return VM_FAULT_RETRY;
+    }
+    if ((hit->page->flags & (VM_PAGE_ERROR | VM_PAGE_ABSENT)) != 0) {
+        return vm_fault_done(ctx, KERN_MEMORY_ERROR);
+    }
+    if ((hit->page->access_lock & ctx->access) != 0) {
+        return vm_fault_done(ctx, KERN_PROTECTION_FAILURE);
+    }
+    return hit->depth != 0 && vm_fault_needs_own(ctx) ? vm_fault_new_page(ctx, first, hit)
+                                                      : VM_FAULT_NEXT;
+}
+
+/* Find the page or make it. */
+static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_object *first,
+                                          struct vm_object_hit *hit, struct waitq **waitq)
+{
+    if (first->shadow != NULL) {
+        vm_object_collapse(first);
+    }
+    vm_object_walk(first, ctx->offset, hit);
+    vm_stat_current()->lookups += 1;
+    if (hit->page == NULL) {
+        if (ctx->buffer != NULL && !vm_fault_needs_own(ctx)) {
+            memset(ctx->buffer, 0, ctx->length);
+            return vm_fault_done(ctx, KERN_SUCCESS);
+        }
+        return vm_fault_new_page(ctx, first, hit);
+    }
+    if (__builtin_expect((hit->page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0, 0)) {
+        return vm_fault_unusual(ctx, first, hit, waitq);
+    }
+    if (hit->depth == 0) {
+        vm_stat_current()->hits += 1;
+        return VM_FAULT_NEXT;
+    }
+    return vm_fault_needs_own(ctx) ? vm_fault_new_page(ctx, first, hit) : VM_FAULT_NEXT;
+}
+
+/* Must a write wait until the delayed copy has been given the page? */
+static bool vm_fault_needs_push(const struct vm_fault_ctx *ctx, const struct vm_object *first)
+{
+    return first->copy != NULL && first->copy_version != ctx->pushed_version;
+}
+
+/* --- finish --- */
+
+static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object *first,
+                                     const struct vm_object_hit *hit)
+{
+    struct vm_map_entry *entry = ctx->entry;
+    vm_prot_t prot = entry->protection & ~hit->page->access_lock;
+    unsigned flags = 0;
+    kern_return_t kr;
+
+    if (ctx->buffer != NULL) {
+        char *bytes = (char *)vm_page_to_virt(hit->page) + ctx->first_byte;
+
+        if ((ctx->access & VM_PROT_WRITE) != 0) {
+            memcpy(bytes, ctx->buffer, ctx->length);
+            hit->page->flags |= VM_PAGE_DIRTY;
+        } else {
+            memcpy(ctx->buffer, bytes, ctx->length);
+        }
+        return KERN_SUCCESS;
+    }
+    if (entry->needs_copy || hit->depth != 0 || vm_fault_needs_push(ctx, first)) {
+        prot &= ~VM_PROT_WRITE;
+    }
+    if (entry->wired_count != 0 || (ctx->flags & FAULT_WIRE) != 0) {
+        flags = PMAP_WIRED;
+    }
+    kr = pmap_enter(ctx->map->pmap, ctx->va, vm_page_to_phys(hit->page), prot, flags);
+    if (kr == KERN_SUCCESS && (ctx->flags & FAULT_WIRE) != 0) {
+        hit->page->wire_count += 1;
+    }
+    return kr;
+}
+
+static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
+{
+    struct vm_object *first = ctx->entry->object;
+    struct waitq *waitq = NULL;
+    struct vm_object_hit hit;
+    enum vm_fault_status status;
+
+    spin_lock(&first->lock);
+    status = vm_fault_find(ctx, first, &hit, &waitq);
+    if (status == VM_FAULT_NEXT) {
+        if ((ctx->access & VM_PROT_WRITE) != 0 && vm_fault_needs_push(ctx, first)) {
+            status = VM_FAULT_AGAIN;
+        } else {
+            status = vm_fault_done(ctx, vm_fault_finish(ctx, first, &hit));
+        }
+    }
+    vm_object_walk_done(first, &hit);
+    spin_unlock(&first->lock);
+    if (status == VM_FAULT_AGAIN) {
+        kern_return_t kr = vm_object_push(first, ctx->offset, &ctx->pushed_version);
+
+        return kr == KERN_SUCCESS ? VM_FAULT_AGAIN : vm_fault_done(ctx, kr);
+    }
+    if (status == VM_FAULT_RETRY) {
+        mutex_unlock(&ctx->map->lock);
+        waitq_block(waitq);
+    }
+    return status;
+}
+
+/* --- the loop --- */
+
+/* One try with the map locked; unlocks it unless the caller locked it. */
+static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
+{
+    bool own_lock = (ctx->flags & FAULT_MAP_LOCKED) == 0;
+    enum vm_fault_status status;
+
+    if (own_lock) {
+        mutex_lock(&ctx->map->lock);
+    }
+    ctx->pushed_version = 0;
+    status = vm_fault_lookup(ctx);
+    if (status == VM_FAULT_NEXT) {
+        do {
+            status = vm_fault_resolve(ctx);
+        } while (status == VM_FAULT_AGAIN);
+    }
+    if (own_lock && status == VM_FAULT_DONE) {
+        mutex_unlock(&ctx->map->lock);
+    }
+    return status;
+}
+
+static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
+{
+    enum vm_fault_status status;
+
+    do {
+        status = vm_fault_step(ctx);
+    } while (status == VM_FAULT_RETRY);
+    return ctx->result;
+}
+
+kern_return_t vm_fault(struct vm_map *map, vm_offset_t va, vm_prot_t access)
+{
+    struct vm_fault_ctx ctx = {.map = map, .va = va & ~PAGE_MASK, .access = access};
+    kern_return_t kr = vm_fault_run(&ctx);
+
+    preempt_disable();
+    vm_stat_current()->faults += 1;
+    preempt_enable();
+    return kr;
+}
+
+kern_return_t vm_fault_wire(struct vm_map *map, vm_offset_t va)
+{
+    struct vm_fault_ctx ctx = {
+        .map = map, .va = va & ~PAGE_MASK, .flags = FAULT_MAP_LOCKED | FAULT_WIRE};
+
+    assert(mutex_is_held(&map->lock));
+    ctx.entry = vm_map_entry_lookup(map, va);
+    if (ctx.entry != NULL) {
+        /* A writable page is copied up now: wired memory must not fault later. */
+        ctx.access = ctx.entry->protection;
+    }
+    return vm_fault_run(&ctx);
+}
+
+static kern_return_t vm_fault_bytes(struct vm_fault_ctx *ctx, vm_offset_t va, char *buffer,
+                                    size_t n)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    while (n != 0 && kr == KERN_SUCCESS) {
+        ctx->va = va & ~PAGE_MASK;
+        ctx->first_byte = va & PAGE_MASK;
+        ctx->length = PAGE_SIZE - ctx->first_byte < n ? PAGE_SIZE - ctx->first_byte : n;
+        ctx->buffer = buffer;
+        kr = vm_fault_run(ctx);
+        va += ctx->length;
+        buffer += ctx->length;
+        n -= ctx->length;
+    }
+    return kr;
+}
+
+kern_return_t vm_fault_read(struct vm_map *map, vm_offset_t va, void *buffer, size_t n)
+{
+    struct vm_fault_ctx ctx = {.map = map, .access = VM_PROT_READ};
+
+    return vm_fault_bytes(&ctx, va, buffer, n);
+}
+
+kern_return_t vm_fault_write(struct vm_map *map, vm_offset_t va, const void *buffer, size_t n)
+{
+    struct vm_fault_ctx ctx = {.map = map, .access = VM_PROT_WRITE};
+
+    return vm_fault_bytes(&ctx, va, (char *)buffer, n);
+}
+
+kern_return_t vm_fault_read_locked(struct vm_map *map, vm_offset_t va, void *buffer, size_t n)
+{
+    struct vm_fault_ctx ctx = {.map = map, .access = VM_PROT_READ, .flags = FAULT_MAP_LOCKED};
+
+    assert(mutex_is_held(&map->lock) && (va & PAGE_MASK) + n <= PAGE_SIZE);
+    return vm_fault_bytes(&ctx, va, buffer, n);
+}

@@ -1,0 +1,328 @@
+/* vm_map.c - maps: their life, and the operations on regions: enter, remove, protect, inherit,
+ * region.
+ *
+ * Locks: map->lock, a sleeping mutex; then objects. References are dropped after it is released,
+ * for the last one frees pages. */
+#include "vm/vm_map.h"
+
+#include "arch/pmap.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/string.h"
+#include "vm/slab.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+
+static struct kmem_cache vm_map_cache;
+
+void vm_map_bootstrap(void)
+{
+    kmem_cache_init(&vm_map_cache, "vm_map", sizeof(struct vm_map), 0);
+    vm_map_entry_bootstrap();
+}
+
+struct vm_map *vm_map_create(struct pmap *pmap, vm_offset_t min, vm_offset_t max)
+{
+    struct vm_map *map = kmem_cache_alloc(&vm_map_cache);
+
+    if (map == NULL) {
+        return NULL;
+    }
+    memset(map, 0, sizeof(*map));
+    mutex_init(&map->lock, "vm_map");
+    map->refs = 1;
+    map->pmap = pmap;
+    map->min = min;
+    map->max = max;
+    map->size_limit = max - min;
+    map->size_limit_max = max - min;
+    map->wire_future = VM_PROT_NONE;
+    vm_map_entry_tree_init(&map->entries);
+    return map;
+}
+
+void vm_map_ref(struct vm_map *map)
+{
+    atomic_inc(&map->refs);
+}
+
+void vm_map_unref(struct vm_map *map)
+{
+    if (map == NULL || !atomic_dec_and_test(&map->refs)) {
+        return;
+    }
+    /* Whole entries go: nothing is cut, so this cannot fail. */
+    (void)vm_map_remove(map, map->min, map->max);
+    assert(map->entry_count == 0 && map->size == 0 && map->wired_size == 0);
+    pmap_destroy(map->pmap);
+    kmem_cache_free(&vm_map_cache, map);
+}
+
+bool vm_map_range(const struct vm_map *map, vm_offset_t address, vm_size_t size, vm_offset_t *start,
+                  vm_offset_t *end)
+{
+    if (size > map->max || address < map->min || address > map->max - size) {
+        return false;
+    }
+    *start = address & ~PAGE_MASK;
+    *end = (address + size + PAGE_MASK) & ~PAGE_MASK;
+    return true;
+}
+
+/* --- enter --- */
+
+/* Choose or check the place of a new region. */
+static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
+                                  const struct vm_map_request *request)
+{
+    struct vm_map_entry *next;
+    vm_offset_t start = *address;
+
+    if (request->size > map->size_limit || map->size > map->size_limit - request->size) {
+        return KERN_NO_SPACE;
+    }
+    if (request->anywhere) {
+        /* Address 0 is never chosen: a null pointer must fault. */
+        vm_offset_t low = map->min < PAGE_SIZE ? PAGE_SIZE : map->min;
+
+        start = (start + PAGE_MASK) & ~PAGE_MASK;
+        if (start < low) {
+            start = low;
+        }
+        if (!vm_map_entry_find_space(map, start, request->size, request->mask, &start)) {
+            return KERN_NO_SPACE;
+        }
+        *address = start;
+        return KERN_SUCCESS;
+    }
+    if (request->size > map->max || start < map->min || start > map->max - request->size ||
+        (start & PAGE_MASK) != 0) {
+        return KERN_INVALID_ADDRESS;
+    }
+    if ((start & request->mask) != 0) {
+        return KERN_NO_SPACE;
+    }
+    next = vm_map_entry_lookup_from(map, start);
+    return next != NULL && next->start < start + request->size ? KERN_NO_SPACE : KERN_SUCCESS;
+}
+
+static kern_return_t vm_map_enter_locked(struct vm_map *map, vm_offset_t *address,
+                                         const struct vm_map_request *request)
+{
+    struct vm_map_entry *entry;
+    kern_return_t kr = vm_map_place(map, address, request);
+
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    entry = vm_map_entry_create();
+    if (entry == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    entry->start = *address;
+    entry->end = *address + request->size;
+    entry->object = request->object;
+    entry->offset = request->offset;
+    entry->needs_copy = request->needs_copy;
+    entry->protection = request->protection;
+    entry->max_protection = request->max_protection;
+    entry->inheritance = request->inheritance;
+    vm_map_entry_link(map, entry);
+    vm_map_entry_merge_at(map, *address + request->size);
+    vm_map_entry_merge_at(map, *address);
+    return KERN_SUCCESS;
+}
+
+kern_return_t vm_map_enter(struct vm_map *map, vm_offset_t *address,
+                           const struct vm_map_request *request)
+{
+    vm_prot_t wire = VM_PROT_NONE;
+    kern_return_t kr;
+
+    if (request->size == 0 || ((request->size | request->offset) & PAGE_MASK) != 0 ||
+        ((request->protection | request->max_protection) & ~VM_PROT_ALL) != 0 ||
+        (request->protection & ~request->max_protection) != 0 ||
+        request->offset > ~0ul - request->size) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (*address > map->max) {
+        return request->anywhere ? KERN_NO_SPACE : KERN_INVALID_ADDRESS;
+    }
+    mutex_lock(&map->lock);
+    kr = vm_map_enter_locked(map, address, request);
+    if (kr == KERN_SUCCESS) {
+        wire = map->wire_future & request->protection;
+    }
+    mutex_unlock(&map->lock);
+    if (wire != VM_PROT_NONE) {
+        /* As with a fault, a shortage now shows when the memory is touched. */
+        (void)vm_map_wire(map, *address, *address + request->size, wire);
+    }
+    return kr;
+}
+
+/* --- remove --- */
+
+kern_return_t vm_map_remove(struct vm_map *map, vm_offset_t start, vm_offset_t end)
+{
+    struct list removed = LIST_INITIALIZER(removed);
+    struct vm_map_entry *entry;
+    kern_return_t kr;
+
+    mutex_lock(&map->lock);
+    kr = vm_map_entry_clip_range(map, start, end, &entry);
+    if (kr == KERN_SUCCESS) {
+        while (entry != NULL && entry->start < end) {
+            struct vm_map_entry *next = vm_map_entry_next(entry);
+
+            vm_map_entry_detach(map, entry);
+            list_insert_tail(&removed, &entry->link);
+            entry = next;
+        }
+    }
+    mutex_unlock(&map->lock);
+    vm_map_entry_release_list(&removed);
+    return kr;
+}
+
+/* --- attributes --- */
+
+/* Do all regions in the range allow this protection? */
+static bool vm_map_protect_allowed(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                                   vm_prot_t protection)
+{
+    struct vm_map_entry *entry = vm_map_entry_lookup_from(map, start);
+
+    for (; entry != NULL && entry->start < end; entry = vm_map_entry_next(entry)) {
+        if ((protection & ~entry->max_protection) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void vm_map_protect_entry(struct vm_map *map, struct vm_map_entry *entry,
+                                 vm_prot_t protection, bool set_maximum)
+{
+    vm_prot_t old = entry->protection;
+    vm_prot_t mapped;
+
+    if (set_maximum) {
+        entry->max_protection = protection;
+        entry->protection &= protection;
+    } else {
+        entry->protection = protection;
+    }
+    mapped = entry->protection & (entry->needs_copy ? ~VM_PROT_WRITE : VM_PROT_ALL);
+    if ((old & ~entry->protection) != 0 && entry->object != NULL) {
+        pmap_protect(map->pmap, entry->start, entry->end, mapped);
+    }
+}
+
+kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                             vm_prot_t protection, bool set_maximum)
+{
+    struct vm_map_entry *entry;
+    kern_return_t kr = KERN_PROTECTION_FAILURE;
+
+    if ((protection & ~VM_PROT_ALL) != 0) {
+        return KERN_PROTECTION_FAILURE;
+    }
+    mutex_lock(&map->lock);
+    if (vm_map_protect_allowed(map, start, end, protection)) {
+        kr = vm_map_entry_clip_range(map, start, end, &entry);
+        for (; kr == KERN_SUCCESS && entry != NULL && entry->start < end;
+             entry = vm_map_entry_next(entry)) {
+            vm_map_protect_entry(map, entry, protection, set_maximum);
+        }
+        vm_map_entry_merge_range(map, start, end);
+    }
+    mutex_unlock(&map->lock);
+    return kr;
+}
+
+kern_return_t vm_map_inherit(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                             vm_inherit_t inheritance)
+{
+    struct vm_map_entry *entry;
+    kern_return_t kr;
+
+    if (inheritance != VM_INHERIT_SHARE && inheritance != VM_INHERIT_COPY &&
+        inheritance != VM_INHERIT_NONE) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    mutex_lock(&map->lock);
+    kr = vm_map_entry_clip_range(map, start, end, &entry);
+    for (; kr == KERN_SUCCESS && entry != NULL && entry->start < end;
+         entry = vm_map_entry_next(entry)) {
+        entry->inheritance = inheritance;
+    }
+    vm_map_entry_merge_range(map, start, end);
+    mutex_unlock(&map->lock);
+    return kr;
+}
+
+kern_return_t vm_map_region(struct vm_map *map, vm_offset_t address, bool take_reference,
+                            struct vm_map_region *region)
+{
+    struct vm_map_entry *entry;
+
+    mutex_lock(&map->lock);
+    entry = vm_map_entry_lookup_from(map, address);
+    if (entry != NULL) {
+        region->start = entry->start;
+        region->end = entry->end;
+        region->protection = entry->protection;
+        region->max_protection = entry->max_protection;
+        region->inheritance = entry->inheritance;
+        region->needs_copy = entry->needs_copy;
+        region->wired_count = entry->wired_count;
+        region->object = entry->object;
+        region->offset = entry->offset;
+        region->is_shared =
+            entry->object != NULL && (atomic_load(&entry->object->flags) & VM_OBJECT_SHARED) != 0;
+        if (take_reference && entry->object != NULL) {
+            vm_object_ref(entry->object);
+        }
+    }
+    mutex_unlock(&map->lock);
+    return entry == NULL ? KERN_NO_SPACE : KERN_SUCCESS;
+}
+
+/* --- checks --- */
+
+void vm_map_check(struct vm_map *map)
+{
+    vm_offset_t at = map->min;
+    vm_size_t size = 0;
+    uint64_t count = 0;
+
+    mutex_lock(&map->lock);
+    if (rbtree_check(&map->entries) != map->entry_count) {
+        panic("map %p: the tree does not hold %lu entries", (void *)map,
+              (unsigned long)map->entry_count);
+    }
+    for (struct rbnode *node = rbtree_first(&map->entries); node != NULL;
+         node = rbtree_next(node)) {
+        struct vm_map_entry *entry = vm_map_entry_of(node);
+        vm_size_t max_gap = entry->max_gap;
+
+        map->entries.update(node);
+        if (entry->start < at || entry->end <= entry->start || entry->end > map->max ||
+            entry->gap != entry->start - at || entry->max_gap != max_gap ||
+            ((entry->start | entry->end | entry->offset) & PAGE_MASK) != 0 ||
+            (entry->protection & ~entry->max_protection) != 0) {
+            panic("map %p: entry %#lx - %#lx after %#lx: gap %#lx, largest %#lx", (void *)map,
+                  (unsigned long)entry->start, (unsigned long)entry->end, (unsigned long)at,
+                  (unsigned long)entry->gap, (unsigned long)max_gap);
+        }
+        at = entry->end;
+        size += vm_map_entry_size(entry);
+        count += 1;
+    }
+    if (size != map->size || count != map->entry_count) {
+        panic("map %p: %#lx bytes counted, %#lx mapped", (void *)map, (unsigned long)map->size,
+              (unsigned long)size);
+    }
+    mutex_unlock(&map->lock);
+}

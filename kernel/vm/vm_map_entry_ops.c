@@ -1,0 +1,172 @@
+/* vm_map_entry_ops.c - what happens to the pages behind an entry: copy-on-write, removal, unwiring,
+ * filling the page table.
+ *
+ * Locks: the map's, then the object's. */
+#include "vm/vm_map_impl.h"
+
+#include "arch/pmap.h"
+#include "kern/assert.h"
+#include "vm/vm_object.h"
+
+/* How the pages of an entry are to be copied. */
+enum vm_map_entry_copy_kind { COPY_SYMMETRIC, COPY_DELAYED, COPY_SLOWLY, COPY_NEVER };
+
+static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry *entry)
+{
+    struct vm_object *object = entry->object;
+    enum vm_map_entry_copy_kind kind = COPY_SLOWLY;
+
+    if ((atomic_load(&object->flags) & VM_OBJECT_DEVICE) != 0) {
+        return COPY_NEVER;
+    }
+    if (entry->wired_count != 0) {
+        return COPY_SLOWLY;
+    }
+    spin_lock(&object->lock);
+    if (entry->needs_copy || (object->copy_strategy == MEMORY_OBJECT_COPY_TEMPORARY &&
+                              (object->flags & VM_OBJECT_SHARED) == 0)) {
+        /* From now on the object is seen by two. */
+        object->flags &= ~VM_OBJECT_PRIVATE;
+        vm_object_ref(object);
+        kind = COPY_SYMMETRIC;
+    } else if (object->copy_strategy == MEMORY_OBJECT_COPY_TEMPORARY ||
+               object->copy_strategy == MEMORY_OBJECT_COPY_DELAY) {
+        kind = COPY_DELAYED;
+    }
+    spin_unlock(&object->lock);
+    return kind;
+}
+
+kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
+                                struct vm_map_entry *copy)
+{
+    kern_return_t kr;
+
+    assert(mutex_is_held(&map->lock));
+    copy->object = NULL;
+    copy->offset = 0;
+    copy->needs_copy = false;
+    if (entry->object == NULL) {
+        return KERN_SUCCESS;
+    }
+    switch (vm_map_entry_copy_choose(entry)) {
+    case COPY_SYMMETRIC:
+        copy->object = entry->object;
+        copy->offset = entry->offset;
+        copy->needs_copy = true;
+        if (!entry->needs_copy) {
+            entry->needs_copy = true;
+            pmap_protect(map->pmap, entry->start, entry->end, entry->protection & ~VM_PROT_WRITE);
+        }
+        return KERN_SUCCESS;
+    case COPY_DELAYED:
+        kr = vm_object_copy_delayed(entry->object, entry->offset, vm_map_entry_size(entry),
+                                    &copy->object);
+        if (kr == KERN_SUCCESS) {
+            /* An older copy may look through this one: it is shadowed before it is written, unless
+             * nobody does. */
+            copy->offset = entry->offset;
+            copy->needs_copy = true;
+        }
+        return kr;
+    case COPY_NEVER:
+        return KERN_MEMORY_ERROR;
+    default:
+        return vm_object_copy_slowly(entry->object, entry->offset, vm_map_entry_size(entry),
+                                     &copy->object);
+    }
+}
+
+void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t end)
+{
+    struct vm_object *object = entry->object;
+    struct vm_page *page;
+
+    assert(mutex_is_held(&map->lock));
+    if (object == NULL) {
+        return;
+    }
+    end = entry->offset + (end - entry->start);
+    spin_lock(&object->lock);
+    page = vm_object_page_next(object, entry->offset, end);
+    while (page != NULL) {
+        if (page->wire_count != 0) {
+            page->wire_count -= 1;
+        }
+        page = vm_object_page_next(object, page->offset + PAGE_SIZE, end);
+    }
+    spin_unlock(&object->lock);
+}
+
+void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
+{
+    struct vm_object *object = entry->object;
+
+    vm_map_entry_unlink(map, entry);
+    if (object == NULL) {
+        return;
+    }
+    pmap_remove(map->pmap, entry->start, entry->end);
+    if (entry->wired_count != 0) {
+        vm_map_entry_unwire_pages(map, entry, entry->end);
+        entry->wired_count = 0;
+    }
+    spin_lock(&object->lock);
+    if ((object->flags & VM_OBJECT_PRIVATE) != 0 && !entry->needs_copy) {
+        vm_object_page_free_range(object, entry->offset, entry->offset + vm_map_entry_size(entry));
+    }
+    spin_unlock(&object->lock);
+}
+
+void vm_map_entry_release_list(struct list *entries)
+{
+    struct list *node = list_pop(entries);
+
+    while (node != NULL) {
+        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
+
+        vm_object_unref(entry->object);
+        entry->object = NULL;
+        vm_map_entry_destroy(entry);
+        node = list_pop(entries);
+    }
+}
+
+/* Enter the page the entry shows at va, if it is there and at rest. False when the page table is
+ * out of memory. */
+static bool vm_map_entry_premap_page(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va)
+{
+    struct vm_object *object = entry->object;
+    vm_prot_t prot = entry->protection;
+    struct vm_object_hit hit;
+    bool entered = true;
+
+    spin_lock(&object->lock);
+    vm_object_walk(object, entry->offset + (va - entry->start), &hit);
+    if (hit.page != NULL && (hit.page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) == 0) {
+        if (hit.depth != 0 || entry->needs_copy || object->copy != NULL) {
+            prot &= ~VM_PROT_WRITE;
+        }
+        entered = pmap_enter(map->pmap, va, vm_page_to_phys(hit.page), prot, 0) == KERN_SUCCESS;
+    }
+    vm_object_walk_done(object, &hit);
+    spin_unlock(&object->lock);
+    return entered;
+}
+
+void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit)
+{
+    vm_offset_t end = entry->end;
+
+    if (entry->object == NULL || (entry->protection & VM_PROT_READ) == 0) {
+        return;
+    }
+    if (end - entry->start > limit << PAGE_SHIFT) {
+        end = entry->start + (limit << PAGE_SHIFT);
+    }
+    for (vm_offset_t va = entry->start; va < end; va += PAGE_SIZE) {
+        if (!vm_map_entry_premap_page(map, entry, va)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/* vm_map_fork.c - the address space of a new task: each region is left out, shared or copied, as
+ * its inheritance says.
+ *
+ * Locks: the parent's map for the whole time. The child is not known to anybody yet. */
+#include "vm/vm_map.h"
+
+#include "arch/pmap.h"
+#include "kern/assert.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+
+/* Make the parent's entry and the child's see one object for good. */
+static kern_return_t vm_map_fork_share(struct vm_map_entry *entry, struct vm_map_entry *child)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (entry->object == NULL) {
+        entry->object = vm_object_create(vm_map_entry_size(entry));
+        entry->offset = 0;
+        if (entry->object == NULL) {
+            return KERN_RESOURCE_SHORTAGE;
+        }
+    } else if (entry->needs_copy) {
+        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+    }
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    entry->needs_copy = false;
+    spin_lock(&entry->object->lock);
+    entry->object->flags |= VM_OBJECT_SHARED;
+    entry->object->flags &= ~VM_OBJECT_PRIVATE;
+    spin_unlock(&entry->object->lock);
+    vm_object_ref(entry->object);
+    child->object = entry->object;
+    child->offset = entry->offset;
+    child->needs_copy = false;
+    return KERN_SUCCESS;
+}
+
+/* There is only one of a device: what would be a copy is shared. */
+static bool vm_map_fork_is_device(const struct vm_map_entry *entry)
+{
+    return entry->object != NULL && (atomic_load(&entry->object->flags) & VM_OBJECT_DEVICE) != 0;
+}
+
+static kern_return_t vm_map_fork_entry(struct vm_map *parent, struct vm_map_entry *entry,
+                                       struct vm_map *child)
+{
+    struct vm_map_entry *copy = vm_map_entry_create();
+    kern_return_t kr;
+
+    if (copy == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    copy->start = entry->start;
+    copy->end = entry->end;
+    copy->protection = entry->protection;
+    copy->max_protection = entry->max_protection;
+    copy->inheritance = entry->inheritance;
+    if (entry->inheritance == VM_INHERIT_SHARE || vm_map_fork_is_device(entry)) {
+        kr = vm_map_fork_share(entry, copy);
+    } else {
+        kr = vm_map_entry_copy(parent, entry, copy);
+    }
+    if (kr != KERN_SUCCESS) {
+        vm_map_entry_destroy(copy);
+        return kr;
+    }
+    vm_map_entry_link(child, copy);
+    return KERN_SUCCESS;
+}
+
+static kern_return_t vm_map_fork_entries(struct vm_map *parent, struct vm_map *child)
+{
+    struct rbnode *node = rbtree_first(&parent->entries);
+    kern_return_t kr = KERN_SUCCESS;
+
+    for (; node != NULL && kr == KERN_SUCCESS; node = rbtree_next(node)) {
+        struct vm_map_entry *entry = vm_map_entry_of(node);
+
+        if (entry->inheritance != VM_INHERIT_NONE) {
+            kr = vm_map_fork_entry(parent, entry, child);
+        }
+    }
+    child->size_limit = parent->size_limit;
+    child->size_limit_max = parent->size_limit_max;
+    return kr;
+}
+
+kern_return_t vm_map_fork(struct vm_map *parent, struct vm_map **child)
+{
+    struct pmap *pmap = pmap_create();
+    struct vm_map *map;
+    kern_return_t kr;
+
+    if (pmap == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    map = vm_map_create(pmap, parent->min, parent->max);
+    if (map == NULL) {
+        pmap_destroy(pmap);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    mutex_lock(&parent->lock);
+    kr = vm_map_fork_entries(parent, map);
+    mutex_unlock(&parent->lock);
+    if (kr != KERN_SUCCESS) {
+        vm_map_unref(map);
+        return kr;
+    }
+    *child = map;
+    return KERN_SUCCESS;
+}

@@ -1,0 +1,100 @@
+/* vm_map_impl.h - entries of a map: what the files of vm_map share. In all functions here the map
+ * is locked. */
+#ifndef VM_VM_MAP_IMPL_H
+#define VM_VM_MAP_IMPL_H
+
+#include "kern/list.h"
+#include "vm/vm_map.h"
+
+#define VM_MAP_WIRED_MAX 65535u
+
+/* A region. Keys: [L] map->lock, or whoever owns the copy that holds the entry */
+struct vm_map_entry {
+    struct rbnode node;       /* [L] in map->entries */
+    struct list link;         /* [L] in a vm_copy, or among entries being removed */
+    vm_offset_t start;        /* [L] */
+    vm_offset_t end;          /* [L] */
+    vm_size_t gap;            /* [L] free bytes between the entry before and this one */
+    vm_size_t max_gap;        /* [L] largest gap in the subtree */
+    struct vm_object *object; /* [L] owns a reference; NULL until the first fault */
+    vm_offset_t offset;       /* [L] */
+    vm_prot_t protection;     /* [L] */
+    vm_prot_t max_protection; /* [L] */
+    vm_inherit_t inheritance; /* [L] */
+    uint16_t wired_count;     /* [L] */
+    bool needs_copy;          /* [L] others see the object too: shadow it before writing */
+};
+
+static inline struct vm_map_entry *vm_map_entry_of(struct rbnode *node)
+{
+    return node == NULL ? NULL : rbtree_entry(node, struct vm_map_entry, node);
+}
+
+static inline struct vm_map_entry *vm_map_entry_next(struct vm_map_entry *entry)
+{
+    return vm_map_entry_of(rbtree_next(&entry->node));
+}
+
+static inline struct vm_map_entry *vm_map_entry_prev(struct vm_map_entry *entry)
+{
+    return vm_map_entry_of(rbtree_prev(&entry->node));
+}
+
+static inline vm_size_t vm_map_entry_size(const struct vm_map_entry *entry)
+{
+    return entry->end - entry->start;
+}
+
+void vm_map_entry_bootstrap(void);
+void vm_map_entry_tree_init(struct rbtree *tree);
+
+/* An entry that is in no map; NULL when out of memory. */
+struct vm_map_entry *vm_map_entry_create(void);
+/* Free an entry that is in no map; the reference to its object must be gone. */
+void vm_map_entry_destroy(struct vm_map_entry *entry);
+
+/* Put the entry, whose range is free, into the map: tree, gaps, counts. */
+void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry);
+void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry);
+
+/* The entry that holds address, or NULL. */
+struct vm_map_entry *vm_map_entry_lookup(struct vm_map *map, vm_offset_t address);
+/* The entry that holds address, or the first one after it, or NULL. */
+struct vm_map_entry *vm_map_entry_lookup_from(struct vm_map *map, vm_offset_t address);
+/* Is [start, end) mapped without a hole? Then *first is the entry of start. */
+bool vm_map_entry_covers(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                         struct vm_map_entry **first);
+
+/* The lowest gap of `size` bytes at or above `low` whose address has no bit of mask. */
+bool vm_map_entry_find_space(struct vm_map *map, vm_offset_t low, vm_size_t size, vm_offset_t mask,
+                             vm_offset_t *address);
+
+/* Cut the entry that straddles `at`, if any, in two. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at);
+/* Cut at both ends; *first is the first entry at or after start, or NULL when that lies at or
+ * beyond end. */
+kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                                      struct vm_map_entry **first);
+/* Join the entries around `at` when they are one region in all but name. */
+void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at);
+/* vm_map_entry_merge_at for every boundary in [start, end]. */
+void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t end);
+
+/* Take the clipped entry out of the map, unmap and unwire its pages and, where nobody else can see
+ * them, free them. */
+void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
+/* Drop the references of a list of detached entries and free them. Locks: map not locked. */
+void vm_map_entry_release_list(struct list *entries);
+/* Undo the wiring of the entry's pages below address `end`; entry->wired_count is left alone. */
+void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t end);
+
+/* Make `copy` (of the same size, in no map) show what entry shows now, sharing pages until one side
+ * writes. Sleeps: for busy pages. Returns: KERN_SUCCESS (copy->object, offset and needs_copy are
+ * set), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR. */
+kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
+                                struct vm_map_entry *copy);
+/* Enter the entry's resident pages in the page table, up to `limit` pages. */
+void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit);
+
+#endif

@@ -1,0 +1,190 @@
+/* vm_object.c - memory cache objects: their life and their pages. Chains of shadows are in
+ * vm_object_shadow.c.
+ *
+ * Locks: object->lock (VM_OBJECT), before the pmap's, the page allocator's and the wait queues'. */
+#include "vm/vm_object.h"
+
+#include "kern/assert.h"
+#include "kern/string.h"
+#include "kern/waitq.h"
+#include "vm/slab.h"
+
+#define WAIT_QUEUES 64u
+
+static struct kmem_cache vm_object_cache;
+static struct waitq vm_object_waitqs[WAIT_QUEUES]; /* of busy pages, by frame number */
+static uint64_t vm_object_alive;                   /* [a] */
+
+void vm_object_bootstrap(void)
+{
+    vm_radix_bootstrap();
+    kmem_cache_init(&vm_object_cache, "vm_object", sizeof(struct vm_object), 0);
+    for (unsigned i = 0; i < WAIT_QUEUES; i += 1) {
+        waitq_init(&vm_object_waitqs[i], "vm_page_busy");
+    }
+}
+
+struct vm_object *vm_object_create(vm_size_t size)
+{
+    struct vm_object *object = kmem_cache_alloc(&vm_object_cache);
+
+    if (object == NULL) {
+        return NULL;
+    }
+    memset(object, 0, sizeof(*object));
+    spin_init(&object->lock, LOCK_RANK_VM_OBJECT, "vm_object");
+    object->refs = 1;
+    object->flags = VM_OBJECT_INTERNAL | VM_OBJECT_TEMPORARY | VM_OBJECT_ALIVE;
+    object->copy_strategy = MEMORY_OBJECT_COPY_TEMPORARY;
+    object->size = size;
+    vm_radix_init(&object->pages);
+    list_init(&object->cache_link);
+    atomic_inc(&vm_object_alive);
+    return object;
+}
+
+struct vm_object *vm_object_create_device(phys_addr_t phys, vm_size_t size, unsigned pmap_flags)
+{
+    struct vm_object *object = vm_object_create(size);
+
+    if (object != NULL) {
+        object->flags = VM_OBJECT_DEVICE | VM_OBJECT_SHARED | VM_OBJECT_ALIVE;
+        object->copy_strategy = MEMORY_OBJECT_COPY_NONE;
+        object->device_phys = phys;
+        object->device_flags = pmap_flags;
+    }
+    return object;
+}
+
+uint64_t vm_object_count(void)
+{
+    return atomic_load(&vm_object_alive);
+}
+
+/* The last reference is gone. A delayed copy is still known to the object it copies: nobody may
+ * find it there after this. Returns: the shadow, whose reference the caller owns. */
+static struct vm_object *vm_object_destroy(struct vm_object *object)
+{
+    struct vm_object *shadow;
+
+    spin_lock_nested(&object->lock);
+    assert(object->copy == NULL);
+    object->flags &= ~VM_OBJECT_ALIVE;
+    shadow = object->shadow;
+    if (shadow != NULL) {
+        spin_lock_nested(&shadow->lock);
+        if (shadow->copy == object) {
+            shadow->copy = NULL;
+        }
+        spin_unlock(&shadow->lock);
+    }
+    vm_object_page_free_range(object, 0, ~0ul);
+    assert(object->resident_count == 0);
+    spin_unlock(&object->lock);
+    kmem_cache_free(&vm_object_cache, object);
+    atomic_dec(&vm_object_alive);
+    return shadow;
+}
+
+void vm_object_unref(struct vm_object *object)
+{
+    while (object != NULL && atomic_dec_and_test(&object->refs)) {
+        object = vm_object_destroy(object);
+    }
+}
+
+/* --- pages --- */
+
+bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset)
+{
+    assert(spin_is_held(&object->lock));
+    assert(page->object == NULL);
+    if (!vm_radix_insert(&object->pages, offset >> PAGE_SHIFT, page)) {
+        return false;
+    }
+    page->object = object;
+    page->offset = offset;
+    object->resident_count += 1;
+    return true;
+}
+
+void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
+{
+    assert(spin_is_held(&object->lock));
+    assert(page->object == object);
+    vm_radix_remove(&object->pages, page->offset >> PAGE_SHIFT);
+    page->object = NULL;
+    object->resident_count -= 1;
+}
+
+void vm_object_page_free(struct vm_object *object, struct vm_page *page)
+{
+    vm_object_page_remove(object, page);
+    if (page->pv.pmap != NULL) {
+        pmap_page_protect(page, VM_PROT_NONE);
+    }
+    page->wire_count = 0;
+    if ((page->flags & VM_PAGE_FICTITIOUS) == 0) {
+        vm_page_free(page);
+    }
+}
+
+struct vm_page *vm_object_page_next(const struct vm_object *object, vm_offset_t offset,
+                                    vm_offset_t end)
+{
+    uint64_t index = offset >> PAGE_SHIFT;
+    struct vm_page *page = vm_radix_next(&object->pages, &index);
+
+    return page != NULL && page->offset < end ? page : NULL;
+}
+
+void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_offset_t end)
+{
+    struct vm_page *page = vm_object_page_next(object, start, end);
+    bool dying = (object->flags & VM_OBJECT_ALIVE) == 0;
+
+    while (page != NULL) {
+        vm_offset_t next = page->offset + PAGE_SIZE;
+
+        if (dying || (page->wire_count == 0 && (page->flags & VM_PAGE_BUSY) == 0)) {
+            vm_object_page_free(object, page);
+        }
+        page = vm_object_page_next(object, next, end);
+    }
+}
+
+void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                  vm_prot_t prot)
+{
+    struct vm_page *page = vm_object_page_next(object, start, end);
+
+    while (page != NULL) {
+        if (page->pv.pmap != NULL) {
+            pmap_page_protect(page, prot);
+        }
+        page = vm_object_page_next(object, page->offset + PAGE_SIZE, end);
+    }
+}
+
+/* --- busy pages --- */
+
+static struct waitq *vm_object_waitq(const struct vm_page *page)
+{
+    return &vm_object_waitqs[(vm_page_to_phys(page) >> PAGE_SHIFT) % WAIT_QUEUES];
+}
+
+struct waitq *vm_object_page_assert_wait(struct vm_page *page)
+{
+    struct waitq *waitq = vm_object_waitq(page);
+
+    assert(spin_is_held(&page->object->lock));
+    waitq_assert_wait(waitq, false, 0);
+    return waitq;
+}
+
+void vm_object_page_wake(struct vm_page *page)
+{
+    assert(spin_is_held(&page->object->lock));
+    page->flags &= (uint16_t)~VM_PAGE_BUSY;
+    waitq_wake_all(vm_object_waitq(page), WAIT_OK);
+}

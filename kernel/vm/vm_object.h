@@ -1,0 +1,171 @@
+/* vm_object.h - memory cache objects: the pages of a memory object that are in memory.
+ *
+ * An internal object is anonymous memory. An object may shadow another: what it lacks is looked for
+ * there, at offset + shadow_offset. Copy-on-write is made of two tools. Symmetric: both views of an
+ * object are marked needs_copy and the first to write puts a shadow in front. Delayed: for an
+ * object that is mapped by several (or belongs to a pager), a copy object shadows it, and the
+ * object pushes the old contents of a page into the copy before the page changes. */
+#ifndef VM_VM_OBJECT_H
+#define VM_VM_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mach/kern_return.h>
+#include <mach/machine/vm_types.h>
+#include <mach/memory_object.h>
+#include <mach/vm_prot.h>
+
+#include "kern/atomic.h"
+#include "kern/list.h"
+#include "kern/spinlock.h"
+#include "vm/vm_page.h"
+#include "vm/vm_radix.h"
+
+struct ipc_port;
+struct waitq;
+
+/* object->flags */
+#define VM_OBJECT_INTERNAL          0x01u /* made by the kernel: anonymous memory */
+#define VM_OBJECT_TEMPORARY         0x02u /* contents die with the last reference */
+#define VM_OBJECT_SHARED            0x04u /* several maps write it: copies are delayed */
+#define VM_OBJECT_PRIVATE           0x08u /* only disjoint entries of one map refer to it */
+#define VM_OBJECT_PAGER_CREATED     0x10u /* a pager has the pages that are not here */
+#define VM_OBJECT_PAGER_INITIALIZED 0x20u /* it was told about the object */
+#define VM_OBJECT_PAGER_READY       0x40u /* it said it is ready */
+#define VM_OBJECT_CAN_PERSIST       0x80u /* keep the pages after the last reference */
+#define VM_OBJECT_ALIVE             0x100u
+#define VM_OBJECT_DEVICE            0x200u /* a range of device memory: no pages, mapped as it is */
+
+/* A chain of shadows is never made longer than this: a shadow that would be is filled by copying
+ * instead. */
+#define VM_OBJECT_CHAIN_MAX 16u
+
+/* Keys: [L] this->lock, [a] atomic, [I] immutable after create */
+struct vm_object {
+    struct spinlock lock;      /* VM_OBJECT; of two, the shadowing one first */
+    uint32_t refs;             /* [a] entries, shadowing objects, callers */
+    uint32_t flags;            /* [L] VM_OBJECT_* */
+    struct vm_radix pages;     /* [L] by offset in pages */
+    uint64_t resident_count;   /* [L] */
+    uint64_t absent_count;     /* [L] pages asked of the pager */
+    vm_size_t size;            /* [L] bytes */
+    struct vm_object *shadow;  /* [L] owns a reference */
+    vm_offset_t shadow_offset; /* [L] */
+    struct vm_object *copy; /* [L] newest delayed copy, which shadows this one; not a reference */
+    uint64_t copy_version;  /* [L] counts the delayed copies made */
+    memory_object_copy_strategy_t copy_strategy; /* [L] */
+    uint32_t paging_in_progress;    /* [L] operations that keep pages busy: no collapse, no end */
+    struct ipc_port *pager;         /* [L] memory object port: send right */
+    struct ipc_port *pager_control; /* [L] receive right held for the pager's requests */
+    struct ipc_port *pager_name;    /* [L] port that names the object in vm_region */
+    vm_offset_t paging_offset;      /* [L] offset of byte 0 in the memory object */
+    vm_offset_t last_alloc;         /* [L] last page supplied, to see sequential access */
+    phys_addr_t device_phys;        /* [I] VM_OBJECT_DEVICE: where the memory is, */
+    unsigned device_flags;          /* [I]   and PMAP_NOCACHE, PMAP_WC */
+    struct list cache_link;         /* of the cache of unreferenced objects */
+};
+
+/* Where a page was found by vm_object_walk(). */
+struct vm_object_hit {
+    struct vm_object *object; /* locked, like the first one */
+    vm_offset_t offset;       /* in that object */
+    struct vm_page *page;     /* NULL: nowhere, object is the last of the chain */
+    unsigned depth;           /* 0: in the first object */
+};
+
+void vm_object_bootstrap(void);
+
+/* --- life --- */
+
+/* A new internal object without pages. Returns: one reference, or NULL when out of memory. */
+struct vm_object *vm_object_create(vm_size_t size);
+/* An object over device memory, page aligned, mapped with the given PMAP_NOCACHE or PMAP_WC. It can
+ * be mapped and shared, not copied. Returns: one reference, or NULL when out of memory. */
+struct vm_object *vm_object_create_device(phys_addr_t phys, vm_size_t size, unsigned pmap_flags);
+
+static inline void vm_object_ref(struct vm_object *object)
+{
+    atomic_inc(&object->refs);
+}
+
+/* Drop a reference; the last one frees the pages and goes on to the shadow. NULL is ignored.
+ * Locks: of an object that shadowed it at most. */
+void vm_object_unref(struct vm_object *object);
+
+/* Internal, without pager and with no paging under way: its pages are all there is. Locks:
+ * object->lock held. */
+static inline bool vm_object_is_plain(const struct vm_object *object)
+{
+    return (object->flags & (VM_OBJECT_INTERNAL | VM_OBJECT_PAGER_CREATED)) == VM_OBJECT_INTERNAL &&
+           object->paging_in_progress == 0;
+}
+
+/* --- pages; object->lock held --- */
+
+static inline struct vm_page *vm_object_page_lookup(const struct vm_object *object,
+                                                    vm_offset_t offset)
+{
+    return vm_radix_lookup(&object->pages, offset >> PAGE_SHIFT);
+}
+
+/* Put page at offset, where there is none. Refs: the object owns the page on success. Returns:
+ * false when out of memory. */
+bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset);
+/* Take the page out; the caller owns it then. Its mappings stay. */
+void vm_object_page_remove(struct vm_object *object, struct vm_page *page);
+/* Take the page out, unmap it everywhere and free it. */
+void vm_object_page_free(struct vm_object *object, struct vm_page *page);
+/* The first page at or after offset, below end; NULL when there is none. */
+struct vm_page *vm_object_page_next(const struct vm_object *object, vm_offset_t offset,
+                                    vm_offset_t end);
+/* Free the pages in [start, end), except wired and busy ones. */
+void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_offset_t end);
+/* Take access to the pages in [start, end) away from all mappings. */
+void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                  vm_prot_t prot);
+
+/* Prepare to wait until the busy page is not busy. The caller drops its locks and calls
+ * waitq_block() on the result, then starts over. */
+struct waitq *vm_object_page_assert_wait(struct vm_page *page);
+/* The page is not busy any more: wake who waits for it. */
+void vm_object_page_wake(struct vm_page *page);
+
+/* --- chains --- */
+
+/* Find the page that `first` shows at offset: in it or in what it shadows. Locks: first->lock held;
+ * on return hit->object is locked too. */
+void vm_object_walk(struct vm_object *first, vm_offset_t offset, struct vm_object_hit *hit);
+/* Unlock hit->object unless it is `first`. */
+void vm_object_walk_done(struct vm_object *first, const struct vm_object_hit *hit);
+
+/* Make what *object shows at [*offset, *offset + length) writable for one entry: a shadow in front,
+ * or nothing when nobody else uses the object. Locks: the map of the entry. Refs: *object's moves
+ * to the new *object. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (nothing changed). */
+kern_return_t vm_object_shadow(struct vm_object **object, vm_offset_t *offset, vm_size_t length);
+/* Shorten the chain behind object: absorb shadows nobody else uses, step over those that add
+ * nothing. Locks: object->lock held throughout. */
+void vm_object_collapse(struct vm_object *object);
+/* Number of objects from this one to the end of its chain. Locks: object->lock not held. */
+unsigned vm_object_chain_length(struct vm_object *object);
+
+/* A new object with copies of the pages that source shows at [offset, offset + size). Sleeps: for
+ * busy pages. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
+ * could not supply). Refs: caller owns *result. */
+kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset, vm_size_t size,
+                                    struct vm_object **result);
+/* A new object that shows what source shows now, at the same offsets up to offset + size; source
+ * pushes pages into it before they change. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Refs:
+ * caller owns *result. */
+kern_return_t vm_object_copy_delayed(struct vm_object *source, vm_offset_t offset, vm_size_t size,
+                                     struct vm_object **result);
+/* Before the page of object at offset is written: put its contents into the delayed copy, if there
+ * is one that lacks them. *version tells which copies have been served: the page may be written
+ * while object->copy_version is that. Locks: takes those of the copy and of object. Returns:
+ * KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
+kern_return_t vm_object_push(struct vm_object *object, vm_offset_t offset, uint64_t *version);
+
+/* Objects alive now. */
+uint64_t vm_object_count(void);
+
+#endif

@@ -1,0 +1,17 @@
+/* interrupt.h - host stand-in: there are no interrupts. */
+#ifndef ARCH_INTERRUPT_H
+#define ARCH_INTERRUPT_H
+
+#include <stdint.h>
+
+static inline uint64_t interrupt_save_disable(void)
+{
+    return 0;
+}
+
+static inline void interrupt_restore(uint64_t flags)
+{
+    (void)flags;
+}
+
+#endif

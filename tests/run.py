@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""run.py - run the tests of all levels and count them.
+
+usage: tests/run.py [--level host|kernel|user|boot|all] [--filter TEXT] [--verbose]
+
+Closes with `N passed, N failed`; the exit status is 0 only when nothing failed. tests/README.md says how to add a test."""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import boot    # noqa: E402
+import machine  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# host level: (name, command); each prints `N passed, N failed` last
+HOST = [
+    ("mig", ["make", "-s", "-f", "tests/host/mig/mig.mk", "mig-test"]),
+    ("vm", ["make", "-s", "-f", "tests/host/vm/vm.mk", "vm-host-test"]),
+]
+COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
+
+
+class Totals:
+    """Counts of tests, printed as they come."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def add(self, name, passed, failed, seconds, output=""):
+        self.passed += passed
+        self.failed += failed
+        mark = "ok  " if failed == 0 else "FAIL"
+        print(f"{mark} {name}: {passed} passed, {failed} failed ({seconds:.1f} s)", flush=True)
+        if failed:
+            print("\n".join("     | " + line for line in output.splitlines()[-60:]), flush=True)
+
+
+def run_host(totals, only):
+    for name, command in HOST:
+        if only and only not in name:
+            continue
+        start = time.time()
+        result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        counts = COUNT.findall(result.stdout)
+        if counts and (result.returncode == 0 or int(counts[-1][1]) > 0):
+            passed, failed = map(int, counts[-1])
+        else:
+            passed, failed = 0, 1  # it did not get as far as counting
+        totals.add("host " + name, passed, failed, time.time() - start, result.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "boot", "all"])
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    machine.VERBOSE = arguments.verbose
+    totals = Totals()
+    if arguments.level in ("host", "all"):
+        run_host(totals, arguments.filter)
+    for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("boot", boot.MATRIX)):
+        if arguments.level not in (level, "all"):
+            continue
+        for suite in suites:
+            if arguments.filter and arguments.filter not in suite.name:
+                continue
+            start = time.time()
+            passed, failed, output = suite.run()
+            totals.add(f"{level} {suite.name}", passed, failed, time.time() - start, output)
+    print(f"{totals.passed} passed, {totals.failed} failed")
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
