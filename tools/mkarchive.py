@@ -37,12 +37,12 @@ class ManifestError(Exception):
 class Entry:
     """A line that starts a task."""
 
-    def __init__(self, where, kind, name, path, foreign):
+    def __init__(self, where, kind, name, path):
         self.where = where
         self.kind = kind
         self.name = name
         self.path = path
-        self.foreign = foreign
+        self.foreign = False
         self.io = None
         self.rights = {}
 
@@ -148,7 +148,7 @@ def parse_entry(manifest, where, words):
         add_file(manifest, where, "/programs/" + name, path)
         path = "/programs/" + name
     check_path(where, path)
-    entry = Entry(where, kind, name, path, ("foreign", False) in words)
+    entry = Entry(where, kind, name, path)
     section = ""
     for text, quoted in words[3:]:
         if not quoted and text in SECTIONS:

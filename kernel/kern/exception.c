@@ -1,17 +1,24 @@
 /* exception.c - exceptions of threads: to the thread's exception port, then to the task's, then the end of the task.
  *
- * Without an exception port nobody is asked. */
+ * The message is exception_raise (exc.defs). The thread waits for the reply to a port made for this one exception, whose kernel object is the thread:
+ * KERN_SUCCESS in it lets the thread go on; anything else, or the end of the send-once right, passes the exception on. While it waits the
+ * thread's registers are in its pcb, so the handler can read and change them. */
 #include "kern/exception.h"
 
 #include <mach/exception.h>
 #include <mach/mig_errors.h>
 
+#include "exc_kernel_user.h"
+#include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
+#include "kern/atomic.h"
 #include "kern/ipc_tt.h"
+#include "kern/kobject.h"
 #include "kern/printf.h"
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
+#include "kern/waitq.h"
 #include "vm/vm_map.h"
 
 /* Is the address just below a region that grows down in practice: the stack? */
@@ -40,8 +47,87 @@ static void exception_end_task(int exception, int code, int64_t subcode, const c
     task_end(task);
 }
 
+/* A reply, or word that none will come, arrived at a thread's exception reply port. Consumes the message. */
+void exception_reply(struct ipc_kmsg *reply)
+{
+    struct ipc_port *port = ipc_kmsg_remote(reply);
+    struct thread *thread = NULL;
+
+    spin_lock(&port->lock);
+    if (port->active && port->kobject_type == KOBJECT_EXCEPTION_REPLY) {
+        thread = port->kobject;
+        thread_ref(thread);
+    }
+    spin_unlock(&port->lock);
+    if (thread != NULL) {
+        thread->exception_code = exception_raise_reply_code(ipc_kmsg_header(reply));
+        atomic_store_release(&thread->exception_done, true);
+        waitq_wake_all(&thread->stopped, WAIT_OK);
+        thread_unref(thread);
+    }
+    kobject_finish(reply);
+}
+
+/* Wait for exception_reply(), or for an abort. Uses the queue of those who wait for this thread to stop: they look again when woken. */
+static bool exception_wait_reply(struct thread *self)
+{
+    while (!atomic_load_acquire(&self->exception_done)) {
+        enum wait_result result;
+
+        waitq_assert_wait(&self->stopped, true, 0);
+        if (atomic_load_acquire(&self->exception_done)) {
+            waitq_cancel_wait(&self->stopped);
+            break;
+        }
+        result = waitq_block(&self->stopped);
+        if (result == WAIT_INTERRUPTED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ask one exception port (a send right, consumed). True when the thread may go on, or is to end anyhow. */
+static bool exception_ask(struct ipc_port *port, int exception, int code, int64_t subcode)
+{
+    struct thread *self = current_thread();
+    struct ipc_port *reply_port = ipc_port_alloc_kernel(KOBJECT_EXCEPTION_REPLY, self);
+    bool answered;
+    kern_return_t kr;
+
+    if (reply_port == NULL) {
+        ipc_port_release_send(port);
+        return false;
+    }
+    self->exception_done = false;
+    kr = exception_raise(port, ipc_port_make_sonce(reply_port), thread_self_port(self), task_self_port(self->task),
+                         exception, code, subcode);
+    answered = kr == KERN_SUCCESS && exception_wait_reply(self);
+    ipc_port_destroy_kernel(reply_port);
+    if (!answered) {
+        return (atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) != 0;
+    }
+    atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET);
+    return self->exception_code == KERN_SUCCESS;
+}
+
 void exception_raise_current(int exception, int code, int64_t subcode, const char *what)
 {
+    struct thread *self = current_thread();
+    struct ipc_port *ports[2];
+
     trace(TRACE_EXCEPTION, (uint64_t)exception, (uint64_t)code);
-    exception_end_task(exception, code, subcode, what);
+    spin_lock(&self->task->lock);
+    ports[0] = ipc_port_copy_send(self->exception_port);
+    ports[1] = ipc_port_copy_send(self->task->exception_port);
+    spin_unlock(&self->task->lock);
+    for (unsigned i = 0; i < 2; i++) {
+        if (IP_VALID(ports[i]) && exception_ask(ports[i], exception, code, subcode)) {
+            ipc_port_release_send(i == 0 ? ports[1] : IP_NULL);
+            return;
+        }
+    }
+    if ((atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) == 0) {
+        exception_end_task(exception, code, subcode, what);
+    }
 }

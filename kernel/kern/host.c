@@ -6,6 +6,8 @@
 #include "arch/ipi.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/clock.h"
 #include "kern/kobject.h"
 #include "kern/printf.h"
 
@@ -24,6 +26,15 @@ void host_init(void)
     }
 }
 
+static void host_pause(void)
+{
+    uint64_t end = clock_now_ns() + NS_PER_SEC;
+
+    while (clock_now_ns() < end) {
+        cpu_relax();
+    }
+}
+
 static _Noreturn void host_halt(void)
 {
     for (;;) {
@@ -37,6 +48,7 @@ void host_power_off(void)
     interrupt_disable();
     ipi_stop_others();
     acpi_power_off();
+    host_pause(); /* it takes the hardware a moment */
     kprintf("host: the machine did not switch itself off; it is safe to do so now\n");
     host_halt();
 }
@@ -47,5 +59,6 @@ void host_restart(void)
     interrupt_disable();
     ipi_stop_others();
     acpi_reset();
+    host_pause();
     host_halt();
 }

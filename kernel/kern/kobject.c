@@ -9,6 +9,7 @@
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
+#include "kern/exception.h"
 #include "kern/mig_kernel.h"
 #include "kern/printf.h"
 #include "kern/string.h"
@@ -32,6 +33,7 @@ const char *const kobject_type_name[KOBJECT_TYPE_COUNT] = {
     [KOBJECT_IRQ] = "irq",
     [KOBJECT_MEMORY_CONTROL] = "memory-control",
     [KOBJECT_MEMORY_NAME] = "memory-name",
+    [KOBJECT_EXCEPTION_REPLY] = "exception-reply",
     [KOBJECT_PAGER] = "pager",
 };
 
@@ -71,18 +73,37 @@ static void kobject_error_reply(struct ipc_kmsg *reply, int32_t id, kern_return_
     body->RetCode = code;
 }
 
+void kobject_finish(struct ipc_kmsg *request)
+{
+    struct ipc_port *port = ipc_kmsg_remote(request);
+    uint32_t type = MACH_MSGH_BITS_REMOTE(ipc_kmsg_header(request)->msgh_bits);
+
+    ipc_kmsg_set_remote(request, IP_NULL, 0);
+    ipc_kmsg_destroy(request);
+    if (type == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+        ipc_port_release_sonce(port);
+    } else {
+        ipc_port_release_send(port);
+    }
+}
+
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
 {
     int32_t id = ipc_kmsg_header(request)->msgh_id;
     const struct mig_kernel_routine *r = kobject_find(id);
     uint32_t size = r != NULL && r->reply_size > sizeof(mig_reply_error_t) ? r->reply_size : sizeof(mig_reply_error_t);
-    struct ipc_kmsg *reply = ipc_kmsg_alloc(size, r != NULL ? r->reply_slots : 0);
     struct ipc_port *reply_port;
+    struct ipc_kmsg *reply;
     unsigned type = 0;
 
     trace(TRACE_KCALL, (uint32_t)id, (uint64_t)ipc_kmsg_remote(request));
+    if (ipc_kmsg_remote(request)->kobject_type == KOBJECT_EXCEPTION_REPLY) {
+        exception_reply(request);
+        return NULL;
+    }
+    reply = ipc_kmsg_alloc(size, r != NULL ? r->reply_slots : 0);
     if (reply == NULL) {
-        ipc_kmsg_destroy(request);
+        kobject_finish(request);
         return NULL;
     }
     if (r == NULL) {
@@ -92,7 +113,7 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
         r->stub(request, reply);
     }
     reply_port = ipc_kmsg_take_local(request, &type);
-    ipc_kmsg_destroy(request);
+    kobject_finish(request);
     if (!IP_VALID(reply_port) || (r != NULL && r->reply_size == 0)) {
         ipc_port_release_right(reply_port, type);
         ipc_kmsg_destroy(reply);

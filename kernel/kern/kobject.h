@@ -22,6 +22,7 @@ enum kobject_type {
     KOBJECT_IRQ,
     KOBJECT_MEMORY_CONTROL,
     KOBJECT_MEMORY_NAME,
+    KOBJECT_EXCEPTION_REPLY, /* where a thread waits for the answer to its exception */
     KOBJECT_PAGER,     /* memory object served by the kernel (device memory) */
     KOBJECT_TYPE_COUNT,
 };
@@ -33,6 +34,8 @@ extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request);
 
 
+/* Destroy a message that was delivered to the kernel: its destination's right was used by that, so no send-once notification comes of it. */
+void kobject_finish(struct ipc_kmsg *request);
 /* The name of the routine with that message id, or NULL. For traces and the debugger. */
 const char *kobject_routine_name(int32_t id);
 

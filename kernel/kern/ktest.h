@@ -22,11 +22,11 @@ struct ktest {
     static void ktest_##area##_##sentence(void)
 
 /* A failed expectation is printed and the test goes on. */
-void ktest_expect(bool holds, const char *text, int64_t left, int64_t right, const char *file, int line);
+void ktest_expect_eq(int64_t left, int64_t right, const char *text, const char *file, int line);
 
-#define EXPECT_EQ(left, right) \
-    ktest_expect((int64_t)(left) == (int64_t)(right), #left " == " #right, (int64_t)(left), (int64_t)(right), __FILE__, __LINE__)
-#define EXPECT_TRUE(condition) ktest_expect((condition), #condition, (condition), 1, __FILE__, __LINE__)
+/* Each argument is evaluated once. */
+#define EXPECT_EQ(left, right) ktest_expect_eq((int64_t)(left), (int64_t)(right), #left " == " #right, __FILE__, __LINE__)
+#define EXPECT_TRUE(condition) ktest_expect_eq((condition) ? 1 : 0, 1, #condition, __FILE__, __LINE__)
 
 void ktest_run_if_asked(void);
 

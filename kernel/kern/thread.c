@@ -100,7 +100,7 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
 /* Where a stopped thread goes on. */
 static void thread_continue_stopped(void)
 {
-    atomic_fetch_and(&current_thread()->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN));
+    atomic_fetch_and(&current_thread()->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
     thread_exception_return();
 }
 

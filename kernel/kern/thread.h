@@ -109,6 +109,8 @@ struct thread {
     struct list task_link;        /* [T] on task->threads; owns a reference */
     struct ipc_port *self_port;   /* [T] kernel port, NULL when ended */
     struct ipc_port *exception_port; /* [T] send right or NULL */
+    bool exception_done;          /* [a] the answer to its exception has come: */
+    kern_return_t exception_code; /* [W] and is this */
     uint64_t id;                  /* [I] for people: never reused */
     char name[THREAD_NAME_SIZE];  /* [L] */
 };

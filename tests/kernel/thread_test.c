@@ -1,0 +1,240 @@
+/* thread_test.c - waiting, waking, priorities, mutexes, timers. */
+#include "kern/atomic.h"
+#include "kern/clock.h"
+#include "kern/ktest.h"
+#include "kern/mutex.h"
+#include "kern/sched.h"
+#include "kern/thread.h"
+#include "kern/timer.h"
+#include "kern/waitq.h"
+
+/* Run function in a kernel thread of the given priority. */
+static struct thread *test_start(void (*function)(void *), void *argument, int priority)
+{
+    struct thread *t = thread_create_kernel("test", function, argument, priority);
+
+    thread_ref(t);
+    t->wait = THREAD_CLAIMED;
+    thread_setrun(t);
+    return t;
+}
+
+/* Wait until the thread has ended. */
+static void test_join(struct thread *t)
+{
+    while (atomic_load(&t->wait) != THREAD_DEAD || atomic_load(&t->on_cpu)) {
+        thread_wait_prepare(false, clock_now_ns() + NS_PER_MS);
+        thread_block(NULL);
+    }
+    thread_unref(t);
+    sched_yield();
+    thread_wait_prepare(false, clock_now_ns() + NS_PER_MS); /* the other processor lets go of it */
+    thread_block(NULL);
+}
+
+KTEST(thread, a_timed_wait_ends_at_its_deadline)
+{
+    uint64_t start = clock_now_ns();
+
+    thread_wait_prepare(false, start + 5 * NS_PER_MS);
+    EXPECT_EQ(thread_block(NULL), WAIT_TIMED_OUT);
+    EXPECT_TRUE(clock_now_ns() >= start + 5 * NS_PER_MS);
+}
+
+KTEST(thread, a_wait_claimed_before_it_blocks_does_not_block)
+{
+    thread_wait_prepare(false, 0);
+    EXPECT_TRUE(thread_wake(current_thread(), WAIT_RESTART));
+    EXPECT_EQ(thread_block(NULL), WAIT_RESTART);
+}
+
+KTEST(thread, only_one_waker_claims_a_wait)
+{
+    thread_wait_prepare(false, 0);
+    EXPECT_TRUE(thread_claim(current_thread(), WAIT_OK));
+    EXPECT_TRUE(!thread_claim(current_thread(), WAIT_TIMED_OUT));
+    thread_setrun(current_thread());
+    EXPECT_EQ(thread_block(NULL), WAIT_OK);
+}
+
+KTEST(thread, a_cancelled_wait_leaves_the_thread_running)
+{
+    thread_wait_prepare(true, clock_now_ns() + NS_PER_SEC);
+    EXPECT_TRUE(thread_wait_cancel());
+    EXPECT_TRUE(!thread_wake(current_thread(), WAIT_OK));
+}
+
+struct ping {
+    struct waitq queue;
+    uint32_t turn;
+    uint32_t rounds;
+};
+
+static void test_ping(void *argument)
+{
+    struct ping *p = argument;
+
+    for (uint32_t i = 0; i < p->rounds; i++) {
+        for (;;) {
+            waitq_assert_wait(&p->queue, false, 0);
+            if (atomic_load_acquire(&p->turn) == 1) {
+                waitq_cancel_wait(&p->queue);
+                break;
+            }
+            waitq_block(&p->queue);
+        }
+        atomic_store_release(&p->turn, 0);
+        waitq_wake_all(&p->queue, WAIT_OK);
+    }
+    thread_exit();
+}
+
+KTEST(thread, two_threads_pass_a_turn_ten_thousand_times_without_losing_a_wake_up)
+{
+    struct ping p = {.rounds = 10000};
+    struct thread *t;
+
+    waitq_init(&p.queue, "ping");
+    t = test_start(test_ping, &p, PRIORITY_SYSTEM);
+    for (uint32_t i = 0; i < p.rounds; i++) {
+        atomic_store_release(&p.turn, 1);
+        waitq_wake_all(&p.queue, WAIT_OK);
+        for (;;) {
+            waitq_assert_wait(&p.queue, false, 0);
+            if (atomic_load_acquire(&p.turn) == 0) {
+                waitq_cancel_wait(&p.queue);
+                break;
+            }
+            waitq_block(&p.queue);
+        }
+    }
+    test_join(t);
+    EXPECT_EQ(p.turn, 0);
+}
+
+struct count {
+    struct mutex mutex;
+    uint64_t value;
+    uint32_t rounds;
+};
+
+static void test_count(void *argument)
+{
+    struct count *c = argument;
+
+    for (uint32_t i = 0; i < c->rounds; i++) {
+        mutex_lock(&c->mutex);
+        uint64_t value = c->value;
+        if (i % 64 == 0) {
+            sched_yield();
+        }
+        c->value = value + 1;
+        mutex_unlock(&c->mutex);
+    }
+    thread_exit();
+}
+
+KTEST(mutex, four_threads_never_hold_it_at_once)
+{
+    struct count c = {.rounds = 3000};
+    struct thread *threads[4];
+
+    mutex_init(&c.mutex, "count");
+    for (unsigned i = 0; i < 4; i++) {
+        threads[i] = test_start(test_count, &c, PRIORITY_SYSTEM);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        test_join(threads[i]);
+    }
+    EXPECT_EQ(c.value, 12000);
+}
+
+static void test_note_order(void *argument)
+{
+    uint32_t **next = argument;
+
+    atomic_fetch_add(*next, 1);
+    thread_exit();
+}
+
+KTEST(sched, a_better_thread_runs_before_a_worse_one_on_the_same_processor)
+{
+    uint32_t counter = 0;
+    uint32_t *pointer = &counter;
+    struct thread *t;
+    uint64_t flags = interrupt_save_disable();
+
+    sched_bind(current_thread(), (int)cpu_number());
+    t = thread_create_kernel("better", test_note_order, &pointer, 0);
+    thread_ref(t);
+    sched_bind(t, (int)cpu_number());
+    t->wait = THREAD_CLAIMED;
+    thread_setrun(t);
+    interrupt_restore(flags);
+    preempt_disable();
+    preempt_enable(); /* the first place where this thread can be preempted */
+    EXPECT_EQ(counter, 1);
+    sched_bind(current_thread(), -1);
+    test_join(t);
+}
+
+static uint32_t test_fired;
+
+static void test_timer_handler(struct timer *timer)
+{
+    (void)timer;
+    atomic_fetch_add(&test_fired, 1);
+}
+
+KTEST(timer, a_cancelled_timer_never_fires)
+{
+    struct timer timer;
+
+    test_fired = 0;
+    timer_init(&timer, test_timer_handler);
+    timer_arm(&timer, clock_now_ns() + 2 * NS_PER_MS);
+    timer_cancel(&timer);
+    thread_wait_prepare(false, clock_now_ns() + 5 * NS_PER_MS);
+    thread_block(NULL);
+    EXPECT_EQ(test_fired, 0);
+}
+
+KTEST(timer, timers_fire_in_order_of_deadline)
+{
+    struct timer timers[3];
+    uint64_t now = clock_now_ns();
+
+    test_fired = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        timer_init(&timers[i], test_timer_handler);
+        timer_arm(&timers[i], now + (3 - i) * NS_PER_MS);
+    }
+    thread_wait_prepare(false, now + 10 * NS_PER_MS);
+    thread_block(NULL);
+    EXPECT_EQ(test_fired, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        timer_cancel(&timers[i]);
+    }
+}
+
+KTEST(clock, time_never_goes_back)
+{
+    uint64_t last = clock_now_ns();
+
+    for (unsigned i = 0; i < 10000; i++) {
+        uint64_t now = clock_now_ns();
+
+        if (now < last) {
+            EXPECT_TRUE(now >= last);
+        }
+        last = now;
+    }
+    EXPECT_TRUE(clock_wall_ns() > 1577836800ull * NS_PER_SEC); /* after 2020 */
+}
+
+KTEST(clock, a_slew_moves_the_wall_clock_and_reports_what_is_left)
+{
+    EXPECT_EQ(clock_adjust_ns(1000 * 1000), 0);
+    EXPECT_TRUE(clock_adjust_ns(0) <= 1000 * 1000);
+    EXPECT_EQ(clock_adjust_ns(0), 0);
+}
