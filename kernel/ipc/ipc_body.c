@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define IPC_BODY_PORT_BITS_INLINE 64u
-#define IPC_BODY_PORT_BITS_OOL 32u
+#define IPC_BODY_PORT_BITS_OOL    32u
 
 static bool ipc_body_type_is_valid(const mach_msg_type_t *type)
 {

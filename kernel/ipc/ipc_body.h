@@ -20,8 +20,9 @@ struct ipc_body_item {
     bool deallocate;
 };
 
-/* The item at *offset (start with sizeof(mach_msg_header_t)); *offset is then at the next. All sizes are computed in 64 bits.
- * Returns: MACH_MSG_SUCCESS, MACH_SEND_MSG_TOO_SMALL (it runs over the end), MACH_SEND_INVALID_TYPE. */
+/* The item at *offset (start with sizeof(mach_msg_header_t)); *offset is then at the next. All
+ * sizes are computed in 64 bits. Returns: MACH_MSG_SUCCESS, MACH_SEND_MSG_TOO_SMALL (it runs over
+ * the end), MACH_SEND_INVALID_TYPE. */
 mach_msg_return_t ipc_body_next(mach_msg_header_t *header, uint32_t *offset,
                                 struct ipc_body_item *item);
 

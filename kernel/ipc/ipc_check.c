@@ -1,5 +1,6 @@
 /* ipc_check.c - the ledger of rights. See ipc_check.h.
- * Ports found are threaded on a list through check_next, so the walk needs no memory and no recursion however deep messages nest. */
+ * Ports found are threaded on a list through check_next, so the walk needs no memory and no
+ * recursion however deep messages nest. */
 #include "ipc/ipc_check.h"
 
 #include "ipc/ipc_kmsg.h"
@@ -119,7 +120,7 @@ static void ipc_check_contents(struct ipc_check *check, struct ipc_port *port)
     uint32_t queued = 0;
 
     check->result->ports += port->active ? 1 : 0;
-    list_for_each(&port->messages, node) {
+    list_for_each (&port->messages, node) {
         ipc_check_kmsg(check, list_entry(node, struct ipc_kmsg, link));
         queued += 1;
     }
@@ -128,7 +129,7 @@ static void ipc_check_contents(struct ipc_check *check, struct ipc_port *port)
     }
     ipc_check_right(check, port->nsrequest, MACH_MSG_TYPE_PORT_SEND_ONCE);
     ipc_check_right(check, port->pdrequest, MACH_MSG_TYPE_PORT_SEND_ONCE);
-    list_for_each(&port->dnrequests, node) {
+    list_for_each (&port->dnrequests, node) {
         ipc_check_right(check, list_entry(node, struct ipc_request, link)->notify,
                         MACH_MSG_TYPE_PORT_SEND_ONCE);
     }

@@ -1,4 +1,5 @@
-/* ipc_check.h - the ledger of rights: walk all spaces and queues, and compare the counts in each port with the rights that exist. */
+/* ipc_check.h - the ledger of rights: walk all spaces and queues, and compare the counts in each
+ * port with the rights that exist. */
 #ifndef IPC_IPC_CHECK_H
 #define IPC_IPC_CHECK_H
 
@@ -6,17 +7,19 @@
 
 struct ipc_check_result {
     uint64_t spaces;
-    uint64_t names;       /* entries in use */
-    uint64_t ports;       /* live ports seen */
-    uint64_t kmsgs;       /* queued messages seen */
-    uint64_t srights;     /* send rights in entries and messages */
+    uint64_t names;   /* entries in use */
+    uint64_t ports;   /* live ports seen */
+    uint64_t kmsgs;   /* queued messages seen */
+    uint64_t srights; /* send rights in entries and messages */
     uint64_t sorights;
-    uint64_t kernel_srights;  /* counted by ports and found nowhere: the kernel holds them */
+    uint64_t kernel_srights; /* counted by ports and found nowhere: the kernel holds them */
     uint64_t kernel_sorights;
-    uint64_t errors;      /* more rights found than counted, two receive rights, a name that is wrong ...: always 0 */
+    uint64_t errors; /* more rights found than counted, two receive rights, a name that is wrong
+                        ...: always 0 */
 };
 
-/* Walk everything. Nothing else may run: from the debugger (other processors stopped) or in tests. Takes no locks but that of the list of spaces. */
+/* Walk everything. Nothing else may run: from the debugger (other processors stopped) or in tests.
+ * Takes no locks but that of the list of spaces. */
 void ipc_check(struct ipc_check_result *result);
 /* The same, printed. For the debugger. */
 void ipc_check_print(void);

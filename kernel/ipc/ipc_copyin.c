@@ -22,12 +22,12 @@ struct ipc_copyin {
     struct vm_map *map;
     user_addr_t msg;
     struct ipc_kmsg *kmsg;
-    mach_port_name_t dest;   /* names in the header and how they go */
+    mach_port_name_t dest; /* names in the header and how they go */
     mach_port_name_t reply;
     mach_port_name_t cancel;
     uint32_t dest_type;
     uint32_t reply_type;
-    bool memory_taken;       /* a region was taken out of the sender's map */
+    bool memory_taken; /* a region was taken out of the sender's map */
     struct ipc_right_cleanup cleanup;
 };
 
@@ -134,8 +134,8 @@ static void ipc_copyin_inline_names(struct ipc_kmsg *kmsg, const struct ipc_body
         if (!MACH_PORT_NAME_VALID(name)) {
             item->data[i] = name == MACH_PORT_NAME_NULL ? IPC_KMSG_SLOT_NULL : IPC_KMSG_SLOT_DEAD;
         } else {
-            item->data[i] = ipc_copyin_add_slot(kmsg, IPC_SLOT_NAME, (void *)(uintptr_t)name, 1,
-                                                item->name);
+            item->data[i] =
+                ipc_copyin_add_slot(kmsg, IPC_SLOT_NAME, (void *)(uintptr_t)name, 1, item->name);
         }
     }
 }
@@ -169,7 +169,8 @@ static mach_msg_return_t ipc_copyin_array(struct ipc_kmsg *kmsg, const struct ip
     return MACH_MSG_SUCCESS;
 }
 
-/* Where an array of names lies must be remembered when it is to be deallocated: a slot of its own, emptied once that is done. */
+/* Where an array of names lies must be remembered when it is to be deallocated: a slot of its own,
+ * emptied once that is done. */
 static mach_msg_return_t ipc_copyin_item(struct ipc_copyin *in, const struct ipc_body_item *item)
 {
     struct ipc_kmsg *kmsg = in->kmsg;
@@ -225,14 +226,15 @@ static mach_msg_return_t ipc_copyin_region(struct ipc_copyin *in, uint32_t index
     return MACH_MSG_SUCCESS;
 }
 
-/* Which slot stands for the memory whose pointer lies at an offset. Slots are in the order of the items. */
+/* Which slot stands for the memory whose pointer lies at an offset. Slots are in the order of the
+ * items. */
 static uint32_t ipc_copyin_memory_slot(const struct ipc_kmsg *kmsg, uint32_t *from,
                                        uint32_t data_offset)
 {
     uint32_t i = *from;
 
-    while (kmsg->slots[i].count != data_offset || (kmsg->slots[i].kind != IPC_SLOT_MEMORY &&
-                                                   kmsg->slots[i].kind != IPC_SLOT_OOL)) {
+    while (kmsg->slots[i].count != data_offset ||
+           (kmsg->slots[i].kind != IPC_SLOT_MEMORY && kmsg->slots[i].kind != IPC_SLOT_OOL)) {
         i += 1;
     }
     *from = i + 1;
@@ -263,7 +265,8 @@ static mach_msg_return_t ipc_copyin_memory(struct ipc_copyin *in)
     return mr;
 }
 
-/* Regions that were taken out of the sender's map go back to it, where there is room; the message in user space says where. */
+/* Regions that were taken out of the sender's map go back to it, where there is room; the message
+ * in user space says where. */
 static void ipc_copyin_put_memory_back(struct ipc_copyin *in)
 {
     mach_msg_header_t *header = &in->kmsg->header;
@@ -298,6 +301,7 @@ typedef mach_msg_return_t (*ipc_copyin_step)(struct ipc_copyin *in, mach_port_na
 
 static mach_msg_return_t ipc_copyin_check_one(struct ipc_copyin *in, mach_port_name_t name,
                                               uint32_t disposition, struct ipc_port **port)
+    REQUIRES(in->space->lock)
 {
     (void)port;
     return ipc_right_copyin_check(in->space, name, disposition, true) == KERN_SUCCESS
@@ -316,13 +320,14 @@ static mach_msg_return_t ipc_copyin_unclaim_one(struct ipc_copyin *in, mach_port
 
 static mach_msg_return_t ipc_copyin_take_one(struct ipc_copyin *in, mach_port_name_t name,
                                              uint32_t disposition, struct ipc_port **port)
+    REQUIRES(in->space->lock)
 {
     ipc_right_copyin(in->space, name, disposition, port, &in->cleanup);
     return MACH_MSG_SUCCESS;
 }
 
-static mach_msg_return_t ipc_copyin_each_in_array(struct ipc_copyin *in,
-                                                  struct ipc_kmsg_slot *slot, ipc_copyin_step step)
+static mach_msg_return_t ipc_copyin_each_in_array(struct ipc_copyin *in, struct ipc_kmsg_slot *slot,
+                                                  ipc_copyin_step step)
 {
     struct ipc_port **ports = slot->object;
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
@@ -358,7 +363,7 @@ static mach_msg_return_t ipc_copyin_each_in_body(struct ipc_copyin *in, ipc_copy
     return mr;
 }
 
-static mach_msg_return_t ipc_copyin_check_cancel(struct ipc_copyin *in)
+static mach_msg_return_t ipc_copyin_check_cancel(struct ipc_copyin *in) REQUIRES(in->space->lock)
 {
     struct ipc_entry *entry;
 
@@ -373,8 +378,9 @@ static mach_msg_return_t ipc_copyin_check_cancel(struct ipc_copyin *in)
     return MACH_MSG_SUCCESS;
 }
 
-/* Are all rights there, each after those before it? Locks: space's held. What was claimed must be taken or unclaimed. */
-static mach_msg_return_t ipc_copyin_check_rights(struct ipc_copyin *in)
+/* Are all rights there, each after those before it? Locks: space's held. What was claimed must be
+ * taken or unclaimed. */
+static mach_msg_return_t ipc_copyin_check_rights(struct ipc_copyin *in) REQUIRES(in->space->lock)
 {
     mach_msg_return_t mr = ipc_copyin_check_cancel(in);
 
@@ -412,7 +418,7 @@ static mach_msg_return_t ipc_copyin_precheck(struct ipc_copyin *in)
     return mr;
 }
 
-static void ipc_copyin_take_header(struct ipc_copyin *in)
+static void ipc_copyin_take_header(struct ipc_copyin *in) REQUIRES(in->space->lock)
 {
     struct ipc_port *port = IP_NULL;
     uint32_t type = 0;
@@ -514,7 +520,8 @@ static void ipc_copyin_settle(struct ipc_copyin *in)
     ipc_kmsg_set_in_transit(in->kmsg);
 }
 
-/* Arrays of names that are to leave the sender's memory. Their addresses are read again from the user's message only to unmap them there. */
+/* Arrays of names that are to leave the sender's memory. Their addresses are read again from the
+ * user's message only to unmap them there. */
 static void ipc_copyin_unmap_arrays(struct ipc_copyin *in)
 {
     mach_msg_header_t *header = &in->kmsg->header;

@@ -60,7 +60,8 @@ static mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *cop
     return MACH_MSG_SUCCESS;
 }
 
-/* Room for an array of names, in the kernel and in the receiver's map. NULL when there is none; *mr says which. */
+/* Room for an array of names, in the kernel and in the receiver's map. NULL when there is none; *mr
+ * says which. */
 static mach_port_name_t *ipc_copyout_array_room(struct vm_map *map, uint32_t count,
                                                 uint64_t *address, mach_msg_return_t *mr)
 {
@@ -76,7 +77,8 @@ static mach_port_name_t *ipc_copyout_array_room(struct vm_map *map, uint32_t cou
     return names;
 }
 
-/* Memory is found first: without it the rights are destroyed, as there would be nowhere to say their names. */
+/* Memory is found first: without it the rights are destroyed, as there would be nowhere to say
+ * their names. */
 static mach_msg_return_t ipc_copyout_array(struct ipc_kmsg *kmsg, struct ipc_space *space,
                                            struct vm_map *map, const struct ipc_body_item *item)
 {
@@ -150,7 +152,8 @@ static mach_msg_return_t ipc_copyout_body(struct ipc_kmsg *kmsg, struct ipc_spac
 
 /* --- header --- */
 
-/* The destination right has done its work: what the receiver calls the port, or its payload, goes where the message came in. */
+/* The destination right has done its work: what the receiver calls the port, or its payload, goes
+ * where the message came in. */
 static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uint32_t reply_type)
 {
     mach_msg_header_t *header = ipc_kmsg_header(kmsg);
@@ -176,13 +179,13 @@ static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uin
         }
     }
     header->msgh_protected_payload = local;
-    header->msgh_bits = (header->msgh_bits & MACH_MSGH_BITS_COMPLEX) |
-                        MACH_MSGH_BITS(reply_type, local_type);
+    header->msgh_bits =
+        (header->msgh_bits & MACH_MSGH_BITS_COMPLEX) | MACH_MSGH_BITS(reply_type, local_type);
 }
 
 /* Ask for a dead-name notification on the reply right just delivered. Consumes the space's lock. */
 static void ipc_copyout_watch_reply(struct ipc_space *space, mach_port_name_t name,
-                                    struct ipc_port *notify_port)
+                                    struct ipc_port *notify_port) RELEASES(space->lock)
 {
     struct ipc_entry *entry = ipc_right_lookup(space, name);
     struct ipc_port *notify;
@@ -268,14 +271,14 @@ static mach_msg_return_t ipc_copyout_put(struct ipc_kmsg *kmsg, user_addr_t msg,
     return mr;
 }
 
-/* The message cannot be delivered: its header says which port it came in on, all it carried is destroyed. */
+/* The message cannot be delivered: its header says which port it came in on, all it carried is
+ * destroyed. */
 static mach_msg_return_t ipc_copyout_header_only(struct ipc_kmsg *kmsg,
                                                  const struct ipc_copyout_target *target,
                                                  mach_msg_return_t mr)
 {
     uint32_t reply_type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
-    mach_port_name_t reply =
-        kmsg->local == IP_DEAD ? MACH_PORT_NAME_DEAD : MACH_PORT_NAME_NULL;
+    mach_port_name_t reply = kmsg->local == IP_DEAD ? MACH_PORT_NAME_DEAD : MACH_PORT_NAME_NULL;
 
     ipc_kmsg_destroy_contents(kmsg);
     ipc_copyout_dest(kmsg, target->space, reply_type);

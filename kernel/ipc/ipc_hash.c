@@ -1,4 +1,5 @@
-/* ipc_hash.c - linear hashing from ports to the entries that hold their send rights. See ipc_hash.h. */
+/* ipc_hash.c - linear hashing from ports to the entries that hold their send rights. See
+ * ipc_hash.h. */
 #include "ipc/ipc_hash.h"
 
 #include "arch/layout.h"
@@ -9,7 +10,7 @@
 #include "kern/task.h"
 #include "vm/kmem.h"
 
-#define IPC_HASH_BYTES (IPC_HASH_MAX * sizeof(uint32_t))
+#define IPC_HASH_BYTES    (IPC_HASH_MAX * sizeof(uint32_t))
 #define IPC_HASH_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
 
 void ipc_hash_init(struct ipc_hash *hash)
@@ -38,7 +39,8 @@ static uint32_t *ipc_hash_bucket(struct ipc_hash *hash, uint32_t index)
     return index < IPC_HASH_INLINE ? &hash->first[index] : &hash->table[index - IPC_HASH_INLINE];
 }
 
-/* Which bucket a port belongs to: buckets not yet split off are reached through the one they come from. */
+/* Which bucket a port belongs to: buckets not yet split off are reached through the one they come
+ * from. */
 static uint32_t ipc_hash_index(const struct ipc_hash *hash, const struct ipc_port *port)
 {
     uint64_t product = ((uint64_t)(uintptr_t)port >> 4) * 0x9e3779b97f4a7c15ull;

@@ -1,4 +1,5 @@
-/* ipc_kmsg.c - messages in the kernel: buffers by size class, the table of rights, destruction without recursion. See ipc_kmsg.h. */
+/* ipc_kmsg.c - messages in the kernel: buffers by size class, the table of rights, destruction
+ * without recursion. See ipc_kmsg.h. */
 #include "ipc/ipc_kmsg.h"
 
 #include "ipc/ipc_marequest.h"
@@ -13,10 +14,11 @@
 #include "vm/slab.h"
 #include "vm/vm_map.h"
 
-/* Bytes of header and body a message of each class has room for; what is larger comes from kalloc. */
+/* Bytes of header and body a message of each class has room for; what is larger comes from kalloc.
+ */
 static const uint32_t ipc_kmsg_class_room[] = {128, 512, 2048};
 static const char *const ipc_kmsg_class_name[] = {"kmsg_128", "kmsg_512", "kmsg_2048"};
-#define IPC_KMSG_CLASSES (uint8_t)(sizeof(ipc_kmsg_class_room) / sizeof(ipc_kmsg_class_room[0]))
+#define IPC_KMSG_CLASSES  (uint8_t)(sizeof(ipc_kmsg_class_room) / sizeof(ipc_kmsg_class_room[0]))
 #define IPC_KMSG_OVERHEAD (sizeof(struct ipc_kmsg) - sizeof(mach_msg_header_t))
 
 static struct kmem_cache ipc_kmsg_cache[sizeof(ipc_kmsg_class_room) / sizeof(uint32_t)];
@@ -188,6 +190,17 @@ void ipc_kmsg_destroy_contents(struct ipc_kmsg *kmsg)
     kmsg->slot_count = 0;
 }
 
+static void ipc_kmsg_drop_remote(struct ipc_kmsg *kmsg, struct ipc_port *remote)
+{
+    uint32_t type = MACH_MSGH_BITS_REMOTE(kmsg->header.msgh_bits);
+
+    if (kmsg->delivered && type == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+        ipc_port_release_sonce(remote);
+    } else {
+        ipc_port_release_right(remote, type);
+    }
+}
+
 static void ipc_kmsg_clean(struct ipc_kmsg *kmsg)
 {
     struct ipc_port *remote = kmsg->remote;
@@ -199,13 +212,14 @@ static void ipc_kmsg_clean(struct ipc_kmsg *kmsg)
     }
     kmsg->remote = IP_NULL;
     if (IP_VALID(remote)) {
-        ipc_port_release_right(remote, MACH_MSGH_BITS_REMOTE(kmsg->header.msgh_bits));
+        ipc_kmsg_drop_remote(kmsg, remote);
     }
     ipc_kmsg_destroy_contents(kmsg);
     ipc_kmsg_free(kmsg);
 }
 
-/* Messages that are found while one is being destroyed go on the list of the outermost call, so depth never grows. */
+/* Messages that are found while one is being destroyed go on the list of the outermost call, so
+ * depth never grows. */
 void ipc_kmsg_destroy_list(struct list *messages)
 {
     struct ipc_thread *ipc = &current_thread()->ipc;
@@ -256,8 +270,7 @@ struct ipc_port *ipc_kmsg_local(struct ipc_kmsg *kmsg)
 void ipc_kmsg_set_remote(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
 {
     kmsg->remote = port;
-    kmsg->header.msgh_bits =
-        (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_REMOTE_MASK) | disposition;
+    kmsg->header.msgh_bits = (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_REMOTE_MASK) | disposition;
 }
 
 void ipc_kmsg_set_local(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
@@ -385,6 +398,18 @@ void ipc_kmsg_set_in_transit(struct ipc_kmsg *kmsg)
     }
 }
 
+struct ipc_kmsg *ipc_kmsg_serve(struct ipc_kmsg *kmsg)
+{
+    struct ipc_kmsg *reply;
+
+    kmsg->delivered = true;
+    reply = kobject_server(kmsg);
+    if (reply != NULL) {
+        reply->from_kernel = false;
+    }
+    return reply;
+}
+
 kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
 {
     if (!IP_VALID(kmsg->remote)) {
@@ -397,7 +422,7 @@ kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
         return KERN_SUCCESS;
     }
     if (ipc_port_is_kernel(kmsg->remote)) {
-        struct ipc_kmsg *reply = kobject_server(kmsg);
+        struct ipc_kmsg *reply = ipc_kmsg_serve(kmsg);
 
         return reply == NULL ? KERN_SUCCESS : ipc_kmsg_send_kernel(reply);
     }

@@ -120,7 +120,7 @@ void ipc_marequest_accept(struct ipc_marequest *marequest)
 
 static struct ipc_marequest *ipc_marequest_find(struct ipc_space *space, mach_port_name_t name)
 {
-    list_for_each(ipc_marequest_bucket(space, name), node) {
+    list_for_each (ipc_marequest_bucket(space, name), node) {
         struct ipc_marequest *request = list_entry(node, struct ipc_marequest, link);
 
         if (request->request->name == name) {

@@ -46,8 +46,8 @@ void ipc_mqueue_wake_senders(struct ipc_port *port)
     }
 }
 
-/* The first receiver on the list that takes a message of this size, claimed; NULL when there is none. Those that want to know of messages
- * too large for them (MACH_RCV_LARGE) are told and go. */
+/* The first receiver on the list that takes a message of this size, claimed; NULL when there is
+ * none. Those that want to know of messages too large for them (MACH_RCV_LARGE) are told and go. */
 static struct thread *ipc_mqueue_claim_receiver(struct list *receivers, uint32_t size)
 {
     struct list *node;
@@ -69,7 +69,8 @@ static struct thread *ipc_mqueue_claim_receiver(struct list *receivers, uint32_t
     return NULL;
 }
 
-/* A receiver for a message of this size that waits on the port or its set. Locks: port->lock held. */
+/* A receiver for a message of this size that waits on the port or its set. Locks: port->lock held.
+ */
 static struct thread *ipc_mqueue_find_receiver(struct ipc_port *port, uint32_t size)
 {
     struct ipc_pset *pset = port->pset;
@@ -118,7 +119,8 @@ void ipc_mqueue_admit_senders(struct ipc_port *port)
     }
 }
 
-/* The member has been served: it goes behind the others, or off the list when it has no more. Locks: port's held. */
+/* The member has been served: it goes behind the others, or off the list when it has no more.
+ * Locks: port's held. */
 static void ipc_mqueue_turn(struct ipc_port *port)
 {
     struct ipc_pset *pset = port->pset;
@@ -133,7 +135,8 @@ static void ipc_mqueue_turn(struct ipc_port *port)
     }
 }
 
-/* Take the first message out and let the next sender's in. Locks: port's held; the queue is not empty. */
+/* Take the first message out and let the next sender's in. Locks: port's held; the queue is not
+ * empty. */
 static struct ipc_kmsg *ipc_mqueue_dequeue(struct ipc_port *port)
 {
     struct ipc_kmsg *kmsg = list_entry(list_pop(&port->messages), struct ipc_kmsg, link);
@@ -203,9 +206,11 @@ static bool ipc_mqueue_has_room(const struct ipc_port *port, const struct ipc_km
            MACH_MSGH_BITS_REMOTE(kmsg->header.msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE;
 }
 
-/* Wait in line for room. Locks: port's held, released. True when the message was taken (or the port died, and *dead says so). */
+/* Wait in line for room. Locks: port's held, released. True when the message was taken (or the port
+ * died, and *dead says so). */
 static mach_msg_return_t ipc_mqueue_wait_for_room(struct ipc_port *port, struct ipc_kmsg *kmsg,
                                                   uint64_t deadline_ns, bool *dead)
+    RELEASES(port->lock)
 {
     struct ipc_thread *ipc = &current_thread()->ipc;
     enum wait_result result;
@@ -302,7 +307,8 @@ static void ipc_mqueue_join(struct list *receivers, uint64_t deadline_ns)
     list_insert_tail(receivers, &ipc->link);
 }
 
-/* Take the first message of a port unless it is too large and to stay. Locks: port's held; the queue is not empty. */
+/* Take the first message of a port unless it is too large and to stay. Locks: port's held; the
+ * queue is not empty. */
 static mach_msg_return_t ipc_mqueue_take(struct ipc_port *port, uint32_t option, uint32_t limit,
                                          struct ipc_kmsg **kmsg, uint32_t *size)
 {
@@ -338,7 +344,8 @@ static mach_msg_return_t ipc_mqueue_receive_port(struct ipc_port *port, uint32_t
     return mr;
 }
 
-/* The member whose turn it is, with a reference. Without one: NULL, and with `wait` the thread has joined the receivers. */
+/* The member whose turn it is, with a reference. Without one: NULL, and with `wait` the thread has
+ * joined the receivers. */
 static mach_msg_return_t ipc_mqueue_pick(struct ipc_pset *pset, bool wait, uint64_t deadline_ns,
                                          struct ipc_port **port)
 {

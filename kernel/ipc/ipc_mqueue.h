@@ -1,8 +1,9 @@
 /* ipc_mqueue.h - message queues: bounded FIFO per port, with direct handoff.
  *
- * A receiver that waits is given the message without queueing. A sender that finds the queue full waits in line; whoever takes a message out puts
- * the first waiting sender's message in, so the line is served in order and nobody retries.
- * Locks: port -> port set; spin locks. Nothing here sleeps but ipc_mqueue_send. */
+ * A receiver that waits is given the message without queueing. A sender that finds the queue full
+ * waits in line; whoever takes a message out puts the first waiting sender's message in, so the
+ * line is served in order and nobody retries. Locks: port -> port set; spin locks. Nothing here
+ * sleeps but ipc_mqueue_send. */
 #ifndef IPC_IPC_MQUEUE_H
 #define IPC_IPC_MQUEUE_H
 
@@ -19,13 +20,16 @@ struct ipc_pset;
 struct list;
 struct thread;
 
-/* Send kmsg to kmsg->remote (not a kernel port): to a waiting receiver, else into the queue, else wait for room (option MACH_SEND_TIMEOUT: at most
- * timeout ms). When a receiver took it and next is not NULL, that thread is claimed and *next is it: the caller runs it. Locks: none held.
- * Refs: takes over kmsg on MACH_MSG_SUCCESS (also when the port is dead: it is destroyed); else the caller still owns it.
- * Sleeps: when the queue is full. Returns: MACH_MSG_SUCCESS, MACH_SEND_TIMED_OUT, MACH_SEND_INTERRUPTED, MACH_SEND_NO_BUFFER (ledger). */
+/* Send kmsg to kmsg->remote (not a kernel port): to a waiting receiver, else into the queue, else
+ * wait for room (option MACH_SEND_TIMEOUT: at most timeout ms). When a receiver took it and next is
+ * not NULL, that thread is claimed and *next is it: the caller runs it. Locks: none held. Refs:
+ * takes over kmsg on MACH_MSG_SUCCESS (also when the port is dead: it is destroyed); else the
+ * caller still owns it. Sleeps: when the queue is full. Returns: MACH_MSG_SUCCESS,
+ * MACH_SEND_TIMED_OUT, MACH_SEND_INTERRUPTED, MACH_SEND_NO_BUFFER (ledger). */
 mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, uint32_t option, uint32_t timeout,
                                   struct thread **next);
-/* Send without regard to limits. Refs: takes over kmsg. Sleeps: no. Returns: MACH_MSG_SUCCESS, MACH_SEND_INVALID_DEST (dead: destroyed). */
+/* Send without regard to limits. Refs: takes over kmsg. Sleeps: no. Returns: MACH_MSG_SUCCESS,
+ * MACH_SEND_INVALID_DEST (dead: destroyed). */
 mach_msg_return_t ipc_mqueue_send_always(struct ipc_kmsg *kmsg);
 
 /* What is received from. One of the two is set. */
@@ -34,16 +38,19 @@ struct ipc_mqueue_source {
     struct ipc_pset *pset;
 };
 
-/* Take the first message (of the member whose turn it is). A message longer than `limit` stays when `option` has MACH_RCV_LARGE.
- * With `wait` the current thread, when there is none, is linked to the queue with a wait prepared up to deadline_ns: the caller blocks.
- * Locks: none held. Refs: *kmsg belongs to the caller; *size is its size also when it stays.
- * Returns: MACH_MSG_SUCCESS, MACH_RCV_TOO_LARGE (stays), MACH_RCV_PORT_DIED, MACH_RCV_IN_SET, MACH_RCV_TIMED_OUT (none there, *kmsg NULL). */
+/* Take the first message (of the member whose turn it is). A message longer than `limit` stays when
+ * `option` has MACH_RCV_LARGE. With `wait` the current thread, when there is none, is linked to the
+ * queue with a wait prepared up to deadline_ns: the caller blocks. Locks: none held. Refs: *kmsg
+ * belongs to the caller; *size is its size also when it stays. Returns: MACH_MSG_SUCCESS,
+ * MACH_RCV_TOO_LARGE (stays), MACH_RCV_PORT_DIED, MACH_RCV_IN_SET, MACH_RCV_TIMED_OUT (none there,
+ * *kmsg NULL). */
 mach_msg_return_t ipc_mqueue_receive(const struct ipc_mqueue_source *source, uint32_t option,
                                      uint32_t limit, bool wait, uint64_t deadline_ns,
                                      struct ipc_kmsg **kmsg, uint32_t *size);
 /* Take the current thread off the queue it waited on. Locks: none held. */
 void ipc_mqueue_leave(const struct ipc_mqueue_source *source);
-/* Number a message that goes to its receiver without having been queued: true if the queue is empty and the port's receiver is `space`. */
+/* Number a message that goes to its receiver without having been queued: true if the queue is empty
+ * and the port's receiver is `space`. */
 struct ipc_space;
 bool ipc_mqueue_bypass(struct ipc_port *port, struct ipc_space *space, struct ipc_kmsg *kmsg);
 

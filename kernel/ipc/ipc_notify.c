@@ -1,4 +1,5 @@
-/* ipc_notify.c - notifications: a header, a descriptor and a value, sent to a send-once right. See ipc_notify.h. */
+/* ipc_notify.c - notifications: a header, a descriptor and a value, sent to a send-once right. See
+ * ipc_notify.h. */
 #include "ipc/ipc_notify.h"
 
 #include <mach/notify.h>
@@ -14,7 +15,8 @@ struct ipc_notify_body {
     uint64_t value;
 };
 
-_Static_assert(sizeof(struct ipc_notify_body) == sizeof(mach_port_deleted_notification_t), "layout");
+_Static_assert(sizeof(struct ipc_notify_body) == sizeof(mach_port_deleted_notification_t),
+               "layout");
 
 /* A message to `notify`, which it takes over; NULL when out of memory, the right released. */
 static struct ipc_kmsg *ipc_notify_alloc(struct ipc_port *notify, mach_msg_id_t id, uint32_t size)
@@ -94,8 +96,18 @@ void ipc_notify_port_destroyed(struct ipc_port *notify, struct ipc_port *port)
 void ipc_notify_send_once(struct ipc_port *notify)
 {
     struct ipc_kmsg *kmsg;
+    bool active;
 
     if (!IP_VALID(notify)) {
+        return;
+    }
+    /* A dead port is told nothing. (The message would be destroyed, and the right in it, and that
+     * would be told again.) */
+    spin_lock(&notify->lock);
+    active = notify->active;
+    spin_unlock(&notify->lock);
+    if (!active) {
+        ipc_port_release_sonce(notify);
         return;
     }
     kmsg = ipc_notify_alloc(notify, MACH_NOTIFY_SEND_ONCE, sizeof(mach_msg_header_t));

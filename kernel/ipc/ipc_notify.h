@@ -1,5 +1,6 @@
-/* ipc_notify.h - messages the kernel sends about rights. Each call consumes the send-once right it sends to; IP_NULL and IP_DEAD are nothing.
- * Locks: none held. Without memory for a message the notification is lost, the right is not. */
+/* ipc_notify.h - messages the kernel sends about rights. Each call consumes the send-once right it
+ * sends to; IP_NULL and IP_DEAD are nothing. Locks: none held. Without memory for a message the
+ * notification is lost, the right is not. */
 #ifndef IPC_IPC_NOTIFY_H
 #define IPC_IPC_NOTIFY_H
 

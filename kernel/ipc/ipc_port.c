@@ -1,4 +1,5 @@
-/* ipc_port.c - ports: their life, the rights that have no name, and requests for notifications. See ipc_port.h. */
+/* ipc_port.c - ports: their life, the rights that have no name, and requests for notifications. See
+ * ipc_port.h. */
 #include "ipc/ipc_port.h"
 
 #include "ipc/ipc_kmsg.h"
@@ -16,7 +17,8 @@
 
 static struct kmem_cache ipc_port_cache;
 static struct kmem_cache ipc_request_cache;
-static struct mutex ipc_port_transit_mutex; /* held by who makes a receive right point at the port its message goes to */
+static struct mutex ipc_port_transit_mutex; /* held by who makes a receive right point at the port
+                                               its message goes to */
 
 void ipc_port_init(void)
 {
@@ -186,8 +188,9 @@ void ipc_port_destroy(struct ipc_port *port)
     ipc_port_bury(port, &messages, &requests);
 }
 
-/* Would `port` lie in its own queue, directly or through other ports, if it went to `dest`? Edges are only added with the mutex held, and every port
- * on the way that leads to `port` is in a message nobody can receive, so the walk sees a circle if there is one. */
+/* Would `port` lie in its own queue, directly or through other ports, if it went to `dest`? Edges
+ * are only added with the mutex held, and every port on the way that leads to `port` is in a
+ * message nobody can receive, so the walk sees a circle if there is one. */
 static bool ipc_port_leads_to(struct ipc_port *dest, struct ipc_port *port)
 {
     struct ipc_port *at = dest;

@@ -1,4 +1,5 @@
-/* ipc_right.c - rights in entries: what a name is now, taking rights out and putting them in. See ipc_right.h. */
+/* ipc_right.c - rights in entries: what a name is now, taking rights out and putting them in. See
+ * ipc_right.h. */
 #include "ipc/ipc_right.h"
 
 #include "ipc/ipc_hash.h"
@@ -103,7 +104,8 @@ struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t nam
     return entry;
 }
 
-/* The entry of an active port the space holds a send or receive right for. Locks: space's and port's held. */
+/* The entry of an active port the space holds a send or receive right for. Locks: space's and
+ * port's held. */
 static struct ipc_entry *ipc_right_find_locked(struct ipc_space *space, struct ipc_port *port)
 {
     if (port->receiver == space) {
@@ -206,6 +208,7 @@ static struct ipc_port *ipc_right_copyin_new(struct ipc_port *port, uint32_t dis
 
 static struct ipc_port *ipc_right_copyin_receive(struct ipc_space *space, struct ipc_entry *entry,
                                                  struct ipc_right_cleanup *cleanup)
+    REQUIRES(space->lock)
 {
     struct ipc_port *port = entry->port;
 
@@ -227,6 +230,7 @@ static struct ipc_port *ipc_right_copyin_receive(struct ipc_space *space, struct
 /* A user reference goes, and with the last one the right. */
 static struct ipc_port *ipc_right_copyin_move(struct ipc_space *space, struct ipc_entry *entry,
                                               struct ipc_right_cleanup *cleanup)
+    REQUIRES(space->lock)
 {
     struct ipc_port *port = entry->port;
 
@@ -277,7 +281,8 @@ void ipc_right_copyin(struct ipc_space *space, mach_port_name_t name, uint32_t d
 
 /* --- putting rights in --- */
 
-/* A send right for an entry that has one or the receive right already. Locks: port's held. The right's own count and reference are left over. */
+/* A send right for an entry that has one or the receive right already. Locks: port's held. The
+ * right's own count and reference are left over. */
 static kern_return_t ipc_right_copyout_again(struct ipc_entry *entry, struct ipc_port *port,
                                              bool pegged)
 {
@@ -330,8 +335,8 @@ void ipc_right_set_receive(struct ipc_space *space, struct ipc_entry *entry, str
     spin_unlock(&port->lock);
 }
 
-/* Put the right where `entry` is: its own, that of the port already, or (fresh) an empty one. Locks: space's and port's held.
- * *spare counts the references that are left over. */
+/* Put the right where `entry` is: its own, that of the port already, or (fresh) an empty one.
+ * Locks: space's and port's held. *spare counts the references that are left over. */
 static kern_return_t ipc_right_place(struct ipc_space *space, struct ipc_entry *entry,
                                      struct ipc_port *port, uint32_t type, bool pegged,
                                      struct ipc_port **spare)
@@ -357,8 +362,10 @@ static kern_return_t ipc_right_place(struct ipc_space *space, struct ipc_entry *
     return KERN_SUCCESS;
 }
 
-/* The port's lock is released; references left over go, and the one of the port a receive right travelled to. */
+/* The port's lock is released; references left over go, and the one of the port a receive right
+ * travelled to. */
 static void ipc_right_placed(struct ipc_port *port, uint32_t type, struct ipc_port *spare)
+    RELEASES(port->lock)
 {
     struct ipc_port *destination = IP_NULL;
 
@@ -413,9 +420,9 @@ undo_port:
 }
 
 /* Which entry a chosen name means for this right. Locks: space's and port's held. */
-static kern_return_t ipc_right_choose(struct ipc_space *space, struct ipc_port *port,
-                                      uint32_t type, mach_port_name_t name,
-                                      struct ipc_entry **entry)
+static kern_return_t ipc_right_choose(struct ipc_space *space, struct ipc_port *port, uint32_t type,
+                                      mach_port_name_t name, struct ipc_entry **entry)
+    REQUIRES(space->lock)
 {
     struct ipc_entry *existing = NULL;
 

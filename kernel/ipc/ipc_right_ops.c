@@ -1,5 +1,6 @@
-/* ipc_right_ops.c - operations on one name: deallocate, destroy, change counts, ask for dead-name, rename. See ipc_right.h.
- * Each changes the entry under the space's lock, releases it, and only then gives rights back and sends notifications. */
+/* ipc_right_ops.c - operations on one name: deallocate, destroy, change counts, ask for dead-name,
+ * rename. See ipc_right.h. Each changes the entry under the space's lock, releases it, and only
+ * then gives rights back and sends notifications. */
 #include "ipc/ipc_hash.h"
 #include "ipc/ipc_marequest.h"
 #include "ipc/ipc_notify.h"
@@ -26,7 +27,7 @@ static void ipc_right_ops_gone_init(struct ipc_right_ops_gone *gone)
 
 /* Empty the entry: everything in it is gone. */
 static void ipc_right_ops_empty(struct ipc_space *space, struct ipc_entry *entry,
-                                struct ipc_right_ops_gone *gone)
+                                struct ipc_right_ops_gone *gone) REQUIRES(space->lock)
 {
     gone->type = entry->bits & IPC_ENTRY_TYPE;
     if (gone->type == MACH_PORT_TYPE_PORT_SET) {
@@ -68,6 +69,7 @@ static void ipc_right_ops_release(struct ipc_right_ops_gone *gone)
 }
 
 static kern_return_t ipc_right_ops_remove(struct ipc_space *space, struct ipc_entry *entry)
+    RELEASES(space->lock)
 {
     struct ipc_right_ops_gone gone;
 
@@ -80,6 +82,7 @@ static kern_return_t ipc_right_ops_remove(struct ipc_space *space, struct ipc_en
 
 /* All send references of an entry that keeps its receive right. */
 static kern_return_t ipc_right_ops_drop_send(struct ipc_space *space, struct ipc_entry *entry)
+    RELEASES(space->lock)
 {
     struct ipc_port *port = entry->port;
 
@@ -125,7 +128,8 @@ void ipc_right_clean(struct ipc_space *space, struct ipc_entry *entry)
     ipc_right_ops_remove(space, entry);
 }
 
-/* Turn SEND|RECEIVE into a dead name with its references, and one more for the notification of whoever asked for it. */
+/* Turn SEND|RECEIVE into a dead name with its references, and one more for the notification of
+ * whoever asked for it. */
 static struct ipc_request *ipc_right_ops_make_dead(struct ipc_entry *entry)
 {
     struct ipc_port *port = entry->port;
@@ -151,6 +155,7 @@ static struct ipc_request *ipc_right_ops_make_dead(struct ipc_entry *entry)
 
 /* The receive right goes; a send right under the same name becomes a dead name. */
 static kern_return_t ipc_right_ops_drop_receive(struct ipc_space *space, struct ipc_entry *entry)
+    RELEASES(space->lock)
 {
     struct ipc_port *port = entry->port;
     struct ipc_request *request;
@@ -182,6 +187,7 @@ static kern_return_t ipc_right_ops_drop_receive(struct ipc_space *space, struct 
 /* Receive rights, sets and send-once rights can only be kept (0) or dropped (-1). */
 static kern_return_t ipc_right_ops_delta_single(struct ipc_space *space, struct ipc_entry *entry,
                                                 mach_port_right_t right, mach_port_delta_t delta)
+    RELEASES(space->lock)
 {
     if (delta != 0 && delta != -1) {
         spin_unlock(&space->lock);
@@ -199,7 +205,7 @@ static kern_return_t ipc_right_ops_delta_single(struct ipc_space *space, struct 
 
 /* Send rights and dead names are counted. */
 static kern_return_t ipc_right_ops_delta_counted(struct ipc_space *space, struct ipc_entry *entry,
-                                                 mach_port_delta_t delta)
+                                                 mach_port_delta_t delta) RELEASES(space->lock)
 {
     int64_t urefs = (int64_t)(entry->bits & IPC_ENTRY_UREFS) + delta;
 
@@ -284,8 +290,9 @@ void ipc_right_rename(struct ipc_space *space, struct ipc_entry *entry, struct i
 /* --- dead-name requests --- */
 
 /* Under the port's lock, the port alive: put notify in place of what was asked before. */
-static kern_return_t ipc_right_ops_request(struct ipc_entry *entry, mach_port_name_t name,
-                                           struct ipc_port *notify, struct ipc_port **previous)
+static kern_return_t ipc_right_ops_request(struct ipc_entry *entry, struct ipc_port *port,
+                                           mach_port_name_t name, struct ipc_port *notify,
+                                           struct ipc_port **previous) REQUIRES(port->lock)
 {
     struct ipc_request *request = entry->request;
 
@@ -294,13 +301,13 @@ static kern_return_t ipc_right_ops_request(struct ipc_entry *entry, mach_port_na
         if (notify == IP_NULL) {
             return KERN_SUCCESS;
         }
-        entry->request = ipc_port_dnrequest(entry->port, name, notify);
+        entry->request = ipc_port_dnrequest(port, name, notify);
         return entry->request != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
     }
     *previous = request->notify;
     request->notify = notify;
     if (notify == IP_NULL) {
-        ipc_port_dncancel(entry->port, request);
+        ipc_port_dncancel(port, request);
         ipc_port_request_free(request);
         entry->request = NULL;
     }
@@ -310,7 +317,7 @@ static kern_return_t ipc_right_ops_request(struct ipc_entry *entry, mach_port_na
 /* The name is dead already: tell at once, if that was asked for. */
 static kern_return_t ipc_right_ops_request_dead(struct ipc_space *space, struct ipc_entry *entry,
                                                 bool immediate, struct ipc_port *notify,
-                                                struct ipc_port **previous)
+                                                struct ipc_port **previous) RELEASES(space->lock)
 {
     mach_port_name_t name = ipc_space_name(space, entry);
     kern_return_t kr = KERN_INVALID_ARGUMENT;
@@ -342,7 +349,7 @@ kern_return_t ipc_right_dnrequest(struct ipc_space *space, struct ipc_entry *ent
 
         spin_lock(&port->lock);
         if (port->active) {
-            kr = ipc_right_ops_request(entry, ipc_space_name(space, entry), notify, previous);
+            kr = ipc_right_ops_request(entry, port, ipc_space_name(space, entry), notify, previous);
             spin_unlock(&port->lock);
             spin_unlock(&space->lock);
             return kr;

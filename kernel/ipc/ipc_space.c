@@ -1,4 +1,5 @@
-/* ipc_space.c - name spaces: the table of entries, the list of free ones, and the life of a space. See ipc_space.h. */
+/* ipc_space.c - name spaces: the table of entries, the list of free ones, and the life of a space.
+ * See ipc_space.h. */
 #include "ipc/ipc_space.h"
 
 #include "arch/layout.h"
@@ -14,11 +15,11 @@
 #include "vm/slab.h"
 
 _Static_assert((uint64_t)IPC_ENTRY_MAX * sizeof(struct ipc_entry) == KMEM_SLOT_SIZE, "one slot");
-#define IPC_SPACE_PER_PAGE (uint32_t)(PAGE_SIZE / sizeof(struct ipc_entry))
-#define IPC_SPACE_PAGES (IPC_ENTRY_MAX / IPC_SPACE_PER_PAGE)
+#define IPC_SPACE_PER_PAGE     (uint32_t)(PAGE_SIZE / sizeof(struct ipc_entry))
+#define IPC_SPACE_PAGES        (IPC_ENTRY_MAX / IPC_SPACE_PER_PAGE)
 #define IPC_SPACE_SPARSE_BYTES (IPC_SPACE_PAGES / 8)
 #define IPC_SPACE_SPARSE_PAGES ((IPC_SPACE_SPARSE_BYTES + PAGE_SIZE - 1) / PAGE_SIZE)
-#define IPC_SPACE_NAME_BATCH 16u
+#define IPC_SPACE_NAME_BATCH   16u
 
 struct ipc_space ipc_space_kernel;
 
@@ -218,7 +219,8 @@ static void ipc_space_free_remove(struct ipc_space *space, struct ipc_entry *ent
     entry->prev = 0;
 }
 
-/* Take the lowest entry never given out. Entries taken by chosen names on the way are passed once. */
+/* Take the lowest entry never given out. Entries taken by chosen names on the way are passed once.
+ */
 static kern_return_t ipc_space_take_new(struct ipc_space *space, struct ipc_entry **entry)
 {
     while (space->high_water < IPC_ENTRY_MAX - 1) {
@@ -375,7 +377,8 @@ void ipc_space_destroy(struct ipc_space *space)
     if (!was_active) {
         return;
     }
-    /* Nobody changes the table of an inactive space, so each right is taken out with the lock held for that right only. */
+    /* Nobody changes the table of an inactive space, so each right is taken out with the lock held
+     * for that right only. */
     for (index = ipc_space_next_index(space, 1); index < IPC_ENTRY_MAX;
          index = ipc_space_next_index(space, index + 1)) {
         ipc_right_clean(space, &space->table[index]);
@@ -426,7 +429,7 @@ void ipc_space_unref(struct ipc_space *space)
 void ipc_space_foreach(void (*visit)(struct ipc_space *, void *), void *argument)
 {
     spin_lock(&ipc_space_list_lock);
-    list_for_each(&ipc_space_list, node) {
+    list_for_each (&ipc_space_list, node) {
         visit(list_entry(node, struct ipc_space, link), argument);
     }
     spin_unlock(&ipc_space_list_lock);
@@ -461,8 +464,8 @@ kern_return_t ipc_space_copyin_right(struct ipc_space *space, mach_port_name_t n
     return kr;
 }
 
-kern_return_t ipc_space_copyout_right(struct ipc_space *space, struct ipc_port *port,
-                                      uint32_t type, mach_port_name_t *name)
+kern_return_t ipc_space_copyout_right(struct ipc_space *space, struct ipc_port *port, uint32_t type,
+                                      mach_port_name_t *name)
 {
     kern_return_t kr = KERN_INVALID_TASK;
 

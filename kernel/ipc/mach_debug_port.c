@@ -1,11 +1,12 @@
-/* mach_debug_port.c - the routines of mach_debug.defs that look into ports. See mach_port.h. */
+/* mach_debug_port.c - the routines of mach_debug.defs that look into ports. See mach_port.h.
+ * NO_LOCK_ANALYSIS: as in mach_port.c. */
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/mach_port.h"
 
 kern_return_t mach_port_get_srights(struct ipc_space *space, mach_port_name_t name,
-                                    mach_port_rights_t *srights)
+                                    mach_port_rights_t *srights) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -18,7 +19,7 @@ kern_return_t mach_port_get_srights(struct ipc_space *space, mach_port_name_t na
 }
 
 kern_return_t mach_port_dnrequest_info(struct ipc_space *space, mach_port_name_t name,
-                                       uint32_t *total, uint32_t *used)
+                                       uint32_t *total, uint32_t *used) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);

@@ -1,7 +1,9 @@
-/* mach_msg.c - the message trap: send half, receive half, and what a combined call saves by knowing both.
+/* mach_msg.c - the message trap: send half, receive half, and what a combined call saves by knowing
+ * both.
  *
- * A combined call to a port where a receiver waits claims that thread in the send half and runs it in the receive half, on this processor, when it
- * blocks. A call of a kernel object is served at once, and a reply that comes to the port received from next is delivered without being queued. */
+ * A combined call to a port where a receiver waits claims that thread in the send half and runs it
+ * in the receive half, on this processor, when it blocks. A call of a kernel object is served at
+ * once, and a reply that comes to the port received from next is delivered without being queued. */
 #include "ipc/mach_msg.h"
 
 #include <stddef.h>
@@ -16,7 +18,6 @@
 #include "ipc/ipc_space.h"
 #include "kern/assert.h"
 #include "kern/clock.h"
-#include "kern/kobject.h"
 #include "kern/task.h"
 #include "kern/thread.h"
 
@@ -28,7 +29,8 @@ struct mach_msg_carry {
 
 /* --- send --- */
 
-/* Send, forcing the message into a full queue when the sender asks to be told (MACH_SEND_NOTIFY). */
+/* Send, forcing the message into a full queue when the sender asks to be told (MACH_SEND_NOTIFY).
+ */
 static mach_msg_return_t mach_msg_queue(struct ipc_kmsg *kmsg, uint32_t option, uint32_t timeout,
                                         mach_port_name_t notify, struct thread **next)
 {
@@ -81,7 +83,7 @@ static mach_msg_return_t mach_msg_send(user_addr_t msg, uint32_t option, uint32_
         return MACH_MSG_SUCCESS;
     }
     if (ipc_port_is_kernel(kmsg->remote)) {
-        carry->reply = kobject_server(kmsg);
+        carry->reply = ipc_kmsg_serve(kmsg);
         return MACH_MSG_SUCCESS;
     }
     mr = mach_msg_queue(kmsg, option, timeout, notify, next);
@@ -185,14 +187,13 @@ static mach_msg_return_t mach_msg_receive_end(struct ipc_thread *ipc, enum wait_
 
 void mach_msg_receive_continue(void)
 {
-    mach_msg_return_t mr =
-        mach_msg_receive_end(&current_thread()->ipc, thread_wait_result());
+    mach_msg_return_t mr = mach_msg_receive_end(&current_thread()->ipc, thread_wait_result());
 
     thread_syscall_return((uint64_t)(int64_t)mr);
 }
 
-/* What the send half left and the receive half has no use for. A claimed receiver is not kept waiting by anything that may sleep: it runs
- * now unless this thread is about to block. */
+/* What the send half left and the receive half has no use for. A claimed receiver is not kept
+ * waiting by anything that may sleep: it runs now unless this thread is about to block. */
 static void mach_msg_drop_carry(struct mach_msg_carry *carry)
 {
     struct thread *next = carry->next;
@@ -208,7 +209,8 @@ static void mach_msg_drop_carry(struct mach_msg_carry *carry)
     }
 }
 
-/* The reply of a kernel object: take it as received if it is what this call waits for, else queue it. */
+/* The reply of a kernel object: take it as received if it is what this call waits for, else queue
+ * it. */
 static struct ipc_kmsg *mach_msg_take_reply(const struct ipc_thread *ipc, struct ipc_port *port,
                                             struct mach_msg_carry *carry)
 {
@@ -253,8 +255,8 @@ static mach_msg_return_t mach_msg_receive_from(struct ipc_thread *ipc,
     ipc->port = source->port;
     ipc->pset = source->pset;
     if (kmsg == NULL) {
-        mr = ipc_mqueue_receive(source, ipc->option, ipc->rcv_size, wait, deadline_ns, &kmsg,
-                                &size);
+        mr =
+            ipc_mqueue_receive(source, ipc->option, ipc->rcv_size, wait, deadline_ns, &kmsg, &size);
         if (mr == MACH_RCV_TIMED_OUT && wait) {
             struct thread *next = carry->next;
 

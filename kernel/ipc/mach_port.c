@@ -1,4 +1,7 @@
-/* mach_port.c - the routines of mach_port.defs on names and their counts. See mach_port.h; sets and whole-space listings are in mach_port_set.c. */
+/* mach_port.c - the routines of mach_port.defs on names and their counts. See mach_port.h; sets and
+ * whole-space listings are in mach_port_set.c. Calls that find a name leave a lock held only when
+ * they succeed, which the static checker of locks cannot follow: they and their callers are exempt
+ * (NO_LOCK_ANALYSIS), the debug kernel's run-time check is not. */
 #include "ipc/mach_port.h"
 
 #include <mach/notify.h>
@@ -12,7 +15,7 @@
 
 /* Lock the space and look the name up; on success the space stays locked. */
 static kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t name,
-                                      struct ipc_entry **entry)
+                                      struct ipc_entry **entry) NO_LOCK_ANALYSIS
 {
     kern_return_t kr = KERN_INVALID_TASK;
 
@@ -32,7 +35,7 @@ static kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t 
 }
 
 kern_return_t mach_port_lock_receive(struct ipc_space *space, mach_port_name_t name,
-                                     struct ipc_port **port)
+                                     struct ipc_port **port) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     kern_return_t kr = mach_port_lookup(space, name, &entry);
@@ -52,7 +55,7 @@ kern_return_t mach_port_lock_receive(struct ipc_space *space, mach_port_name_t n
 }
 
 kern_return_t mach_port_type(struct ipc_space *space, mach_port_name_t name,
-                             mach_port_type_t *type)
+                             mach_port_type_t *type) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     mach_port_urefs_t urefs;
@@ -170,7 +173,7 @@ kern_return_t mach_port_allocate(struct ipc_space *space, mach_port_right_t righ
 
 /* --- counts --- */
 
-kern_return_t mach_port_destroy(struct ipc_space *space, mach_port_name_t name)
+kern_return_t mach_port_destroy(struct ipc_space *space, mach_port_name_t name) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     kern_return_t kr = mach_port_lookup(space, name, &entry);
@@ -178,7 +181,7 @@ kern_return_t mach_port_destroy(struct ipc_space *space, mach_port_name_t name)
     return kr == KERN_SUCCESS ? ipc_right_destroy(space, entry) : kr;
 }
 
-kern_return_t mach_port_deallocate(struct ipc_space *space, mach_port_name_t name)
+kern_return_t mach_port_deallocate(struct ipc_space *space, mach_port_name_t name) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     kern_return_t kr = mach_port_lookup(space, name, &entry);
@@ -187,7 +190,7 @@ kern_return_t mach_port_deallocate(struct ipc_space *space, mach_port_name_t nam
 }
 
 kern_return_t mach_port_get_refs(struct ipc_space *space, mach_port_name_t name,
-                                 mach_port_right_t right, mach_port_urefs_t *refs)
+                                 mach_port_right_t right, mach_port_urefs_t *refs) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     mach_port_type_t type;
@@ -217,7 +220,7 @@ kern_return_t mach_port_get_refs(struct ipc_space *space, mach_port_name_t name,
 }
 
 kern_return_t mach_port_mod_refs(struct ipc_space *space, mach_port_name_t name,
-                                 mach_port_right_t right, mach_port_delta_t delta)
+                                 mach_port_right_t right, mach_port_delta_t delta) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     kern_return_t kr;
@@ -235,7 +238,7 @@ kern_return_t mach_port_mod_refs(struct ipc_space *space, mach_port_name_t name,
 /* --- state of a receive right --- */
 
 kern_return_t mach_port_set_qlimit(struct ipc_space *space, mach_port_name_t name,
-                                   mach_port_msgcount_t qlimit)
+                                   mach_port_msgcount_t qlimit) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr;
@@ -255,7 +258,7 @@ kern_return_t mach_port_set_qlimit(struct ipc_space *space, mach_port_name_t nam
 }
 
 kern_return_t mach_port_set_mscount(struct ipc_space *space, mach_port_name_t name,
-                                    mach_port_mscount_t mscount)
+                                    mach_port_mscount_t mscount) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -268,7 +271,7 @@ kern_return_t mach_port_set_mscount(struct ipc_space *space, mach_port_name_t na
 }
 
 kern_return_t mach_port_set_seqno(struct ipc_space *space, mach_port_name_t name,
-                                  mach_port_seqno_t seqno)
+                                  mach_port_seqno_t seqno) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -281,7 +284,7 @@ kern_return_t mach_port_set_seqno(struct ipc_space *space, mach_port_name_t name
 }
 
 kern_return_t mach_port_set_protected_payload(struct ipc_space *space, mach_port_name_t name,
-                                              uint64_t payload)
+                                              uint64_t payload) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -294,7 +297,8 @@ kern_return_t mach_port_set_protected_payload(struct ipc_space *space, mach_port
     return kr;
 }
 
-kern_return_t mach_port_clear_protected_payload(struct ipc_space *space, mach_port_name_t name)
+kern_return_t mach_port_clear_protected_payload(struct ipc_space *space,
+                                                mach_port_name_t name) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -308,7 +312,7 @@ kern_return_t mach_port_clear_protected_payload(struct ipc_space *space, mach_po
 }
 
 kern_return_t mach_port_get_receive_status(struct ipc_space *space, mach_port_name_t name,
-                                           mach_port_status_t *status)
+                                           mach_port_status_t *status) NO_LOCK_ANALYSIS
 {
     struct ipc_port *port;
     kern_return_t kr = mach_port_lock_receive(space, name, &port);
@@ -337,7 +341,7 @@ kern_return_t mach_port_get_receive_status(struct ipc_space *space, mach_port_na
 }
 
 kern_return_t mach_port_set_ktype(struct host *host, struct ipc_space *space, mach_port_name_t name,
-                                  mach_port_right_t right, mach_port_ktype_t ktype)
+                                  mach_port_right_t right, mach_port_ktype_t ktype) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     kern_return_t kr;
@@ -370,7 +374,8 @@ kern_return_t mach_port_set_ktype(struct host *host, struct ipc_space *space, ma
 
 kern_return_t mach_port_request_notification(struct ipc_space *space, mach_port_name_t name,
                                              mach_msg_id_t id, mach_port_mscount_t sync,
-                                             struct ipc_port *notify, struct ipc_port **previous)
+                                             struct ipc_port *notify,
+                                             struct ipc_port **previous) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
     struct ipc_port *port;

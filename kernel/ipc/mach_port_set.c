@@ -1,4 +1,5 @@
-/* mach_port_set.c - the routines of mach_port.defs on port sets, and the listing of a whole space. See mach_port.h. */
+/* mach_port_set.c - the routines of mach_port.defs on port sets, and the listing of a whole space.
+ * See mach_port.h. NO_LOCK_ANALYSIS: as in mach_port.c. */
 #include "ipc/mach_port.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
@@ -67,9 +68,10 @@ static kern_return_t mach_port_set_listing_copy(const uint32_t *numbers, uint32_
 
 /* --- all names --- */
 
-/* List some more entries from *index on; the space is locked and has room for MACH_PORT_SET_BATCH more. */
+/* List some more entries from *index on; the space is locked and has room for MACH_PORT_SET_BATCH
+ * more. */
 static void mach_port_set_list_batch(struct ipc_space *space, uint32_t *index,
-                                     struct mach_port_set_listing *listing)
+                                     struct mach_port_set_listing *listing) REQUIRES(space->lock)
 {
     uint32_t i;
 
@@ -108,8 +110,8 @@ static kern_return_t mach_port_set_list(struct ipc_space *space,
     return KERN_SUCCESS;
 }
 
-kern_return_t mach_port_names(struct ipc_space *space, struct vm_copy **names, uint32_t *names_count,
-                              struct vm_copy **types, uint32_t *types_count)
+kern_return_t mach_port_names(struct ipc_space *space, struct vm_copy **names,
+                              uint32_t *names_count, struct vm_copy **types, uint32_t *types_count)
 {
     struct mach_port_set_listing listing = {NULL, NULL, 0, 0};
     kern_return_t kr;
@@ -139,7 +141,7 @@ kern_return_t mach_port_names(struct ipc_space *space, struct vm_copy **names, u
 
 /* The set a name denotes, the space left locked on success. */
 static kern_return_t mach_port_set_lookup(struct ipc_space *space, mach_port_name_t name,
-                                          struct ipc_pset **pset)
+                                          struct ipc_pset **pset) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
 
@@ -157,7 +159,8 @@ static kern_return_t mach_port_set_lookup(struct ipc_space *space, mach_port_nam
     return KERN_SUCCESS;
 }
 
-/* Names of the members if there is room. A member's name changes only with the space locked, and it is. */
+/* Names of the members if there is room. A member's name changes only with the space locked, and it
+ * is. */
 static bool mach_port_set_members(struct ipc_pset *pset, struct mach_port_set_listing *listing)
 {
     bool fits;
@@ -166,7 +169,7 @@ static bool mach_port_set_members(struct ipc_pset *pset, struct mach_port_set_li
     fits = pset->member_count <= listing->room;
     listing->count = fits ? 0 : pset->member_count;
     if (fits) {
-        list_for_each(&pset->members, node) {
+        list_for_each (&pset->members, node) {
             struct ipc_port *port = list_entry(node, struct ipc_port, pset_link);
 
             if (port->receiver_name != MACH_PORT_NAME_NULL) {
@@ -180,7 +183,8 @@ static bool mach_port_set_members(struct ipc_pset *pset, struct mach_port_set_li
 }
 
 kern_return_t mach_port_get_set_status(struct ipc_space *space, mach_port_name_t name,
-                                       struct vm_copy **members, uint32_t *members_count)
+                                       struct vm_copy **members,
+                                       uint32_t *members_count) NO_LOCK_ANALYSIS
 {
     struct mach_port_set_listing listing = {NULL, NULL, 0, 0};
     struct ipc_pset *pset;
@@ -218,7 +222,7 @@ kern_return_t mach_port_get_set_status(struct ipc_space *space, mach_port_name_t
 /* Under the space's lock: what the names denote. */
 static kern_return_t mach_port_set_resolve(struct ipc_space *space, mach_port_name_t member,
                                            mach_port_name_t after, struct ipc_port **port,
-                                           struct ipc_pset **pset)
+                                           struct ipc_pset **pset) REQUIRES(space->lock)
 {
     struct ipc_entry *entry = ipc_right_lookup(space, member);
 

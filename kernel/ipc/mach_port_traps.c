@@ -22,8 +22,7 @@ uint64_t mach_reply_port(void)
 {
     mach_port_name_t name;
 
-    if (mach_port_allocate(current_task()->space, MACH_PORT_RIGHT_RECEIVE, &name) !=
-        KERN_SUCCESS) {
+    if (mach_port_allocate(current_task()->space, MACH_PORT_RIGHT_RECEIVE, &name) != KERN_SUCCESS) {
         return MACH_PORT_NAME_NULL;
     }
     return name;

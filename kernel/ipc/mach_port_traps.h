@@ -1,5 +1,5 @@
-/* mach_port_traps.h - traps on ports: the twins of hot routines of mach_port.defs, and names for a thread's own ports.
- * Arguments are what user space passed. Locks: none held. Sleeps: yes. */
+/* mach_port_traps.h - traps on ports: the twins of hot routines of mach_port.defs, and names for a
+ * thread's own ports. Arguments are what user space passed. Locks: none held. Sleeps: yes. */
 #ifndef IPC_MACH_PORT_TRAPS_H
 #define IPC_MACH_PORT_TRAPS_H
 
@@ -16,8 +16,8 @@ uint64_t mach_thread_self(void);
 uint64_t mach_task_self(void);
 uint64_t mach_host_self(void);
 
-/* As the routine of the same name, for the task behind `task`. Returns also: KERN_INVALID_ARGUMENT (not a task port; the library then sends the
- * message instead), KERN_INVALID_ADDRESS (result). */
+/* As the routine of the same name, for the task behind `task`. Returns also: KERN_INVALID_ARGUMENT
+ * (not a task port; the library then sends the message instead), KERN_INVALID_ADDRESS (result). */
 kern_return_t syscall_mach_port_allocate(mach_port_name_t task, mach_port_right_t right,
                                          user_addr_t name);
 kern_return_t syscall_mach_port_deallocate(mach_port_name_t task, mach_port_name_t name);

@@ -65,7 +65,7 @@ void exception_reply(struct ipc_kmsg *reply)
         waitq_wake_all(&thread->stopped, WAIT_OK);
         thread_unref(thread);
     }
-    kobject_finish(reply);
+    ipc_kmsg_destroy(reply);
 }
 
 /* Wait for exception_reply(), or for an abort. Uses the queue of those who wait for this thread to stop: they look again when woken. */

@@ -73,20 +73,6 @@ static void kobject_error_reply(struct ipc_kmsg *reply, int32_t id, kern_return_
     body->RetCode = code;
 }
 
-void kobject_finish(struct ipc_kmsg *request)
-{
-    struct ipc_port *port = ipc_kmsg_remote(request);
-    uint32_t type = MACH_MSGH_BITS_REMOTE(ipc_kmsg_header(request)->msgh_bits);
-
-    ipc_kmsg_set_remote(request, IP_NULL, 0);
-    ipc_kmsg_destroy(request);
-    if (type == MACH_MSG_TYPE_PORT_SEND_ONCE) {
-        ipc_port_release_sonce(port);
-    } else {
-        ipc_port_release_send(port);
-    }
-}
-
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
 {
     int32_t id = ipc_kmsg_header(request)->msgh_id;
@@ -103,7 +89,7 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
     }
     reply = ipc_kmsg_alloc(size, r != NULL ? r->reply_slots : 0);
     if (reply == NULL) {
-        kobject_finish(request);
+        ipc_kmsg_destroy(request);
         return NULL;
     }
     if (r == NULL) {
@@ -113,7 +99,7 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
         r->stub(request, reply);
     }
     reply_port = ipc_kmsg_take_local(request, &type);
-    kobject_finish(request);
+    ipc_kmsg_destroy(request);
     if (!IP_VALID(reply_port) || (r != NULL && r->reply_size == 0)) {
         ipc_port_release_right(reply_port, type);
         ipc_kmsg_destroy(reply);

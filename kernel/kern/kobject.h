@@ -34,8 +34,6 @@ extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request);
 
 
-/* Destroy a message that was delivered to the kernel: its destination's right was used by that, so no send-once notification comes of it. */
-void kobject_finish(struct ipc_kmsg *request);
 /* The name of the routine with that message id, or NULL. For traces and the debugger. */
 const char *kobject_routine_name(int32_t id);
 

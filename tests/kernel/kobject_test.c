@@ -32,7 +32,7 @@ static kern_return_t test_return_code(struct ipc_kmsg *reply)
 static kern_return_t test_call(struct ipc_port *to, int32_t id, uint32_t size)
 {
     struct ipc_port *reply_port = ipc_port_alloc_kernel(KOBJECT_NONE, NULL);
-    struct ipc_kmsg *reply = kobject_server(test_request(to, reply_port, id, size));
+    struct ipc_kmsg *reply = ipc_kmsg_serve(test_request(to, reply_port, id, size));
     kern_return_t kr = reply != NULL ? test_return_code(reply) : -1;
 
     if (reply != NULL) {

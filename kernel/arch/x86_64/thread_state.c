@@ -11,7 +11,7 @@
 #include "kern/string.h"
 #include "kern/thread.h"
 
-#define RFLAGS_USER 0x250dd5u /* CF PF AF ZF SF TF DF OF AC NT ID: what user mode may set */
+#define RFLAGS_USER 0x250dd5u /* CF PF AF ZF SF TF DF OF RF AC ID: what user mode may set */
 #define RFLAGS_ALWAYS 0x202u  /* bit 1 and IF */
 #define FXSAVE_SIZE 512u
 

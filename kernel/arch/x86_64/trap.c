@@ -224,15 +224,17 @@ void trap_nmi(struct trap_frame *frame)
 
 void trap_ast(void)
 {
-    struct cpu *cpu = cpu_current();
+    uint32_t ast;
 
-    if ((cpu->ast & AST_RESCHED) != 0) {
-        sched_preempt();
-        cpu = cpu_current();
-    }
-    if ((atomic_load(&cpu->ast) & AST_THREAD) != 0) {
-        atomic_fetch_and(&cpu->ast, ~AST_THREAD);
+    interrupt_disable(); /* another processor's word must not be cleared because we were moved to it in between */
+    ast = cpu_ast();
+    cpu_current()->ast &= ~AST_THREAD;
+    interrupt_enable();
+    if ((ast & AST_THREAD) != 0) {
         thread_ast();
+    }
+    if ((ast & AST_RESCHED) != 0) {
+        sched_preempt();
     }
 }
 

@@ -4,14 +4,18 @@
 
 #include "sim.h"
 
-/* One case: its name is a sentence. `row` is handed to the function as *state (cases made from a table). */
+/* One case: its name is a sentence. `row` is handed to the function as *state (cases made from a
+ * table). */
 struct ipc_test {
     const char *name;
     void (*function)(void **state);
     void *row;
 };
 
-#define IPC_TEST(function) {#function, function, NULL}
+#define IPC_TEST(function)                                                                         \
+    {                                                                                              \
+#function, function, NULL                                                                  \
+    }
 
 /* Add the cases of a file to the list; returns how many there are. */
 int ipc_test_space(struct ipc_test *tests);

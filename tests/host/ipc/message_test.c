@@ -1,9 +1,10 @@
-/* message_test.c - bodies: malformed descriptors are refused with nothing moved, rights and memory arrive, nothing leaks. */
+/* message_test.c - bodies: malformed descriptors are refused with nothing moved, rights and memory
+ * arrive, nothing leaks. */
 #include "ipc_test.h"
 
 #include <stdlib.h>
 
-#define COMPLEX MACH_MSGH_BITS_COMPLEX
+#define COMPLEX     MACH_MSGH_BITS_COMPLEX
 #define SIMPLE_BITS MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0)
 
 static uint64_t inline_ports(uint32_t disposition, uint32_t number)
@@ -33,29 +34,59 @@ struct bad_body {
     mach_msg_return_t result;
 };
 
-#define WORD(name, bits, flags, number) \
+#define WORD(name, bits, flags, number)                                                            \
     (MACH_MSG_TYPE_WORD(name, bits, flags) | (uint64_t)(number) << 32)
-#define INLINE MACH_MSG_TYPE_WORD_INLINE
+#define INLINE  MACH_MSG_TYPE_WORD_INLINE
 #define DEALLOC MACH_MSG_TYPE_WORD_DEALLOCATE
 
 static struct bad_body bad_bodies[] = {
     {"inline data longer than the message", {WORD(8, 8, INLINE, 9), 0}, 2, MACH_SEND_MSG_TOO_SMALL},
-    {"inline count whose size wraps 32 bits", {WORD(2, 32, INLINE, 0xffffffff), 0}, 2, MACH_SEND_MSG_TOO_SMALL},
-    {"inline count whose size wraps to little", {WORD(11, 64, INLINE, 0x20000001), 0}, 2, MACH_SEND_MSG_TOO_SMALL},
+    {"inline count whose size wraps 32 bits",
+     {WORD(2, 32, INLINE, 0xffffffff), 0},
+     2,
+     MACH_SEND_MSG_TOO_SMALL},
+    {"inline count whose size wraps to little",
+     {WORD(11, 64, INLINE, 0x20000001), 0},
+     2,
+     MACH_SEND_MSG_TOO_SMALL},
     {"pointer beyond the end", {WORD(8, 8, 0, 4)}, 1, MACH_SEND_MSG_TOO_SMALL},
-    {"unused bits of a descriptor", {WORD(2, 32, INLINE | 0x01000000, 1), 0}, 2, MACH_SEND_INVALID_TYPE},
+    {"unused bits of a descriptor",
+     {WORD(2, 32, INLINE | 0x01000000, 1), 0},
+     2,
+     MACH_SEND_INVALID_TYPE},
     {"deallocate of inline data", {WORD(2, 32, INLINE | DEALLOC, 1), 0}, 2, MACH_SEND_INVALID_TYPE},
     {"inline port of 32 bits", {WORD(19, 32, INLINE, 1), 0}, 2, MACH_SEND_INVALID_TYPE},
     {"out-of-line port of 64 bits", {WORD(19, 64, 0, 1), 0}, 2, MACH_SEND_INVALID_TYPE},
-    {"inline ports more than the message holds", {WORD(19, 64, INLINE, 2), 0}, 2, MACH_SEND_MSG_TOO_SMALL},
+    {"inline ports more than the message holds",
+     {WORD(19, 64, INLINE, 2), 0},
+     2,
+     MACH_SEND_MSG_TOO_SMALL},
     {"port count that wraps", {WORD(19, 64, INLINE, 0x20000000), 0}, 2, MACH_SEND_MSG_TOO_SMALL},
-    {"a right of a name that denotes nothing", {WORD(19, 64, INLINE, 1), 999}, 2, MACH_SEND_INVALID_RIGHT},
-    {"memory at an address that is not there", {WORD(8, 8, 0, 16), 16}, 2, MACH_SEND_INVALID_MEMORY},
-    {"memory in the kernel half", {WORD(8, 8, 0, 16), 0xffff800000000000}, 2, MACH_SEND_INVALID_MEMORY},
-    {"memory that wraps around", {WORD(11, 64, 0, 0xffffffff), 0x7fffffffffff}, 2, MACH_SEND_INVALID_MEMORY},
+    {"a right of a name that denotes nothing",
+     {WORD(19, 64, INLINE, 1), 999},
+     2,
+     MACH_SEND_INVALID_RIGHT},
+    {"memory at an address that is not there",
+     {WORD(8, 8, 0, 16), 16},
+     2,
+     MACH_SEND_INVALID_MEMORY},
+    {"memory in the kernel half",
+     {WORD(8, 8, 0, 16), 0xffff800000000000},
+     2,
+     MACH_SEND_INVALID_MEMORY},
+    {"memory that wraps around",
+     {WORD(11, 64, 0, 0xffffffff), 0x7fffffffffff},
+     2,
+     MACH_SEND_INVALID_MEMORY},
     {"array of ports that is not there", {WORD(19, 32, 0, 4), 16}, 2, MACH_SEND_INVALID_MEMORY},
-    {"more out-of-line ports than a message carries", {WORD(19, 32, 0, 20000), 16}, 2, MACH_SEND_NO_BUFFER},
-    {"second item malformed", {WORD(2, 32, INLINE, 1), 5, WORD(8, 8, INLINE, 99)}, 3, MACH_SEND_MSG_TOO_SMALL},
+    {"more out-of-line ports than a message carries",
+     {WORD(19, 32, 0, 20000), 16},
+     2,
+     MACH_SEND_NO_BUFFER},
+    {"second item malformed",
+     {WORD(2, 32, INLINE, 1), 5, WORD(8, 8, INLINE, 99)},
+     3,
+     MACH_SEND_MSG_TOO_SMALL},
 };
 
 static void bad_body(void **state)
@@ -181,9 +212,14 @@ static void every_kind_of_right_travels_in_a_body(void **state)
     mach_port_name_t send = sim_foreign_right(owner, MACH_MSG_TYPE_PORT_SEND, &other);
     mach_port_name_t once = sim_foreign_right(owner, MACH_MSG_TYPE_PORT_SEND_ONCE, &other);
     struct sim_msg msg;
-    uint64_t body[] = {inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 1), moved,
-                       inline_ports(MACH_MSG_TYPE_COPY_SEND, 3),    send, NAME_NULL, NAME_DEAD,
-                       inline_ports(MACH_MSG_TYPE_MOVE_SEND_ONCE, 1), once};
+    uint64_t body[] = {inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 1),
+                       moved,
+                       inline_ports(MACH_MSG_TYPE_COPY_SEND, 3),
+                       send,
+                       NAME_NULL,
+                       NAME_DEAD,
+                       inline_ports(MACH_MSG_TYPE_MOVE_SEND_ONCE, 1),
+                       once};
 
     (void)state;
     assert_int_equal(send_body(dest, body, 8), MACH_MSG_SUCCESS);
@@ -234,9 +270,9 @@ static void failed_send_moves_no_right_under_any_name(void **state)
     mach_port_name_t set = sim_port_set();
     mach_port_name_t other;
     mach_port_name_t once = sim_foreign_right(owner, MACH_MSG_TYPE_PORT_SEND_ONCE, &other);
-    uint64_t body[] = {inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 1), moved,
+    uint64_t body[] = {inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 1),   moved,
                        inline_ports(MACH_MSG_TYPE_MOVE_SEND_ONCE, 1), once,
-                       inline_ports(MACH_MSG_TYPE_MAKE_SEND, 1), 4242};
+                       inline_ports(MACH_MSG_TYPE_MAKE_SEND, 1),      4242};
 
     (void)state;
     mach_port_move_member(sim_space(), moved, set);

@@ -46,17 +46,17 @@ static void second_request_returns_the_first(void **state)
 
     (void)state;
     for (i = 0; i < 2; i++) {
-        assert_int_equal(mach_port_request_notification(sim_space(), name, ids[i], 0, first,
-                                                        &previous),
-                         KERN_SUCCESS);
+        assert_int_equal(
+            mach_port_request_notification(sim_space(), name, ids[i], 0, first, &previous),
+            KERN_SUCCESS);
         assert_null(previous);
-        assert_int_equal(mach_port_request_notification(sim_space(), name, ids[i], 0, second,
-                                                        &previous),
-                         KERN_SUCCESS);
+        assert_int_equal(
+            mach_port_request_notification(sim_space(), name, ids[i], 0, second, &previous),
+            KERN_SUCCESS);
         assert_ptr_equal(previous, first);
-        assert_int_equal(mach_port_request_notification(sim_space(), name, ids[i], 0, IP_NULL,
-                                                        &previous),
-                         KERN_SUCCESS);
+        assert_int_equal(
+            mach_port_request_notification(sim_space(), name, ids[i], 0, IP_NULL, &previous),
+            KERN_SUCCESS);
         assert_ptr_equal(previous, second);
     }
     ipc_port_release_sonce(first);
@@ -370,7 +370,8 @@ static void kernel_objects_can_tell_forged_notifications(void **state)
     (void)state;
     served = 0;
     sim_kobject = count_messages;
-    ipc_space_copyout_right(sim_space(), ipc_port_make_send(kernel), MACH_MSG_TYPE_PORT_SEND, &send);
+    ipc_space_copyout_right(sim_space(), ipc_port_make_send(kernel), MACH_MSG_TYPE_PORT_SEND,
+                            &send);
     sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), send, NAME_NULL);
     msg.header.msgh_id = MACH_NOTIFY_NO_SENDERS;
     assert_int_equal(sim_send(&msg, 48, 0, 0), MACH_MSG_SUCCESS);
@@ -384,6 +385,49 @@ static void kernel_objects_can_tell_forged_notifications(void **state)
     assert_int_equal(served, 2);
     assert_true(served_from_kernel);
     ipc_port_destroy_kernel(kernel);
+}
+
+/* Answers like a kernel object that does not know the id. */
+static struct ipc_kmsg *answer_or_count(struct ipc_kmsg *request)
+{
+    struct ipc_kmsg *reply;
+    struct ipc_port *port;
+    unsigned type;
+
+    if (ipc_kmsg_header(request)->msgh_id == MACH_NOTIFY_NO_SENDERS) {
+        return count_messages(request);
+    }
+    reply = ipc_kmsg_alloc(48, 0);
+    port = ipc_kmsg_take_local(request, &type);
+    ipc_kmsg_set_remote(reply, port, type);
+    ipc_kmsg_header(reply)->msgh_id = ipc_kmsg_header(request)->msgh_id + 100;
+    ipc_kmsg_destroy(request);
+    return reply;
+}
+
+static void reply_of_one_kernel_object_forges_no_notification_to_another(void **state)
+{
+    struct ipc_port *one = ipc_port_alloc_kernel(KOBJECT_HOST, NULL);
+    struct ipc_port *other = ipc_port_alloc_kernel(KOBJECT_PAGER, NULL);
+    mach_port_name_t send;
+    mach_port_name_t reply;
+    struct sim_msg msg;
+
+    (void)state;
+    served = 0;
+    served_from_kernel = true;
+    sim_kobject = answer_or_count;
+    ipc_space_copyout_right(sim_space(), ipc_port_make_send(one), MACH_MSG_TYPE_PORT_SEND, &send);
+    ipc_space_copyout_right(sim_space(), ipc_port_make_send(other), MACH_MSG_TYPE_PORT_SEND,
+                            &reply);
+    sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_COPY_SEND), send,
+                reply);
+    msg.header.msgh_id = MACH_NOTIFY_NO_SENDERS - 100;
+    assert_int_equal(sim_send(&msg, 32, 0, 0), MACH_MSG_SUCCESS);
+    assert_int_equal(served, 1);
+    assert_false(served_from_kernel);
+    ipc_port_destroy_kernel(one);
+    ipc_port_destroy_kernel(other);
 }
 
 static void notification_without_memory_loses_no_right(void **state)
@@ -421,6 +465,7 @@ int ipc_test_notify(struct ipc_test *tests)
         IPC_TEST(receive_can_watch_the_reply_right),
         IPC_TEST(receive_with_a_bad_notify_argument_says_so),
         IPC_TEST(kernel_objects_can_tell_forged_notifications),
+        IPC_TEST(reply_of_one_kernel_object_forges_no_notification_to_another),
         IPC_TEST(notification_without_memory_loses_no_right),
     };
 

@@ -1,4 +1,5 @@
-/* queue_test.c - queues: order, limits, waiting senders and receivers, handoff, sets, port death, kernel objects. */
+/* queue_test.c - queues: order, limits, waiting senders and receivers, handoff, sets, port death,
+ * kernel objects. */
 #include "ipc_test.h"
 
 struct call {
@@ -104,8 +105,8 @@ static void moved_rights_of_a_refused_message_come_back(void **state)
     mach_port_set_qlimit(sim_space(), dest, 0);
     sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX, dest,
                 NAME_NULL);
-    msg.body[0] = sim_type_word(
-        (struct sim_descriptor){MACH_MSG_TYPE_MOVE_RECEIVE, 64, 1, true, false});
+    msg.body[0] =
+        sim_type_word((struct sim_descriptor){MACH_MSG_TYPE_MOVE_RECEIVE, 64, 1, true, false});
     msg.body[1] = moved;
     assert_int_equal(sim_send(&msg, 48, MACH_SEND_TIMEOUT, 0), MACH_SEND_TIMED_OUT);
     assert_int_equal(sim_type((uint32_t)msg.body[1]), MACH_PORT_TYPE_RECEIVE);
@@ -462,8 +463,8 @@ static void set_death_wakes_its_receivers(void **state)
 static uint64_t echo(void *argument)
 {
     struct call *call = argument;
-    mach_msg_return_t mr = sim_trap(&call->msg, MACH_RCV_MSG, 0, sizeof(call->msg), call->rcv_name,
-                                    0, NAME_NULL);
+    mach_msg_return_t mr =
+        sim_trap(&call->msg, MACH_RCV_MSG, 0, sizeof(call->msg), call->rcv_name, 0, NAME_NULL);
 
     return (uint64_t)(int64_t)mr;
 }
@@ -588,9 +589,9 @@ static void kernel_reply_too_large_for_the_buffer_stays_queued(void **state)
     (void)state;
     sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE), object,
                 reply);
-    assert_int_equal(sim_trap(&msg, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_LARGE, 32, 40, reply, 0,
-                              0),
-                     MACH_RCV_TOO_LARGE);
+    assert_int_equal(
+        sim_trap(&msg, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_LARGE, 32, 40, reply, 0, 0),
+        MACH_RCV_TOO_LARGE);
     assert_int_equal(next_id(reply), 100);
     ipc_port_destroy_kernel(port);
 }

@@ -1,4 +1,5 @@
-/* right_test.c - the state machine of rights, from a table: what is under the name, what is asked, what comes back, what is there then. */
+/* right_test.c - the state machine of rights, from a table: what is under the name, what is asked,
+ * what comes back, what is there then. */
 #include "ipc_test.h"
 
 #include <stdio.h>
@@ -32,13 +33,13 @@ struct row {
     uint32_t urefs_after;
 };
 
-#define T_SEND MACH_PORT_TYPE_SEND
+#define T_SEND    MACH_PORT_TYPE_SEND
 #define T_RECEIVE MACH_PORT_TYPE_RECEIVE
-#define T_BOTH MACH_PORT_TYPE_SEND_RECEIVE
-#define T_ONCE MACH_PORT_TYPE_SEND_ONCE
-#define T_SET MACH_PORT_TYPE_PORT_SET
-#define T_DEAD MACH_PORT_TYPE_DEAD_NAME
-#define MAX MACH_PORT_UREFS_MAX
+#define T_BOTH    MACH_PORT_TYPE_SEND_RECEIVE
+#define T_ONCE    MACH_PORT_TYPE_SEND_ONCE
+#define T_SET     MACH_PORT_TYPE_PORT_SET
+#define T_DEAD    MACH_PORT_TYPE_DEAD_NAME
+#define MAX       MACH_PORT_UREFS_MAX
 
 static struct row rows[] = {
     {"deallocate of no name", NONE, 0, DEALLOCATE, 0, KERN_INVALID_NAME, 0, 0},
@@ -46,7 +47,8 @@ static struct row rows[] = {
     {"deallocate of the only send right", SEND, 1, DEALLOCATE, 0, KERN_SUCCESS, 0, 0},
     {"deallocate of one of three send rights", SEND, 3, DEALLOCATE, 0, KERN_SUCCESS, T_SEND, 2},
     {"deallocate of send beside receive", BOTH, 1, DEALLOCATE, 0, KERN_SUCCESS, T_RECEIVE, 0},
-    {"deallocate of one of two sends beside receive", BOTH, 2, DEALLOCATE, 0, KERN_SUCCESS, T_BOTH, 1},
+    {"deallocate of one of two sends beside receive", BOTH, 2, DEALLOCATE, 0, KERN_SUCCESS, T_BOTH,
+     1},
     {"deallocate of a send-once right", ONCE, 1, DEALLOCATE, 0, KERN_SUCCESS, 0, 0},
     {"deallocate of a port set", SET, 0, DEALLOCATE, 0, KERN_INVALID_RIGHT, T_SET, 0},
     {"deallocate of the last dead name", DEAD, 1, DEALLOCATE, 0, KERN_SUCCESS, 0, 0},
@@ -69,20 +71,25 @@ static struct row rows[] = {
     {"mod_refs send to zero beside receive", BOTH, 5, MOD_SEND, -5, KERN_SUCCESS, T_RECEIVE, 0},
     {"mod_refs send by nothing", SEND, 5, MOD_SEND, 0, KERN_SUCCESS, T_SEND, 5},
     {"mod_refs send below zero", SEND, 5, MOD_SEND, -6, KERN_INVALID_VALUE, T_SEND, 5},
-    {"mod_refs send by the lowest number", SEND, 5, MOD_SEND, INT32_MIN, KERN_INVALID_VALUE, T_SEND, 5},
-    {"mod_refs send by the highest number", SEND, 5, MOD_SEND, INT32_MAX, KERN_UREFS_OVERFLOW, T_SEND, 5},
+    {"mod_refs send by the lowest number", SEND, 5, MOD_SEND, INT32_MIN, KERN_INVALID_VALUE, T_SEND,
+     5},
+    {"mod_refs send by the highest number", SEND, 5, MOD_SEND, INT32_MAX, KERN_UREFS_OVERFLOW,
+     T_SEND, 5},
     {"mod_refs send to the limit", SEND, MAX - 1, MOD_SEND, 1, KERN_SUCCESS, T_SEND, MAX},
-    {"mod_refs send over the limit", SEND, MAX - 1, MOD_SEND, 2, KERN_UREFS_OVERFLOW, T_SEND, MAX - 1},
+    {"mod_refs send over the limit", SEND, MAX - 1, MOD_SEND, 2, KERN_UREFS_OVERFLOW, T_SEND,
+     MAX - 1},
     {"mod_refs send of a receive right", RECEIVE, 0, MOD_SEND, 1, KERN_INVALID_RIGHT, T_RECEIVE, 0},
     {"mod_refs send of a send-once right", ONCE, 1, MOD_SEND, 1, KERN_INVALID_RIGHT, T_ONCE, 1},
     {"mod_refs send of a set", SET, 0, MOD_SEND, 1, KERN_INVALID_RIGHT, T_SET, 0},
     {"mod_refs send of a dead name", DEAD, 2, MOD_SEND, 1, KERN_INVALID_RIGHT, T_DEAD, 2},
-    {"mod_refs send of a right that died", DIED_SEND, 2, MOD_SEND, 1, KERN_INVALID_RIGHT, T_DEAD, 2},
+    {"mod_refs send of a right that died", DIED_SEND, 2, MOD_SEND, 1, KERN_INVALID_RIGHT, T_DEAD,
+     2},
     {"mod_refs receive by nothing", RECEIVE, 0, MOD_RECEIVE, 0, KERN_SUCCESS, T_RECEIVE, 0},
     {"mod_refs receive away", RECEIVE, 0, MOD_RECEIVE, -1, KERN_SUCCESS, 0, 0},
     {"mod_refs receive away leaves a dead name", BOTH, 3, MOD_RECEIVE, -1, KERN_SUCCESS, T_DEAD, 3},
     {"mod_refs receive up", RECEIVE, 0, MOD_RECEIVE, 1, KERN_INVALID_VALUE, T_RECEIVE, 0},
-    {"mod_refs receive by minus two", RECEIVE, 0, MOD_RECEIVE, -2, KERN_INVALID_VALUE, T_RECEIVE, 0},
+    {"mod_refs receive by minus two", RECEIVE, 0, MOD_RECEIVE, -2, KERN_INVALID_VALUE, T_RECEIVE,
+     0},
     {"mod_refs receive of a send right", SEND, 1, MOD_RECEIVE, -1, KERN_INVALID_RIGHT, T_SEND, 1},
     {"mod_refs send-once away", ONCE, 1, MOD_ONCE, -1, KERN_SUCCESS, 0, 0},
     {"mod_refs send-once by nothing", ONCE, 1, MOD_ONCE, 0, KERN_SUCCESS, T_ONCE, 1},
@@ -101,25 +108,41 @@ static struct row rows[] = {
     {"extract of no name", NONE, 0, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_INVALID_NAME, 0, 0},
     {"extract with no disposition", SEND, 1, EXTRACT, 15, KERN_INVALID_VALUE, T_SEND, 1},
     {"extract copy send", SEND, 1, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_SUCCESS, T_SEND, 1},
-    {"extract copy send of receive only", RECEIVE, 0, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_INVALID_RIGHT, T_RECEIVE, 0},
-    {"extract copy send of a send-once right", ONCE, 1, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_INVALID_RIGHT, T_ONCE, 1},
-    {"extract copy send of a set", SET, 0, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_INVALID_RIGHT, T_SET, 0},
-    {"extract copy send of a dead name", DEAD, 2, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_SUCCESS, T_DEAD, 2},
-    {"extract move send of the last", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, 0, 0},
-    {"extract move send of two", SEND, 2, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, T_SEND, 1},
-    {"extract move send beside receive", BOTH, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, T_RECEIVE, 0},
-    {"extract move send of a dead name", DEAD, 2, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, T_DEAD, 1},
-    {"extract move send of the last dead name", DEAD, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, 0, 0},
+    {"extract copy send of receive only", RECEIVE, 0, EXTRACT, MACH_MSG_TYPE_COPY_SEND,
+     KERN_INVALID_RIGHT, T_RECEIVE, 0},
+    {"extract copy send of a send-once right", ONCE, 1, EXTRACT, MACH_MSG_TYPE_COPY_SEND,
+     KERN_INVALID_RIGHT, T_ONCE, 1},
+    {"extract copy send of a set", SET, 0, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_INVALID_RIGHT,
+     T_SET, 0},
+    {"extract copy send of a dead name", DEAD, 2, EXTRACT, MACH_MSG_TYPE_COPY_SEND, KERN_SUCCESS,
+     T_DEAD, 2},
+    {"extract move send of the last", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, 0,
+     0},
+    {"extract move send of two", SEND, 2, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS, T_SEND,
+     1},
+    {"extract move send beside receive", BOTH, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS,
+     T_RECEIVE, 0},
+    {"extract move send of a dead name", DEAD, 2, EXTRACT, MACH_MSG_TYPE_MOVE_SEND, KERN_SUCCESS,
+     T_DEAD, 1},
+    {"extract move send of the last dead name", DEAD, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND,
+     KERN_SUCCESS, 0, 0},
     {"extract move send-once", ONCE, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND_ONCE, KERN_SUCCESS, 0, 0},
-    {"extract move send-once of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND_ONCE, KERN_INVALID_RIGHT, T_SEND, 1},
-    {"extract move send-once that died", DIED_ONCE, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND_ONCE, KERN_SUCCESS, 0, 0},
+    {"extract move send-once of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND_ONCE,
+     KERN_INVALID_RIGHT, T_SEND, 1},
+    {"extract move send-once that died", DIED_ONCE, 1, EXTRACT, MACH_MSG_TYPE_MOVE_SEND_ONCE,
+     KERN_SUCCESS, 0, 0},
     {"extract make send", RECEIVE, 0, EXTRACT, MACH_MSG_TYPE_MAKE_SEND, KERN_SUCCESS, T_RECEIVE, 0},
-    {"extract make send of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND, KERN_INVALID_RIGHT, T_SEND, 1},
-    {"extract make send-once", BOTH, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND_ONCE, KERN_SUCCESS, T_BOTH, 1},
-    {"extract make send-once of a dead name", DEAD, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND_ONCE, KERN_INVALID_RIGHT, T_DEAD, 1},
+    {"extract make send of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND,
+     KERN_INVALID_RIGHT, T_SEND, 1},
+    {"extract make send-once", BOTH, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND_ONCE, KERN_SUCCESS, T_BOTH,
+     1},
+    {"extract make send-once of a dead name", DEAD, 1, EXTRACT, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+     KERN_INVALID_RIGHT, T_DEAD, 1},
     {"extract receive", RECEIVE, 0, EXTRACT, MACH_MSG_TYPE_MOVE_RECEIVE, KERN_SUCCESS, 0, 0},
-    {"extract receive leaves send, which then dies", BOTH, 2, EXTRACT, MACH_MSG_TYPE_MOVE_RECEIVE, KERN_SUCCESS, T_DEAD, 2},
-    {"extract receive of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_RECEIVE, KERN_INVALID_RIGHT, T_SEND, 1},
+    {"extract receive leaves send, which then dies", BOTH, 2, EXTRACT, MACH_MSG_TYPE_MOVE_RECEIVE,
+     KERN_SUCCESS, T_DEAD, 2},
+    {"extract receive of a send right", SEND, 1, EXTRACT, MACH_MSG_TYPE_MOVE_RECEIVE,
+     KERN_INVALID_RIGHT, T_SEND, 1},
     {"rename of a send right that died", DIED_SEND, 2, RENAME, 500, KERN_SUCCESS, 0, 0},
     {"qlimit of a receive right", RECEIVE, 0, QLIMIT, 16, KERN_SUCCESS, T_RECEIVE, 0},
     {"qlimit too large", RECEIVE, 0, QLIMIT, 17, KERN_INVALID_VALUE, T_RECEIVE, 0},
@@ -154,9 +177,10 @@ static mach_port_name_t make(struct task *owner, const struct row *row)
         mach_port_mod_refs(sim_space(), name, MACH_PORT_RIGHT_DEAD_NAME, (int32_t)row->urefs - 1);
         return name;
     default:
-        name = sim_foreign_right(owner, row->kind == SEND || row->kind == DIED_SEND
-                                            ? MACH_MSG_TYPE_PORT_SEND
-                                            : MACH_MSG_TYPE_PORT_SEND_ONCE,
+        name = sim_foreign_right(owner,
+                                 row->kind == SEND || row->kind == DIED_SEND
+                                     ? MACH_MSG_TYPE_PORT_SEND
+                                     : MACH_MSG_TYPE_PORT_SEND_ONCE,
                                  &other);
         if (row->urefs > 1) {
             mach_port_mod_refs(sim_space(), name, MACH_PORT_RIGHT_SEND, (int32_t)row->urefs - 1);
@@ -172,8 +196,8 @@ static kern_return_t extract(mach_port_name_t name, int32_t disposition)
 {
     struct ipc_port *port;
     mach_msg_type_name_t type;
-    kern_return_t kr = mach_port_extract_right(sim_space(), name, (uint32_t)disposition, &port,
-                                               &type);
+    kern_return_t kr =
+        mach_port_extract_right(sim_space(), name, (uint32_t)disposition, &port, &type);
 
     if (kr == KERN_SUCCESS) {
         assert_int_equal(type, ipc_right_type((uint32_t)disposition));
@@ -248,9 +272,9 @@ static void insert_right_refuses_what_it_must(void **state)
                      KERN_INVALID_CAPABILITY);
     assert_int_equal(mach_port_insert_right(sim_space(), 50, port, MACH_MSG_TYPE_PORT_SEND),
                      KERN_RIGHT_EXISTS);
-    assert_int_equal(mach_port_insert_right(sim_space(), receive, once,
-                                            MACH_MSG_TYPE_PORT_SEND_ONCE),
-                     KERN_NAME_EXISTS);
+    assert_int_equal(
+        mach_port_insert_right(sim_space(), receive, once, MACH_MSG_TYPE_PORT_SEND_ONCE),
+        KERN_NAME_EXISTS);
     assert_int_equal(mach_port_insert_right(sim_space(), send, port, MACH_MSG_TYPE_PORT_SEND),
                      KERN_SUCCESS);
     assert_int_equal(sim_urefs(send, MACH_PORT_RIGHT_SEND), 2);
@@ -374,10 +398,12 @@ static void debug_routines_tell_counts_and_kinds(void **state)
     sim_add_send(name, 7);
     assert_int_equal(mach_port_get_srights(sim_space(), name, &a), KERN_SUCCESS);
     assert_int_equal(a, 1);
-    assert_int_equal(sim_request(name, MACH_NOTIFY_DEAD_NAME, 0, sim_receive_right()), KERN_SUCCESS);
+    assert_int_equal(sim_request(name, MACH_NOTIFY_DEAD_NAME, 0, sim_receive_right()),
+                     KERN_SUCCESS);
     assert_int_equal(mach_port_dnrequest_info(sim_space(), name, &a, &b), KERN_SUCCESS);
     assert_int_equal(b, 1);
-    ipc_space_copyout_right(sim_space(), ipc_port_make_send(kernel), MACH_MSG_TYPE_PORT_SEND, &host);
+    ipc_space_copyout_right(sim_space(), ipc_port_make_send(kernel), MACH_MSG_TYPE_PORT_SEND,
+                            &host);
     assert_int_equal(mach_port_kernel_object(sim_space(), host, &a, &address), KERN_SUCCESS);
     assert_int_equal(a, KOBJECT_HOST);
     assert_int_equal(mach_port_get_srights(sim_space(), host, &a), KERN_INVALID_RIGHT);

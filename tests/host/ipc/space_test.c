@@ -74,7 +74,8 @@ static void generation_wraps_after_256_uses(void **state)
 static void chosen_name_is_given_and_skipped_later(void **state)
 {
     (void)state;
-    assert_int_equal(mach_port_allocate_name(sim_space(), MACH_PORT_RIGHT_RECEIVE, 3), KERN_SUCCESS);
+    assert_int_equal(mach_port_allocate_name(sim_space(), MACH_PORT_RIGHT_RECEIVE, 3),
+                     KERN_SUCCESS);
     assert_int_equal(sim_receive_right(), 1);
     assert_int_equal(sim_receive_right(), 2);
     assert_int_equal(sim_receive_right(), 4);
@@ -82,8 +83,8 @@ static void chosen_name_is_given_and_skipped_later(void **state)
 
 static void chosen_name_can_lie_anywhere(void **state)
 {
-    static const mach_port_name_t names[] = {0x00fffffe, 0x12345678, 0x7f000fff, 0xfeffffff,
-                                             0x00000080, 0xff000001};
+    static const mach_port_name_t names[] = {0x00fffffe, 0x12345678, 0x7f000fff,
+                                             0xfeffffff, 0x00000080, 0xff000001};
     size_t i;
 
     (void)state;

@@ -1,4 +1,5 @@
-/* mutex.h - sleeping locks for host tests: one thread runs at a time and none of ours blocks while it holds one. */
+/* mutex.h - sleeping locks for host tests: one thread runs at a time and none of ours blocks while
+ * it holds one. */
 #ifndef KERN_MUTEX_H
 #define KERN_MUTEX_H
 

@@ -1,4 +1,5 @@
-/* spinlock.h - spin locks for host tests: one thread runs at a time, so a lock that is held when it is taken is a mistake, and so is a wrong order. */
+/* spinlock.h - spin locks for host tests: one thread runs at a time, so a lock that is held when it
+ * is taken is a mistake, and so is a wrong order. */
 #ifndef KERN_SPINLOCK_H
 #define KERN_SPINLOCK_H
 

@@ -1,4 +1,5 @@
-/* thread.h - threads for host tests: what kernel/ipc needs of kern/thread.h, on threads of the host that take turns. */
+/* thread.h - threads for host tests: what kernel/ipc needs of kern/thread.h, on threads of the host
+ * that take turns. */
 #ifndef KERN_THREAD_H
 #define KERN_THREAD_H
 
@@ -17,7 +18,13 @@
 struct task;
 
 enum wait_result { WAIT_OK, WAIT_TIMED_OUT, WAIT_INTERRUPTED, WAIT_RESTART };
-enum thread_wait_state { THREAD_RUNNING, THREAD_WAITING, THREAD_BLOCKED, THREAD_CLAIMED, THREAD_DEAD };
+enum thread_wait_state {
+    THREAD_RUNNING,
+    THREAD_WAITING,
+    THREAD_BLOCKED,
+    THREAD_CLAIMED,
+    THREAD_DEAD
+};
 
 struct thread {
     struct task *task;
@@ -26,7 +33,7 @@ struct thread {
     enum wait_result wait_result;
     uint64_t deadline_ns;
     bool runnable;
-    uint64_t result;           /* of its function, or what thread_syscall_return was given */
+    uint64_t result; /* of its function, or what thread_syscall_return was given */
     bool used_continuation;
     uint64_t (*function)(void *);
     void *argument;

@@ -1,0 +1,180 @@
+/* fault_test.c - programs that do what they must not: each ends alone, and the system goes on. An exception handler can save them. */
+#include <exc_server.h>
+#include <mach.h>
+#include <mach_port.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/test.h"
+
+#define KILLED(status) (WIFSIGNALED(status))
+
+TEST_CHILD(read_null) { *(volatile int *)0; }
+TEST_CHILD(write_null) { *(volatile int *)8 = 1; }
+TEST_CHILD(read_kernel) { *(volatile int *)0xffffffff80100000; }
+TEST_CHILD(read_direct_map) { *(volatile int *)0xffff800000100000; }
+TEST_CHILD(non_canonical) { *(volatile int *)0x0000900000000000; }
+TEST_CHILD(write_text) { *(volatile char *)test_child_write_text = 0; }
+TEST_CHILD(execute_data)
+{
+    static char code[] = {(char)0xc3};
+
+    ((void (*)(void))code)();
+}
+TEST_CHILD(divide)
+{
+    volatile int zero = 0;
+    volatile int result = 1 / zero;
+
+    (void)result;
+}
+TEST_CHILD(invalid_instruction) { __asm__ volatile("ud2"); }
+TEST_CHILD(halt) { __asm__ volatile("hlt"); }
+TEST_CHILD(port_io) { __asm__ volatile("outb %%al, $0x80" ::"a"(0)); }
+TEST_CHILD(disable_interrupts) { __asm__ volatile("cli"); }
+TEST_CHILD(read_cr0)
+{
+    uint64_t x;
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(x));
+}
+TEST_CHILD(read_msr) { __asm__ volatile("rdmsr" ::"c"(0xc0000080) : "eax", "edx"); }
+TEST_CHILD(breakpoint) { __asm__ volatile("int3"); }
+TEST_CHILD(software_interrupt) { __asm__ volatile("int $0xf0"); }
+TEST_CHILD(bad_trap_number) { __asm__ volatile("syscall" ::"a"(-5000) : "rcx", "r11", "memory"); }
+TEST_CHILD(bad_stack_for_trap)
+{
+    __asm__ volatile("mov %%rsp, %%rbx; mov $8, %%rsp; mov $-25, %%rax; syscall; mov %%rbx, %%rsp" ::: "rax", "rbx", "rcx", "r11", "memory");
+}
+TEST_CHILD(stack_pointer_in_kernel)
+{
+    __asm__ volatile("mov $0xffffffff80100000, %%rsp; push %%rax" ::: "memory");
+}
+TEST_CHILD(endless_recursion)
+{
+    volatile char big[4096];
+
+    big[0] = 1;
+    test_child_endless_recursion();
+    big[1] = big[0];
+}
+TEST_CHILD(jump_to_end)
+{
+    ((void (*)(void))0x00007ffffffffff0)();
+}
+
+#define FAULT_TEST(word, sentence)                                \
+    TEST(sentence)                                                \
+    {                                                             \
+        CHECK(KILLED(test_run_child(#word)));                     \
+    }
+
+FAULT_TEST(read_null, reading_address_zero_ends_the_task_alone)
+FAULT_TEST(write_null, writing_near_zero_ends_the_task_alone)
+FAULT_TEST(read_kernel, reading_kernel_text_ends_the_task_alone)
+FAULT_TEST(read_direct_map, reading_the_direct_map_ends_the_task_alone)
+FAULT_TEST(non_canonical, a_non_canonical_address_ends_the_task_alone)
+FAULT_TEST(write_text, writing_program_text_ends_the_task_alone)
+FAULT_TEST(execute_data, executing_data_ends_the_task_alone)
+FAULT_TEST(divide, dividing_by_zero_ends_the_task_alone)
+FAULT_TEST(invalid_instruction, an_invalid_instruction_ends_the_task_alone)
+FAULT_TEST(halt, halting_the_processor_ends_the_task_alone)
+FAULT_TEST(port_io, port_io_without_a_grant_ends_the_task_alone)
+FAULT_TEST(disable_interrupts, disabling_interrupts_ends_the_task_alone)
+FAULT_TEST(read_cr0, reading_a_control_register_ends_the_task_alone)
+FAULT_TEST(read_msr, reading_an_msr_ends_the_task_alone)
+FAULT_TEST(breakpoint, a_breakpoint_nobody_handles_ends_the_task_alone)
+FAULT_TEST(software_interrupt, a_software_interrupt_to_a_kernel_vector_ends_the_task_alone)
+FAULT_TEST(bad_trap_number, a_trap_number_out_of_range_ends_the_task_alone)
+FAULT_TEST(bad_stack_for_trap, trap_arguments_on_an_unmapped_stack_end_the_task_alone)
+FAULT_TEST(stack_pointer_in_kernel, a_stack_pointer_in_the_kernel_ends_the_task_alone)
+FAULT_TEST(endless_recursion, a_stack_overrun_ends_the_task_alone)
+FAULT_TEST(jump_to_end, running_at_the_end_of_the_address_space_ends_the_task_alone)
+
+/* --- a handler in the same program saves a thread --- */
+
+static mach_port_t exception_port;
+static volatile int seen_exception, seen_code;
+
+
+kern_return_t exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task, integer_t exception, integer_t code,
+                              rpc_long_integer_t subcode)
+{
+    struct i386_thread_state state;
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+
+    (void)port;
+    (void)subcode;
+    seen_exception = exception;
+    seen_code = code;
+    if (thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count) != KERN_SUCCESS) {
+        return KERN_FAILURE;
+    }
+    state.rip += 2; /* over the ud2 */
+    if (thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count) != KERN_SUCCESS) {
+        return KERN_FAILURE;
+    }
+    mach_port_deallocate(mach_task_self(), thread);
+    mach_port_deallocate(mach_task_self(), task);
+    return KERN_SUCCESS;
+}
+
+static void *handle_one(void *unused)
+{
+    struct test_message in, out;
+
+    (void)unused;
+    if (mach_msg(&in.head, MACH_RCV_MSG, 0, sizeof(in), exception_port, 0, 0) == MACH_MSG_SUCCESS) {
+        exc_server(&in.head, &out.head);
+        mach_msg(&out.head, MACH_SEND_MSG, out.head.msgh_size, 0, 0, 0, 0);
+    }
+    return NULL;
+}
+
+TEST(a_handler_that_fixes_the_state_resumes_the_thread)
+{
+    pthread_t handler;
+
+    exception_port = test_port();
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, exception_port), KERN_SUCCESS);
+    CHECK_EQ(pthread_create(&handler, NULL, handle_one, NULL), 0);
+    __asm__ volatile("ud2" ::: "memory");
+    CHECK_EQ(pthread_join(handler, NULL), 0);
+    CHECK_EQ(seen_exception, EXC_BAD_INSTRUCTION);
+    CHECK_EQ(seen_code, EXC_I386_INVOP);
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL), KERN_SUCCESS);
+    mach_port_destroy(mach_task_self(), exception_port);
+}
+
+/* --- vector registers belong to their thread --- */
+
+static void *spoil_vectors(void *unused)
+{
+    uint64_t ones[4] = {~0ul, ~0ul, ~0ul, ~0ul};
+
+    for (unsigned i = 0; i < 200; i++) {
+        __asm__ volatile("movdqu %0, %%xmm5; movdqu %0, %%xmm6" ::"m"(*ones) : "xmm5", "xmm6");
+        swtch();
+    }
+    return unused;
+}
+
+TEST(vector_registers_survive_other_threads)
+{
+    uint64_t in[2] = {0x1122334455667788, 0x99aabbccddeeff00}, out[2];
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, spoil_vectors, NULL), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        __asm__ volatile("movdqu %1, %%xmm5; mov $-60, %%rax; syscall; movdqu %%xmm5, %0"
+                         : "=m"(*out)
+                         : "m"(*in)
+                         : "rax", "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "xmm5", "memory");
+        if (out[0] != in[0] || out[1] != in[1]) {
+            CHECK_EQ(out[0], in[0]);
+            break;
+        }
+    }
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}

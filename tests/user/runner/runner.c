@@ -1,0 +1,149 @@
+/* runner.c - runs the test programs of /tests, each in a fresh task, and checks after each that the counts of kernel objects are what they were.
+ *
+ * usage: runner [PREFIX]      Closes with `user: N passed, N failed`; a leak counts as one failed case. */
+#include <dirent.h>
+#include <portolan.h>
+#include <portolan/portolan.h>
+#include <portolan/spawn.h>
+#include <mach_port.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define PROGRAMS_MAX 64
+#define SETTLE_TRIES 300
+#define PAGES_SLACK 48 /* caches of the kernel and of servers may keep this much after one program */
+
+static const char *const count_names[PORTOLAN_COUNT_COUNT] = {"tasks",   "threads",     "ports",      "names",
+                                                              "messages", "objects",     "map entries", "free pages",
+                                                              "pages",    "kernel stacks"};
+
+static void counts_now(int64_t counts[PORTOLAN_NUMBERS_MAX])
+{
+    mach_msg_type_number_t n = PORTOLAN_NUMBERS_MAX;
+
+    memset(counts, 0, PORTOLAN_NUMBERS_MAX * sizeof(*counts));
+    host_object_counts(mach_host_self(), counts, &n);
+}
+
+/* Kinds that must be exactly what they were. */
+static bool is_exact(unsigned kind)
+{
+    return kind <= PORTOLAN_COUNT_MAP_ENTRIES;
+}
+
+static bool is_same(const int64_t *before, const int64_t *after)
+{
+    for (unsigned i = 0; i <= PORTOLAN_COUNT_MAP_ENTRIES; i++) {
+        if (before[i] != after[i]) {
+            return false;
+        }
+    }
+    return after[PORTOLAN_COUNT_FREE_PAGES] + PAGES_SLACK >= before[PORTOLAN_COUNT_FREE_PAGES];
+}
+
+/* What a program leaves behind may take a moment to go. */
+static bool settle(const int64_t *before, int64_t *after)
+{
+    struct timespec pause = {0, 5000000};
+
+    for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+        counts_now(after);
+        if (is_same(before, after)) {
+            return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+static void print_leak(const char *path, const int64_t *before, const int64_t *after)
+{
+    printf("case FAILED %s: nothing_is_left_behind\n", path);
+    for (unsigned i = 0; i <= PORTOLAN_COUNT_FREE_PAGES; i++) {
+        if (before[i] != after[i] && (is_exact(i) || after[i] + PAGES_SLACK < before[i])) {
+            printf("  %s: %ld before, %ld after\n", count_names[i], (long)before[i], (long)after[i]);
+        }
+    }
+}
+
+/* Run one program; its exit status, or -1. */
+static int run(const char *path)
+{
+    char *argv[] = {(char *)path, NULL};
+    struct spawn spawn = {.path = path, .argv = argv};
+    mach_port_t task, exit_receive;
+    kern_return_t kr = spawn_start(&spawn, &task, &exit_receive);
+    int status;
+
+    if (kr != KERN_SUCCESS) {
+        printf("  %s: %s\n", path, spawn_error_string(kr));
+        return -1;
+    }
+    status = spawn_wait(exit_receive);
+    mach_port_deallocate(mach_task_self(), task);
+    return status;
+}
+
+static bool run_checked(const char *path)
+{
+    int64_t before[PORTOLAN_NUMBERS_MAX], after[PORTOLAN_NUMBERS_MAX];
+    int status;
+
+    counts_now(before);
+    status = run(path);
+    if (status == -1 || !WIFEXITED(status)) {
+        printf("case FAILED %s: ended with status %d\n", path, status);
+        return false;
+    }
+    if (!settle(before, after)) {
+        print_leak(path, before, after);
+        return false;
+    }
+    printf("case ok %s: nothing_is_left_behind\n", path);
+    return WEXITSTATUS(status) == 0;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static unsigned list_programs(const char *prefix, char **paths)
+{
+    DIR *dir = opendir("/tests");
+    struct dirent *entry;
+    unsigned n = 0;
+
+    while (dir != NULL && n < PROGRAMS_MAX && (entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, "_test") != NULL && strncmp(entry->d_name, prefix, strlen(prefix)) == 0) {
+            char *path = malloc(strlen(entry->d_name) + sizeof("/tests/"));
+
+            sprintf(path, "/tests/%s", entry->d_name);
+            paths[n] = path;
+            n++;
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    qsort(paths, n, sizeof(*paths), by_name);
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    char *paths[PROGRAMS_MAX];
+    unsigned n, failed = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    n = list_programs(argc > 1 ? argv[1] : "", paths);
+    run("/bin/true"); /* fills caches that stay filled */
+    for (unsigned i = 0; i < n; i++) {
+        failed += run_checked(paths[i]) ? 0 : 1;
+    }
+    printf("runner: %u programs, %u with failures\n", n, failed);
+    return failed == 0 && n > 0 ? 0 : 1;
+}
