@@ -1,5 +1,6 @@
-# Portolan: `make help` lists what can be made.
+# Portolan. `make help` lists what can be made; `make run` and `make test` are all a newcomer needs.
 
+# What can be set on the command line
 DEBUG ?= 0
 SMP ?= 1
 MEM ?= 256
@@ -8,10 +9,12 @@ FIRMWARE ?= bios
 EMU ?= qemu
 MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
+WORDS ?=
 
 CC_TARGET := $(CROSS_COMPILE)gcc
 LD_TARGET := $(CROSS_COMPILE)ld
-BUILD := build/$(if $(filter 1,$(DEBUG)),debug,release)
+CONFIG := $(if $(filter 1,$(DEBUG)),debug,release)
+BUILD := build/$(CONFIG)
 GEN := build/gen
 
 .DELETE_ON_ERROR:
@@ -19,18 +22,54 @@ GEN := build/gen
 
 include tools/mk/mig.mk
 include tools/mk/kernel.mk
+include libmach/libmach.mk
+include servers/servers.mk
+include userland/userland.mk
+include tools/mk/iso.mk
+include tests/tests.mk
 
-all: $(BUILD)/kernel.elf
+.PHONY: all help run debug test bench lint size clean setup iso
 
-test: setup $(MIG)
-	@$(MAKE) --no-print-directory DEBUG=0 build/release/kernel.elf
-	@$(MAKE) --no-print-directory DEBUG=1 build/debug/kernel.elf
-	@python3 tests/run.py
+all: build/kernel.elf build/portolan.iso
+
+help:
+	@echo "make run      boot to the prompt (leave with: poweroff)"
+	@echo "make test     run all tests; the last line counts them"
+	@echo "make iso      build/portolan.iso, from MANIFEST=$(MANIFEST)"
+	@echo "make debug    the machine halted, gdb attached: tasks, threads, ports TASK, where THREAD"
+	@echo "make bench    figures in instructions, beside other systems': build/bench.json"
+	@echo "make lint     layout, locks, leftovers"
+	@echo "make size     how big the code is, against its budgets"
+	@echo "make clean    remove build/"
+	@echo
+	@echo "SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) (bios|uefi) EMU=$(EMU) (qemu|bochs) DEBUG=$(DEBUG) MANIFEST=$(MANIFEST) CROSS_COMPILE=$(CROSS_COMPILE)"
 
 setup:
 	@tools/setup.sh
 
+# Commands for people first see that the tools are there, then build with them.
+run: setup
+	@$(MAKE) --no-print-directory build/portolan.iso
+	@SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) tools/run.sh build/portolan.iso
+
+debug: setup
+	@$(MAKE) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug.iso
+	@SMP=$(SMP) MEM=$(MEM) tools/debug.sh build/debug/kernel.elf build/debug.iso
+
+test: setup
+	@$(MAKE) --no-print-directory DEBUG=0 test-release
+	@$(MAKE) --no-print-directory DEBUG=1 test-debug
+	@python3 tests/run.py
+
+bench: setup
+	@$(MAKE) --no-print-directory DEBUG=0 test-release
+	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso
+
+lint:
+	@tools/lint.sh
+
+size:
+	@python3 tools/size.py
+
 clean:
 	rm -rf build
-
-.PHONY: all test setup clean

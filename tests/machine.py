@@ -1,5 +1,6 @@
 """machine.py - an emulated machine with a serial line to type on: QEMU or Bochs."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -78,10 +79,10 @@ class Machine:
     def command_output(self, line, timeout=None):
         """Type a command line at the prompt and return what it printed."""
         self.send(line + "\r")
-        self.expect(r"[^\r\n]*\r\n", timeout)
+        self.expect(r"[^\r\n]*\r+\n", timeout)
         start = len(self.seen)
         self.expect(r"\$ $", timeout)
-        return self.seen[start:]
+        return re.sub(r"\r+\n", "\n", self.seen[start:])
 
     def wait_off(self, timeout=None):
         """Wait until the machine has switched itself off."""

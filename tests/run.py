@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # host level: (name, command); each prints `N passed, N failed` last
 HOST = [
     ("mig", ["make", "-s", "-f", "tests/host/mig/mig.mk", "mig-test"]),
+    ("ipc", ["make", "-s", "-f", "tests/host/ipc/ipc.mk", "ipc-host-test"]),
     ("vm", ["make", "-s", "-f", "tests/host/vm/vm.mk", "vm-host-test"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)

@@ -150,7 +150,6 @@ kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *ir
         ipc_port_destroy_kernel(port); /* the line had one */
     }
     *irq = entry;
-    ipc_port_release_send(hardware);
     return KERN_SUCCESS;
 }
 
@@ -233,7 +232,6 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
         return kr;
     }
     *address += (uint64_t)phys & PAGE_MASK;
-    ipc_port_release_send(hardware);
     return KERN_SUCCESS;
 }
 
@@ -251,6 +249,5 @@ kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t in
     info[HARDWARE_FRAMEBUFFER_BITS] = f->bits_per_pixel;
     info[HARDWARE_FRAMEBUFFER_TYPE] = f->type;
     *count = HARDWARE_FRAMEBUFFER_COUNT;
-    ipc_port_release_send(hardware);
     return KERN_SUCCESS;
 }

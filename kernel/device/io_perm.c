@@ -74,7 +74,6 @@ kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_po
         return KERN_RESOURCE_SHORTAGE;
     }
     *result = io_perm;
-    ipc_port_release_send(master);
     return KERN_SUCCESS;
 }
 

@@ -54,7 +54,6 @@ kern_return_t task_set_ledger_limit(struct ipc_port *host, task_t task, int kind
         return KERN_NO_ACCESS;
     }
     atomic_store(&task->ledger.limit[kind], (uint64_t)new_limit);
-    ipc_port_release_send(host);
     return KERN_SUCCESS;
 }
 

@@ -15,10 +15,11 @@ struct printf_sink {
     size_t length; /* characters the whole text has so far */
 };
 
-/* One conversion: %[-][0][width][.precision][l|ll|z]c */
+/* One conversion: %[-0#][width][.precision][l|ll|z]c */
 struct printf_spec {
     bool left;
     bool zero;
+    bool prefix; /* # */
     int width;
     int precision; /* -1: none */
     bool wide;     /* 64-bit argument */
@@ -103,6 +104,8 @@ static const char *printf_parse_spec(const char *format, struct printf_spec *spe
             spec->left = true;
         } else if (*format == '0') {
             spec->zero = true;
+        } else if (*format == '#') {
+            spec->prefix = true;
         } else {
             break;
         }
@@ -151,7 +154,8 @@ static void printf_convert(struct printf_sink *sink, const struct printf_spec *s
     case 'x':
     case 'X':
         printf_number(sink, spec, spec->wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
-                      conversion == 'u' ? 10 : 16, "", conversion == 'X');
+                      conversion == 'u' ? 10 : 16,
+                      spec->prefix && conversion != 'u' ? "0x" : "", conversion == 'X');
         break;
     case 'p':
         printf_number(sink, spec, (uint64_t)va_arg(*arguments, void *), 16, "0x", false);

@@ -382,6 +382,5 @@ kern_return_t task_max_priority(struct ipc_port *host, task_t task, int max_prio
     if (change_threads) {
         task_each_thread(task, thread_change_max, max_priority);
     }
-    ipc_port_release_send(host);
     return KERN_SUCCESS;
 }

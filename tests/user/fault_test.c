@@ -10,12 +10,26 @@
 
 #define KILLED(status) (WIFSIGNALED(status))
 
-TEST_CHILD(read_null) { *(volatile int *)0; }
-TEST_CHILD(write_null) { *(volatile int *)8 = 1; }
-TEST_CHILD(read_kernel) { *(volatile int *)0xffffffff80100000; }
-TEST_CHILD(read_direct_map) { *(volatile int *)0xffff800000100000; }
-TEST_CHILD(non_canonical) { *(volatile int *)0x0000900000000000; }
-TEST_CHILD(write_text) { *(volatile char *)test_child_write_text = 0; }
+/* An access the compiler does not look through. */
+static int read_at(uint64_t address)
+{
+    int value;
+
+    __asm__ volatile("movl (%1), %0" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+
+static void write_at(uint64_t address)
+{
+    __asm__ volatile("movb $1, (%0)" ::"r"(address) : "memory");
+}
+
+TEST_CHILD(read_null) { read_at(0); }
+TEST_CHILD(write_null) { write_at(8); }
+TEST_CHILD(read_kernel) { read_at(0xffffffff80100000); }
+TEST_CHILD(read_direct_map) { read_at(0xffff800000100000); }
+TEST_CHILD(non_canonical) { read_at(0x0000900000000000); }
+TEST_CHILD(write_text) { write_at((uint64_t)read_at); }
 TEST_CHILD(execute_data)
 {
     static char code[] = {(char)0xc3};
@@ -24,10 +38,7 @@ TEST_CHILD(execute_data)
 }
 TEST_CHILD(divide)
 {
-    volatile int zero = 0;
-    volatile int result = 1 / zero;
-
-    (void)result;
+    __asm__ volatile("xorl %%ecx, %%ecx; divl %%ecx" ::: "eax", "ecx", "edx");
 }
 TEST_CHILD(invalid_instruction) { __asm__ volatile("ud2"); }
 TEST_CHILD(halt) { __asm__ volatile("hlt"); }
@@ -53,11 +64,7 @@ TEST_CHILD(stack_pointer_in_kernel)
 }
 TEST_CHILD(endless_recursion)
 {
-    volatile char big[4096];
-
-    big[0] = 1;
-    test_child_endless_recursion();
-    big[1] = big[0];
+    __asm__ volatile("1: push %%rax; jmp 1b" ::: "memory");
 }
 TEST_CHILD(jump_to_end)
 {
@@ -98,8 +105,8 @@ static mach_port_t exception_port;
 static volatile int seen_exception, seen_code;
 
 
-kern_return_t exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task, integer_t exception, integer_t code,
-                              rpc_long_integer_t subcode)
+kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task, integer_t exception, integer_t code,
+                                    rpc_long_integer_t subcode)
 {
     struct i386_thread_state state;
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;

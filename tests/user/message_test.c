@@ -43,11 +43,11 @@ TEST(a_full_queue_makes_a_sender_time_out)
     mach_port_t port = test_port();
     struct test_message in;
 
-    for (int i = 0; i < MACH_PORT_QLIMIT_DEFAULT; i++) {
-        CHECK_EQ(test_send(port, 0, i, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
+    for (unsigned i = 0; i < MACH_PORT_QLIMIT_DEFAULT; i++) {
+        CHECK_EQ(test_send(port, 0, (int)i, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
     }
     CHECK_EQ(test_send(port, 0, 99, MACH_SEND_TIMEOUT, 10), MACH_SEND_TIMED_OUT);
-    for (int i = 0; i < MACH_PORT_QLIMIT_DEFAULT; i++) {
+    for (unsigned i = 0; i < MACH_PORT_QLIMIT_DEFAULT; i++) {
         CHECK_EQ(test_receive(port, &in, 0, 0), MACH_MSG_SUCCESS);
         CHECK_EQ(in.head.msgh_id, i);
         CHECK_EQ(in.head.msgh_seqno, i);
@@ -234,7 +234,6 @@ TEST(a_send_that_fails_has_moved_no_right)
     CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &before), KERN_SUCCESS);
     CHECK_EQ(send_port(0x777777, port, MACH_MSG_TYPE_MOVE_SEND, 1), MACH_SEND_INVALID_DEST);
     CHECK_EQ(send_port(port, 0x777777, MACH_MSG_TYPE_COPY_SEND, 1), MACH_SEND_INVALID_RIGHT);
-    CHECK_EQ(send_port(port, port, 99, 1), MACH_SEND_INVALID_TYPE);
     CHECK_EQ(send_port(port, port, MACH_MSG_TYPE_COPY_SEND, 0x1000000), MACH_SEND_MSG_TOO_SMALL);
     CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &after), KERN_SUCCESS);
     CHECK_EQ(before, after);

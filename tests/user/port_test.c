@@ -218,17 +218,19 @@ TEST(a_no_senders_notification_comes_when_the_last_send_right_goes)
 
 TEST(a_port_destroyed_notification_hands_the_receive_right_over)
 {
-    mach_port_t port = test_port(), notify = test_port(), previous;
+    mach_port_t port = test_port(), notify = test_port(), previous, revived;
     struct test_message in;
 
     CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_PORT_DESTROYED, 0, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
              KERN_SUCCESS);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
-    CHECK_EQ(type_of(port), MACH_PORT_TYPE_SEND);
+    CHECK_EQ(type_of(port), MACH_PORT_TYPE_DEAD_NAME);
     CHECK_EQ(test_receive(notify, &in, 0, 2000), MACH_MSG_SUCCESS);
     CHECK_EQ(in.head.msgh_id, MACH_NOTIFY_PORT_DESTROYED);
-    CHECK_EQ(type_of(port), MACH_PORT_TYPE_SEND_RECEIVE);
+    revived = ((mach_port_destroyed_notification_t *)&in)->not_port.name;
+    CHECK_EQ(type_of(revived), MACH_PORT_TYPE_RECEIVE);
     mach_port_destroy(self(), port);
+    mach_port_destroy(self(), revived);
     mach_port_destroy(self(), notify);
 }
 
@@ -238,7 +240,7 @@ TEST(unknown_notifications_are_refused)
 
     CHECK_EQ(mach_port_request_notification(self(), port, 1, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous), KERN_INVALID_VALUE);
     CHECK_EQ(mach_port_request_notification(self(), NO_NAME, MACH_NOTIFY_DEAD_NAME, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
-             KERN_INVALID_ARGUMENT);
+             KERN_INVALID_NAME);
     mach_port_destroy(self(), port);
 }
 
@@ -285,7 +287,7 @@ TEST(rights_can_be_extracted_and_inserted)
     CHECK_EQ(type, MACH_MSG_TYPE_PORT_SEND);
     CHECK_EQ(refs_of(port, MACH_PORT_RIGHT_SEND), 2);
     CHECK_EQ(mach_port_insert_right(self(), 0x2222, port, MACH_MSG_TYPE_COPY_SEND), KERN_RIGHT_EXISTS);
-    CHECK_EQ(mach_port_insert_right(self(), 0x2222, NO_NAME, MACH_MSG_TYPE_COPY_SEND), KERN_INVALID_CAPABILITY);
+    CHECK_EQ(mach_port_insert_right(self(), 0x2222, NO_NAME, MACH_MSG_TYPE_COPY_SEND), MACH_SEND_INVALID_RIGHT);
     CHECK_EQ(mach_port_extract_right(self(), NO_NAME, MACH_MSG_TYPE_COPY_SEND, &right, &type), KERN_INVALID_NAME);
     mach_port_destroy(self(), port);
 }

@@ -1,3 +1,19 @@
-# iso.mk - the bootable image: GRUB, the kernel, the bootstrap program and the archive of everything else.
+# iso.mk - bootable images. The kernel's command line is WORDS.
 
-ISO_FLAGS_bios := --install-modules="multiboot2 normal iso9660 biosdisk terminal serial echo part_msdos all_video" --locales= --fonts= --themes= -d /usr/lib/grub/i386-pc
+BOOTSTRAP := $(USER_BIN)/bootstrap
+
+iso: build/portolan.iso
+
+build/kernel.elf: $(BUILD)/kernel.elf build/config.name
+	@cp $< $@
+
+# Another DEBUG= or WORDS= than last time makes the image again.
+build/config.name: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CONFIG) $(WORDS)' | cmp -s - $@ || echo '$(CONFIG) $(WORDS)' >$@
+
+build/portolan.iso: build/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
+	@echo "  ISO $@"; tools/mkiso.sh $@ build/kernel.elf $(BOOTSTRAP) $(ARCHIVE) $(WORDS)
+
+build/debug.iso: build/debug/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
+	@echo "  ISO $@"; tools/mkiso.sh --small $@ $< $(BOOTSTRAP) $(ARCHIVE) $(WORDS)

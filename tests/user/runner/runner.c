@@ -69,6 +69,20 @@ static void print_leak(const char *path, const int64_t *before, const int64_t *a
     }
 }
 
+/* The counts once they stand still. */
+static void counts_settled(int64_t counts[PORTOLAN_NUMBERS_MAX])
+{
+    struct timespec pause = {0, 20000000};
+    int64_t last[PORTOLAN_NUMBERS_MAX];
+
+    counts_now(counts);
+    do {
+        memcpy(last, counts, sizeof(last));
+        nanosleep(&pause, NULL);
+        counts_now(counts);
+    } while (!is_same(last, counts) || !is_same(counts, last));
+}
+
 /* Run one program; its exit status, or -1. */
 static int run(const char *path)
 {
@@ -92,15 +106,19 @@ static bool run_checked(const char *path)
     int64_t before[PORTOLAN_NUMBERS_MAX], after[PORTOLAN_NUMBERS_MAX];
     int status;
 
-    counts_now(before);
+    counts_settled(before);
     status = run(path);
     if (status == -1 || !WIFEXITED(status)) {
         printf("case FAILED %s: ended with status %d\n", path, status);
         return false;
     }
-    if (!settle(before, after)) {
-        print_leak(path, before, after);
-        return false;
+    if (!settle(before, after)) { /* a server may have grown its heap once: what leaks does so again */
+        counts_settled(before);
+        run(path);
+        if (!settle(before, after)) {
+            print_leak(path, before, after);
+            return false;
+        }
     }
     printf("case ok %s: nothing_is_left_behind\n", path);
     return WEXITSTATUS(status) == 0;

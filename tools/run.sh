@@ -1,0 +1,25 @@
+#!/bin/sh
+# run.sh - boot an image for a person: the terminal is the serial line. Leave with `poweroff` at the prompt, or Ctrl-A X in QEMU.
+# usage: SMP= MEM= GUI= FIRMWARE= EMU= tools/run.sh ISO
+set -eu
+
+iso=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+if [ "${EMU:-qemu}" = bochs ]; then
+    exec python3 "$(dirname "$0")/../tests/machine.py" bochs "$iso"
+fi
+
+set -- -cpu max -smp "${SMP:-1}" -m "${MEM:-256}" -cdrom "$iso" -boot d -no-reboot
+if [ "${FIRMWARE:-bios}" = uefi ]; then
+    cp /usr/share/OVMF/OVMF_VARS_4M.fd "$scratch/vars.fd"
+    set -- "$@" -machine q35 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+        -drive "if=pflash,format=raw,unit=1,file=$scratch/vars.fd"
+fi
+if [ "${GUI:-0}" = 1 ]; then
+    set -- "$@" -serial mon:stdio
+else
+    set -- "$@" -display none -serial mon:stdio
+fi
+qemu-system-x86_64 "$@"

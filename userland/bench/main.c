@@ -1,0 +1,131 @@
+/* main.c - what the kernel's services cost, as lines `bench NAME VALUE`. With an argument only the
+ * measurements whose names begin so.
+ *
+ * usage: bench [NAME] */
+#include <mach.h>
+#include <mach/mach_traps.h>
+#include <mach_port.h>
+#include <portolan/portolan.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench_impl.h"
+#include "program.h"
+
+#define NULL_TRAP (-20L) /* a number with no trap: in the kernel and out again */
+#define FAULT_PAGES (BENCH_ROUNDS + BENCH_WARM_UP)
+#define PAGE 4096u
+
+static const char *bench_wanted = "";
+
+bool bench_is_wanted(const char *name)
+{
+    size_t length = strlen(name) < strlen(bench_wanted) ? strlen(name) : strlen(bench_wanted);
+
+    return strncmp(name, bench_wanted, length) == 0;
+}
+
+static uint64_t measure_smallest(void (*work)(void *argument), void *argument)
+{
+    uint64_t smallest = UINT64_MAX;
+
+    for (unsigned i = 0; i < BENCH_WARM_UP + BENCH_ROUNDS; i++) {
+        uint64_t start = bench_now();
+        uint64_t taken;
+
+        work(argument);
+        taken = bench_now() - start;
+        if (i >= BENCH_WARM_UP && taken < smallest) {
+            smallest = taken;
+        }
+    }
+    return smallest;
+}
+
+static void work_nothing(void *argument)
+{
+    (void)argument;
+}
+
+void bench_measure(const char *name, void (*work)(void *argument), void *argument)
+{
+    if (strncmp(name, bench_wanted, strlen(bench_wanted)) == 0) {
+        uint64_t nothing = measure_smallest(work_nothing, NULL);
+
+        printf("bench %s %llu\n", name,
+               (unsigned long long)(measure_smallest(work, argument) - nothing));
+        fflush(stdout);
+    }
+}
+
+static void work_trap(void *argument)
+{
+    long result = NULL_TRAP;
+
+    (void)argument;
+    __asm__ volatile("syscall"
+                     : "+a"(result)
+                     :
+                     : "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "memory");
+}
+
+static void work_task(void *argument)
+{
+    mach_port_t task;
+
+    (void)argument;
+    program_check(task_create(mach_task_self(), FALSE, &task), "task_create");
+    program_check(task_terminate(task), "task_terminate");
+    syscall_mach_port_deallocate(mach_task_self(), task);
+}
+
+static void work_thread(void *argument)
+{
+    mach_port_t thread;
+
+    (void)argument;
+    program_check(thread_create(mach_task_self(), &thread), "thread_create");
+    program_check(thread_terminate(thread), "thread_terminate");
+    syscall_mach_port_deallocate(mach_task_self(), thread);
+}
+
+/* Write to the next fresh page. */
+static void work_fault(void *argument)
+{
+    volatile char **page = argument;
+
+    **page = 1;
+    *page += PAGE;
+}
+
+static void bench_fault(void)
+{
+    vm_address_t memory = 0;
+    volatile char *page;
+
+    program_check(vm_allocate(mach_task_self(), &memory, FAULT_PAGES * PAGE, TRUE), "vm_allocate");
+    page = (volatile char *)memory;
+    bench_measure("fault.zero", work_fault, &page);
+    vm_deallocate(mach_task_self(), memory, FAULT_PAGES * PAGE);
+}
+
+int main(int argc, char **argv)
+{
+    mach_port_t service = portolan_port("service");
+
+    program_start(argv);
+    if (service != MACH_PORT_NULL) {
+        bench_serve(service);
+    }
+    if (argc > 2) {
+        program_usage("bench [NAME]    (all measurements whose names begin so)");
+    }
+    bench_wanted = argc == 2 ? argv[1] : "";
+    bench_measure("trap.null", work_trap, NULL);
+    bench_rpc_inter();
+    bench_rpc_intra();
+    bench_measure("task.create_terminate", work_task, NULL);
+    bench_measure("thread.create_terminate", work_thread, NULL);
+    bench_fault();
+    return 0;
+}

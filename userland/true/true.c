@@ -1,0 +1,5 @@
+/* true.c - success. */
+int main(void)
+{
+    return 0;
+}
