@@ -46,7 +46,7 @@ def user_tests(cpus):
 def session(iso, cpus=1, **options):
     """Come to the prompt, look around as a person would, and switch the machine off."""
     passed = 0
-    with Machine(iso, cpus=cpus, timeout=120, **options) as m:
+    with Machine(iso, cpus=cpus, timeout=60, **options) as m:
         m.expect(r"\$ ")
         for line, pattern in SESSION:
             output = m.command_output(line)
@@ -78,7 +78,7 @@ def emulated(name):
 
 
 KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(n)) for n in (1, 4)]
-USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2)]
+USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 MATRIX = [
     Suite("bios 1 cpu 32 MiB", lambda: session("build/test/prompt-release.iso", memory=32)),
     Suite("bios 2 cpus 256 MiB debug", lambda: session("build/test/prompt-debug.iso", cpus=2)),

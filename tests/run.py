@@ -23,6 +23,7 @@ HOST = [
     ("mig", ["make", "-s", "-f", "tests/host/mig/mig.mk", "mig-test"]),
     ("ipc", ["make", "-s", "-f", "tests/host/ipc/ipc.mk", "ipc-host-test"]),
     ("vm", ["make", "-s", "-f", "tests/host/vm/vm.mk", "vm-host-test"]),
+    ("libmach", ["make", "-s", "-f", "libmach/libmach.mk", "libmach-host-test"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 

@@ -5,9 +5,9 @@ usage: tools/mkarchive.py [--check | --files | --unchecked] MANIFEST [ARCHIVE]
 
   --check      only check
   --files      print the files of the host the archive is made of, one a line
-  --unchecked  pack without checks between lines (for tests of what the bootstrap server says)
+  --unchecked  pack all the same, wrong lines too (for tests of what the bootstrap server says)
 
-The format is in docs/manifest.md. Errors are written as FILE:LINE: sentence; then the exit status is 1.
+The format is in docs/manifest.md. Errors are written as FILE:LINE: sentence, with exit status 1.
 """
 import io
 import os
@@ -50,7 +50,8 @@ class Entry:
 class Manifest:
     """What the lines say together."""
 
-    def __init__(self):
+    def __init__(self, unchecked):
+        self.unchecked = unchecked
         self.lines = []    # the text that goes into the archive
         self.entries = {}  # name -> Entry
         self.files = {}    # path in the archive -> (where, host file)
@@ -110,7 +111,7 @@ def parse_option(entry, where, word):
         entry.foreign = True
     elif key == "restart" and equals:
         if not value.isdigit() or int(value) > RESTART_MAX:
-            raise ManifestError(where, f"restart={value}: a number from 0 to {RESTART_MAX} is wanted")
+            raise ManifestError(where, f"{word}: a number from 0 to {RESTART_MAX} is wanted")
     elif key == "io" and value:
         entry.io = value
     else:
@@ -209,7 +210,13 @@ def parse_file(manifest, path, where, depth=0):
             raise ManifestError(f"{path}:{number}", f"a line has more than {LINE_MAX} bytes")
         if "\0" in line:
             raise ManifestError(f"{path}:{number}", "a NUL byte in the line")
-        parse_line(manifest, f"{path}:{number}", line, os.path.dirname(path), depth)
+        kept = len(manifest.lines)
+        try:
+            parse_line(manifest, f"{path}:{number}", line, os.path.dirname(path), depth)
+        except ManifestError:
+            if not manifest.unchecked:
+                raise
+            manifest.lines[kept:] = [line]
 
 
 def check_elf(where, path):
@@ -231,7 +238,7 @@ def check_entry(manifest, entry):
                                          f"`file {entry.path} HOSTFILE` is missing")
     check_elf(entry.where, manifest.files[entry.path][1])
     if entry.io is not None and entry.foreign:
-        raise ManifestError(entry.where, "a foreign program has no standard input: io= is not for it")
+        raise ManifestError(entry.where, "a foreign program has no standard input: no io= for it")
     if entry.io is not None and entry.io not in services:
         raise ManifestError(entry.where, f"io={entry.io}: there is no service of that name")
     for name, right in entry.rights.items():
@@ -247,10 +254,11 @@ def check(manifest, path):
     for entry in manifest.entries.values():
         check_entry(manifest, entry)
     if not manifest.entries:
-        raise ManifestError(f"{path}:1", "nothing is started: no service, start, session or program")
+        raise ManifestError(f"{path}:1", "nothing is started: no line does more than name a file")
     sessions = [e for e in manifest.entries.values() if e.kind == "session"]
     if len(sessions) > 1:
-        raise ManifestError(sessions[1].where, f"a second session; the first is at {sessions[0].where}")
+        raise ManifestError(sessions[1].where,
+                            f"a second session; the first is at {sessions[0].where}")
 
 
 def add_member(archive, path, data, mode):
@@ -265,6 +273,8 @@ def pack(manifest, output):
     with tarfile.open(output + ".part", "w", format=tarfile.USTAR_FORMAT) as archive:
         add_member(archive, "/manifest", text.encode(), 0o444)
         for path in sorted(manifest.files):
+            if manifest.unchecked and not os.path.isfile(manifest.files[path][1]):
+                continue
             with open(manifest.files[path][1], "rb") as source:
                 data = source.read()
             add_member(archive, path, data, 0o555 if data[:4] == b"\x7fELF" else 0o444)
@@ -279,13 +289,13 @@ def main(arguments):
     if not known or len(options) > 1 or len(files) != (1 if only else 2):
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
-    manifest = Manifest()
+    manifest = Manifest("--unchecked" in options)
     try:
         parse_file(manifest, files[0], "mkarchive")
         if "--files" in options:
             print("\n".join(sorted(host for _, host in manifest.files.values())))
             return 0
-        if "--unchecked" not in options:
+        if not manifest.unchecked:
             check(manifest, files[0])
         if not only:
             pack(manifest, files[1])

@@ -1,7 +1,7 @@
 /* hardware.c - interrupt lines and device memory for user tasks (hardware.defs).
  *
- * An interrupt is delivered once per irq_wait(): the line is masked when it fires, a kernel thread sends device_intr_notify to the send-once right of
- * the call, and the next call unmasks the line. A driver that dies just never asks again.
+ * An interrupt is delivered once per irq_wait(): a kernel thread sends device_intr_notify to the send-once right of the call. One that comes while
+ * nobody waits is kept and delivered to the next call. A level line stays masked until then. A driver that dies just never asks again.
  * Locks: DEVICE, interrupts off: the interrupt itself only marks the line and wakes the thread. */
 #include "device/hardware.h"
 
@@ -15,6 +15,7 @@
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/clock.h"
 #include "kern/host.h"
 #include "kern/kobject.h"
 #include "kern/string.h"
@@ -26,6 +27,7 @@
 #include "vm/vm_page.h"
 
 #define IRQ_MAX 128
+#define HARDWARE_RETRY_NS (10 * NS_PER_MS) /* out of memory for a message */
 
 /* One per line that was ever asked for; lines are few, so these stay. Keys: [H] hardware_lock, [I] immutable */
 struct hardware_irq {
@@ -73,40 +75,62 @@ static void hardware_fired(void *argument)
     waitq_wake_one(&hardware_waitq, WAIT_OK);
 }
 
-/* Tell who waits for a line that has fired. False when none has. */
-static bool hardware_deliver_one(void)
+/* Take what is to be told for a line that has fired: the right, the line in *fired and its id. IP_NULL when there is none. */
+static struct ipc_port *hardware_take_fired(struct hardware_irq **fired, int *id)
 {
-    struct ipc_port *notify = NULL;
+    struct ipc_port *notify = IP_NULL;
     uint64_t flags = spin_lock_irqsave(&hardware_lock);
-    int id = 0;
 
-    for (unsigned i = 0; i < irq_line_count() && notify == NULL; i++) {
+    for (unsigned i = 0; i < irq_line_count() && notify == IP_NULL; i++) {
         struct hardware_irq *irq = &hardware_irqs[i];
 
         if (irq->fired && irq->notify != NULL) {
+            *fired = irq;
+            *id = irq->id;
             notify = irq->notify;
-            id = irq->id;
             irq->notify = NULL;
             irq->fired = false;
         }
     }
     spin_unlock_irqrestore(&hardware_lock, flags);
-    if (notify == NULL) {
-        return false;
+    return notify;
+}
+
+/* There was no memory for the message. Locks: none. */
+static void hardware_give_back(struct hardware_irq *irq, struct ipc_port *notify)
+{
+    uint64_t flags = spin_lock_irqsave(&hardware_lock);
+
+    irq->fired = true;
+    if (irq->notify == NULL) {
+        irq->notify = notify;
+        notify = IP_NULL;
     }
-    device_intr_notify(notify, id);
-    return true;
+    spin_unlock_irqrestore(&hardware_lock, flags);
+    if (notify != IP_NULL) {
+        ipc_port_release_sonce(notify); /* somebody asked anew: that one is told */
+    }
 }
 
 static void hardware_thread(void *argument)
 {
     (void)argument;
     for (;;) {
+        struct hardware_irq *irq = NULL;
+        struct ipc_port *notify;
+        int id = 0;
+
         waitq_assert_wait(&hardware_waitq, false, 0);
-        if (hardware_deliver_one()) {
-            waitq_cancel_wait(&hardware_waitq);
-        } else {
+        notify = hardware_take_fired(&irq, &id);
+        if (notify == IP_NULL) {
             waitq_block(&hardware_waitq);
+            continue;
+        }
+        waitq_cancel_wait(&hardware_waitq);
+        if (device_intr_notify(notify, id) == MACH_SEND_NO_BUFFER) {
+            hardware_give_back(irq, notify);
+            thread_wait_prepare(false, clock_now_ns() + HARDWARE_RETRY_NS);
+            thread_block(NULL);
         }
     }
 }
@@ -157,14 +181,16 @@ kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *ir
 kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
 {
     kern_return_t kr = KERN_SUCCESS;
-    bool attach;
+    struct ipc_port *old;
+    bool attach, fired;
     uint64_t flags;
 
     if (!IP_VALID(notify)) {
         return KERN_INVALID_ARGUMENT;
     }
     flags = spin_lock_irqsave(&hardware_lock);
-    if (irq->notify != NULL) {
+    old = irq->notify;
+    if (old != NULL && old->active) {
         spin_unlock_irqrestore(&hardware_lock, flags);
         return KERN_RESOURCE_SHORTAGE;
     }
@@ -172,10 +198,14 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
     irq->id = id;
     attach = !irq->attached;
     irq->attached = true;
+    fired = irq->fired;
     spin_unlock_irqrestore(&hardware_lock, flags);
+    if (old != NULL) {
+        ipc_port_release_sonce(old); /* of a driver that has died: the next one takes its place */
+    }
     if (attach) {
         kr = irq_attach(irq->line, hardware_fired, irq);
-    } else if (!irq->fired) {
+    } else if (!fired) {
         irq_unmask(irq->line);
     }
     if (kr != KERN_SUCCESS) {
@@ -185,7 +215,7 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
         spin_unlock_irqrestore(&hardware_lock, flags);
         return kr;
     }
-    if (irq->fired) {
+    if (fired) {
         waitq_wake_one(&hardware_waitq, WAIT_OK);
     }
     return KERN_SUCCESS;
@@ -207,7 +237,7 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     if (!hardware_is_port(hardware)) {
         return KERN_NO_ACCESS;
     }
-    if (size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE || size > DIRECT_MAP_SIZE - (uint64_t)phys ||
+    if (map == NULL || size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE || size > DIRECT_MAP_SIZE - (uint64_t)phys ||
         cache < HARDWARE_CACHE_NONE || cache > HARDWARE_CACHE_NORMAL) {
         return KERN_INVALID_ARGUMENT;
     }

@@ -6,6 +6,8 @@
 
 #include "arch/cpu.h"
 #include "arch/cpu_setup.h"
+#include "arch/interrupt.h"
+#include "arch/ipi.h"
 #include "device/hardware.h"
 #include "ipc/ipc_port.h"
 #include "kern/atomic.h"
@@ -84,15 +86,15 @@ void io_perm_switch(struct cpu *cpu, struct task *task)
         cpu->tss->io_map_base = IO_PERM_NONE;
         return;
     }
-    if (cpu->io_task_id != task->id || cpu->io_version != task->io_version) {
-        memcpy(cpu->tss->io_bitmap, task->io_bitmap, TSS_IO_BITMAP_SIZE);
+    if (cpu->io_task_id != task->id || cpu->io_version != atomic_load_acquire(&task->io_version)) {
         cpu->io_task_id = task->id;
-        cpu->io_version = task->io_version;
+        cpu->io_version = atomic_load_acquire(&task->io_version); /* first: a change during the copy is seen next time */
+        memcpy(cpu->tss->io_bitmap, task->io_bitmap, TSS_IO_BITMAP_SIZE);
     }
     cpu->tss->io_map_base = __builtin_offsetof(struct tss, io_bitmap);
 }
 
-/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Threads of the task that run on other processors see the change when they are next switched to. */
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Threads of the task that run on other processors see the change when those take the interrupt sent. */
 kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enable)
 {
     uint8_t *fresh = kalloc(TSS_IO_BITMAP_SIZE);
@@ -114,7 +116,7 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
             task->io_bitmap[port / 8] |= (uint8_t)(1u << port % 8);
         }
     }
-    task->io_version++;
+    atomic_store_release(&task->io_version, task->io_version + 1);
     spin_unlock(&task->lock);
     if (fresh != NULL) {
         kfree(fresh, TSS_IO_BITMAP_SIZE);
@@ -122,6 +124,11 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
     flags = interrupt_save_disable();
     if (task == current_task()) {
         io_perm_switch(cpu_current(), task);
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (i != cpu_number()) {
+            ipi_resched(i); /* which looks at the ports of what it runs */
+        }
     }
     interrupt_restore(flags);
     return KERN_SUCCESS;

@@ -200,6 +200,16 @@ static bool ipc_mqueue_hand(struct ipc_port *port, struct ipc_kmsg *kmsg, struct
     return true;
 }
 
+/* Queue a message for which no receiver was found. One may have begun to wait on the port's set
+ * since: the set's lock was not held in between. */
+static void ipc_mqueue_deposit(struct ipc_port *port, struct ipc_kmsg *kmsg)
+{
+    ipc_mqueue_enqueue(port, kmsg);
+    if (port->pset != NULL) {
+        ipc_mqueue_pump(port);
+    }
+}
+
 static bool ipc_mqueue_has_room(const struct ipc_port *port, const struct ipc_kmsg *kmsg)
 {
     return port->msgcount < port->qlimit ||
@@ -260,7 +270,7 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, uint32_t option, uint32
         spin_unlock(&port->lock);
         mr = MACH_SEND_NO_BUFFER;
     } else if (ipc_mqueue_has_room(port, kmsg)) {
-        ipc_mqueue_enqueue(port, kmsg);
+        ipc_mqueue_deposit(port, kmsg);
         spin_unlock(&port->lock);
     } else {
         uint64_t deadline_ns = bounded ? clock_now_ns() + timeout * NS_PER_MS : 0;
@@ -284,7 +294,7 @@ mach_msg_return_t ipc_mqueue_send_always(struct ipc_kmsg *kmsg)
     spin_lock(&port->lock);
     active = port->active;
     if (active && !ipc_mqueue_hand(port, kmsg, NULL)) {
-        ipc_mqueue_enqueue(port, kmsg);
+        ipc_mqueue_deposit(port, kmsg);
     }
     spin_unlock(&port->lock);
     if (!active) {

@@ -204,7 +204,7 @@ void bootstrap_start(void)
     bootstrap_grant(task, 3, task_self_port(task));
     bootstrap_arguments(text, archive, boot_info.modules[1].range.end - boot_info.modules[1].range.start);
     thread->pcb.regs.rsp = bootstrap_make_stack(task, words, bootstrap_split(text, words, BOOTSTRAP_ARGUMENTS_MAX));
-    thread_release(thread);
+    thread_release_by_user(thread);
     thread_unref(thread);
     task_unref(task);
 }

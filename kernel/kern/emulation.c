@@ -64,6 +64,11 @@ kern_return_t emulation_set(struct task *task, uint32_t start, const vm_address_
     memset(fresh, 0, sizeof(*fresh));
     fresh->refs = 1;
     spin_lock(&task->lock);
+    if (task->dying) { /* what it had is being given back */
+        spin_unlock(&task->lock);
+        kfree(fresh, sizeof(*fresh));
+        return KERN_FAILURE;
+    }
     old = task->emulation;
     if (old != NULL) {
         memcpy(fresh->handlers, old->handlers, sizeof(fresh->handlers));

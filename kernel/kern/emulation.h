@@ -20,7 +20,7 @@ void emulation_unref(struct emulation *emulation);
 /* The handler of a number in the current task, or 0. */
 vm_address_t emulation_lookup(uint32_t number);
 /* Set count handlers from number `start` on. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (a number or an address out of range; nothing changed),
- * KERN_RESOURCE_SHORTAGE. */
+ * KERN_RESOURCE_SHORTAGE, KERN_FAILURE (the task is ending). */
 kern_return_t emulation_set(struct task *task, uint32_t start, const vm_address_t *handlers, uint32_t count);
 /* Copy the handlers to an array of EMULATION_MAX; returns one more than the largest number that has one. */
 uint32_t emulation_get(struct task *task, vm_address_t *handlers);

@@ -53,22 +53,22 @@ void exception_reply(struct ipc_kmsg *reply)
     struct ipc_port *port = ipc_kmsg_remote(reply);
     struct thread *thread = NULL;
 
-    spin_lock(&port->lock);
+    spin_lock(&port->lock); /* held to the end: once the port has gone the thread may be in another exception, which this must not answer */
     if (port->active && port->kobject_type == KOBJECT_EXCEPTION_REPLY) {
         thread = port->kobject;
         thread_ref(thread);
+        thread->exception_code = exception_raise_reply_code(ipc_kmsg_header(reply));
+        atomic_store_release(&thread->exception_done, true);
     }
     spin_unlock(&port->lock);
     if (thread != NULL) {
-        thread->exception_code = exception_raise_reply_code(ipc_kmsg_header(reply));
-        atomic_store_release(&thread->exception_done, true);
         waitq_wake_all(&thread->stopped, WAIT_OK);
         thread_unref(thread);
     }
     ipc_kmsg_destroy(reply);
 }
 
-/* Wait for exception_reply(), or for an abort. Uses the queue of those who wait for this thread to stop: they look again when woken. */
+/* Wait for exception_reply(); false when the wait was aborted. Uses the queue of those who wait for this thread to stop: they look again when woken. */
 static bool exception_wait_reply(struct thread *self)
 {
     while (!atomic_load_acquire(&self->exception_done)) {
@@ -87,28 +87,40 @@ static bool exception_wait_reply(struct thread *self)
     return true;
 }
 
-/* Ask one exception port (a send right, consumed). True when the thread may go on, or is to end anyhow. */
+/* Send exception_raise; all rights are consumed. */
+static kern_return_t exception_send(struct ipc_port *port, struct ipc_port *reply, int exception, int code, int64_t subcode)
+{
+    struct ipc_port *thread_port = thread_self_port(current_thread());
+    struct ipc_port *task_port = task_self_port(current_task());
+    kern_return_t kr = exception_raise(port, reply, thread_port, task_port, exception, code, subcode);
+
+    if (kr == MACH_SEND_NO_BUFFER) { /* there was no message to take them over */
+        ipc_port_release_send(port);
+        ipc_port_release_sonce(reply);
+        ipc_port_release_send(thread_port);
+        ipc_port_release_send(task_port);
+    }
+    return kr;
+}
+
+/* Ask one exception port (a send right, consumed). True when the thread may go on: it was answered so, or its wait was aborted by someone who gives it
+ * other registers or ends it. */
 static bool exception_ask(struct ipc_port *port, int exception, int code, int64_t subcode)
 {
     struct thread *self = current_thread();
     struct ipc_port *reply_port = ipc_port_alloc_kernel(KOBJECT_EXCEPTION_REPLY, self);
-    bool answered;
-    kern_return_t kr;
+    bool sent, answered;
 
     if (reply_port == NULL) {
         ipc_port_release_send(port);
         return false;
     }
     self->exception_done = false;
-    kr = exception_raise(port, ipc_port_make_sonce(reply_port), thread_self_port(self), task_self_port(self->task),
-                         exception, code, subcode);
-    answered = kr == KERN_SUCCESS && exception_wait_reply(self);
+    sent = exception_send(port, ipc_port_make_sonce(reply_port), exception, code, subcode) == KERN_SUCCESS;
+    answered = sent && exception_wait_reply(self);
     ipc_port_destroy_kernel(reply_port);
-    if (!answered) {
-        return (atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) != 0;
-    }
     atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET);
-    return self->exception_code == KERN_SUCCESS;
+    return sent && (!answered || self->exception_code == KERN_SUCCESS);
 }
 
 void exception_raise_current(int exception, int code, int64_t subcode, const char *what)

@@ -79,12 +79,16 @@ static kern_return_t gsync_compare(task_t task, vm_address_t addr, unsigned val1
     return words[0] == val1 && words[1] == val2 ? KERN_SUCCESS : KERN_INVALID_VALUE;
 }
 
-/* Leave the queue, if no waker took the waiter off already. */
-static void gsync_leave(struct gsync_waiter *waiter)
+/* Leave the queue. False when a waker took the waiter off already. */
+static bool gsync_leave(struct gsync_waiter *waiter)
 {
+    bool queued;
+
     spin_lock(&gsync_lock);
+    queued = list_is_linked(&waiter->link);
     list_remove(&waiter->link);
     spin_unlock(&gsync_lock);
+    return queued;
 }
 
 /* Block unless a waker has been there since the waiter was queued. */
@@ -124,8 +128,8 @@ kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned
     if (kr == KERN_SUCCESS) {
         kr = gsync_block(&waiter, deadline);
     }
-    gsync_leave(&waiter);
-    return kr;
+    /* one that was chosen has been woken, whatever else ended its wait: else the wake-up would be lost to those behind it */
+    return gsync_leave(&waiter) ? kr : KERN_SUCCESS;
 }
 
 /* The first waiter for the word, or NULL. Locks: gsync_lock held. */

@@ -15,12 +15,13 @@ enum lock_rank {
     LOCK_RANK_SLAB = 80,      /* an allocator cache */
     LOCK_RANK_KMEM = 85,      /* kernel address ranges */
     LOCK_RANK_PHYS = 90,      /* free physical pages */
+    LOCK_RANK_THREAD = 91,    /* a thread: suspend counts, termination */
+    LOCK_RANK_SHOOTDOWN = 92, /* remote TLB invalidation */
+    /* from here on taken in interrupts too: with interrupts off, after any of the above */
     LOCK_RANK_DEVICE = 95,    /* interrupt lines, I/O ranges */
     LOCK_RANK_WAITQ = 100,    /* a wait queue, a sleeping mutex */
-    LOCK_RANK_THREAD = 110,   /* a thread: suspend counts, termination */
     LOCK_RANK_TIMER = 115,    /* a processor's timers */
     LOCK_RANK_RUNQ = 120,     /* a processor's run queue */
-    LOCK_RANK_SHOOTDOWN = 130, /* remote TLB invalidation */
     LOCK_RANK_CONSOLE = 200,  /* the kernel console */
 };
 

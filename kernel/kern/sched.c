@@ -30,6 +30,7 @@
 #define USAGE_PER_PRIORITY 2u       /* ticks of usage that cost one level */
 #define USAGE_PRIORITY_MAX 20       /* levels a thread can lose */
 #define LOAD_PERIOD_NS 1000000000ull
+#define CLAIMER_SPINS 1000u         /* a waker that takes longer is not running */
 
 /* Keys: [L] this->lock, interrupts off; [a] atomic */
 struct sched_queue {
@@ -113,6 +114,7 @@ static struct thread *sched_steal(uint32_t self)
         }
         if (found != NULL) {
             sched_dequeue_locked(queue, found);
+            atomic_store(&found->cpu, (uint16_t)self);
         }
         spin_unlock(&queue->lock);
         if (found != NULL) {
@@ -186,6 +188,20 @@ void sched_set_priority(struct thread *thread, int32_t base)
 
 /* --- making threads runnable --- */
 
+/* Move a thread that is on no queue to another processor. Under the lock of the one it leaves, so that sched_set_priority(), which holds the lock of
+ * the processor it found in the thread, knows where the thread is. Interrupts off. */
+static void sched_set_cpu(struct thread *t, uint32_t number)
+{
+    struct sched_queue *queue = &sched_queues[t->cpu];
+
+    if (t->cpu == number) {
+        return;
+    }
+    spin_lock(&queue->lock);
+    atomic_store(&t->cpu, (uint16_t)number);
+    spin_unlock(&queue->lock);
+}
+
 /* The processor t should queue on. */
 static uint32_t sched_choose_cpu(struct thread *t, uint32_t self)
 {
@@ -211,8 +227,8 @@ static void sched_queue_thread(struct thread *t)
     struct cpu *cpu = &cpu_table[number];
     struct sched_queue *queue = &sched_queues[number];
 
+    sched_set_cpu(t, number);
     spin_lock(&queue->lock);
-    t->cpu = (uint16_t)number;
     sched_enqueue_locked(queue, t);
     spin_unlock(&queue->lock);
     if (t->priority >= cpu->current->priority && !sched_is_idle_thread(cpu->current)) {
@@ -227,8 +243,9 @@ static void sched_queue_thread(struct thread *t)
 
 bool thread_claim(struct thread *t, enum wait_result result)
 {
-    if (atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED) ||
-        atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY)) {
+    /* In the order in which the thread goes through these states: the other way round it could slip past between the two. */
+    if (atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY) ||
+        atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED)) {
         t->wait_result = result;
         return true;
     }
@@ -258,11 +275,15 @@ void thread_setrun(struct thread *t)
 
 bool thread_wake(struct thread *t, enum wait_result result)
 {
-    if (!thread_claim(t, result)) {
-        return false;
+    bool claimed;
+
+    preempt_disable(); /* a claimed thread may be spinning until it is set running */
+    claimed = thread_claim(t, result);
+    if (claimed) {
+        thread_setrun(t);
     }
-    thread_setrun(t);
-    return true;
+    preempt_enable();
+    return claimed;
 }
 
 /* --- switching --- */
@@ -316,15 +337,16 @@ static void sched_switch_machine(struct cpu *cpu, struct thread *self, struct th
     self->run_ticks += now - self->run_since;
     next->run_since = now;
     next->switches++;
-    atomic_store(&next->cpu, (uint16_t)cpu->number);
-    __atomic_store_n(&next->on_cpu, true, __ATOMIC_SEQ_CST);
+    sched_set_cpu(next, cpu->number);
+    atomic_store(&next->on_cpu, true);
     switch_machine_state(cpu, &self->pcb, &next->pcb);
     if (next->task != self->task && next->task != task_kernel) {
         pmap_activate(next->task->pmap);
         io_perm_switch(cpu, next->task);
     }
-    cpu->current = next;
     cpu->previous = self;
+    /* Before its flags are looked at: who sets one either is seen here or sees the thread here (sched_poke). */
+    __atomic_store_n(&cpu->current, next, __ATOMIC_SEQ_CST);
     cpu->ast = (atomic_load(&next->flags) & THREAD_FLAG_AST) != 0 ? AST_THREAD : 0;
 }
 
@@ -393,7 +415,6 @@ static struct thread *sched_pick_with_stack(struct cpu *cpu)
     stack = stack_take();
     if (stack == 0) {
         spin_lock(&queue->lock);
-        next->cpu = (uint16_t)cpu->number;
         sched_enqueue_locked(queue, next);
         spin_unlock(&queue->lock);
         return cpu->idle;
@@ -431,10 +452,16 @@ void thread_wait_finish(struct thread *self)
     }
 }
 
-/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). */
+static void sched_give_way(int32_t worst);
+
+/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). If that takes long, the waker has been preempted, perhaps
+ * by this very thread: let it run, however bad its priority. */
 static void sched_wait_for_claimer(struct thread *self)
 {
-    while (atomic_load_acquire(&self->wait) != THREAD_RUNNING) {
+    for (uint32_t spins = 0; atomic_load_acquire(&self->wait) != THREAD_RUNNING; spins++) {
+        if (spins % CLAIMER_SPINS == CLAIMER_SPINS - 1 && cpu_preempt_count() == 0) {
+            sched_give_way(PRIORITY_IDLE - 1);
+        }
         cpu_relax();
     }
 }
@@ -526,11 +553,12 @@ static void sched_give_way(int32_t worst)
     struct sched_queue *queue;
     struct thread *next;
     struct cpu *cpu;
-    uint64_t flags;
+    uint64_t flags = interrupt_flags();
 
     preempt_disable(); /* making a stack must not be a reason to come here again */
+    interrupt_enable(); /* it takes locks whose holders may wait for this processor to flush its TLB */
     stack_prepare();
-    flags = interrupt_save_disable();
+    interrupt_disable();
     preempt_enable_no_check();
     cpu = cpu_current();
     cpu->ast &= ~AST_RESCHED;
@@ -552,7 +580,9 @@ static void sched_give_way(int32_t worst)
     if (next != NULL) {
         queue->requeue_previous = true;
         sched_switch(cpu, self, next, NULL);
-        sched_switched();
+        if ((flags & RFLAGS_IF) != 0) {
+            sched_switched(); /* not in an interrupt: what ended is freed at a later switch */
+        }
     }
     interrupt_restore(flags);
 }
@@ -636,6 +666,13 @@ void sched_tick(bool user)
         self->quantum_over = true;
         cpu->ast |= AST_RESCHED;
     }
+    if (sched_queues[cpu->number].count != 0) {
+        uint32_t idle = sched_idle_mask();
+
+        if (idle != 0) { /* it went idle just before work was queued here: let it steal */
+            ipi_resched((uint32_t)__builtin_ctz(idle));
+        }
+    }
 }
 
 void sched_interrupt(void)
@@ -645,6 +682,9 @@ void sched_interrupt(void)
     cpu->ast |= AST_RESCHED;
     if ((atomic_load(&cpu->current->flags) & THREAD_FLAG_AST) != 0) {
         cpu->ast |= AST_THREAD;
+    }
+    if (cpu->current->task->io_bitmap != NULL) {
+        io_perm_switch(cpu, cpu->current->task); /* they may have been changed */
     }
 }
 
@@ -711,6 +751,9 @@ void sched_idle(void)
             continue;
         }
         interrupt_disable();
+        if (sched_queues[cpu->number].count != 0) {
+            timer_request(clock_now_ns() + SCHED_TICK_NS); /* there was no memory for a stack: try again then */
+        }
         if ((cpu->ast & AST_RESCHED) == 0) {
             __asm__ volatile("sti; hlt" ::: "memory");
         }

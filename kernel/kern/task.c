@@ -82,6 +82,9 @@ static void task_inherit_ports(struct task *parent, struct task *child)
     }
     child->priority = parent->priority;
     child->max_priority = parent->max_priority;
+    for (unsigned i = 0; i < LEDGER_COUNT; i++) { /* a lowered limit is not got round by having children */
+        child->ledger.limit[i] = atomic_load(&parent->ledger.limit[i]);
+    }
     strlcpy(child->name, parent->name, sizeof(child->name));
 }
 

@@ -296,6 +296,7 @@ kern_return_t task_set_emulation_vector(task_t task, int vector_start, struct vm
         return KERN_INVALID_ARGUMENT;
     }
     if (count == 0) {
+        vm_copy_discard(vector);
         return KERN_SUCCESS;
     }
     handlers = kalloc(count * sizeof(*handlers));

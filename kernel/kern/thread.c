@@ -88,6 +88,7 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
         t->base_priority = task->priority;
         t->max_priority = task->max_priority;
         t->priority = task->priority;
+        t->user_suspend_count = 1;
         t->suspend_count = 1 + task->suspend_count;
         list_insert_tail(&task->threads, &t->task_link);
         task->thread_count++;
@@ -97,10 +98,17 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
     return kr;
 }
 
-/* Where a stopped thread goes on. */
+/* Where a stopped thread goes on. Under the lock: a waker that finds STOPPED under it ends this wait and never a later one. */
 static void thread_continue_stopped(void)
 {
-    atomic_fetch_and(&current_thread()->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
+    struct thread *self = current_thread();
+
+    spin_lock(&self->lock);
+    atomic_fetch_and(&self->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
+    spin_unlock(&self->lock);
+    if ((atomic_load(&self->flags) & THREAD_FLAG_AST) != 0) {
+        sched_poke(self); /* held again, or woken too soon: the AST that led here is used up */
+    }
     thread_exception_return();
 }
 
@@ -123,11 +131,11 @@ kern_return_t thread_create_in(struct task *task, struct thread **thread)
     t->flags = THREAD_FLAG_SUSPEND | THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN;
     t->continuation = thread_continue_stopped;
     t->wait = THREAD_BLOCKED;
+    thread_ref(t); /* before the thread can be found and ended */
     kr = thread_join_task(t, task);
     if (kr != KERN_SUCCESS) {
         goto undo_port;
     }
-    thread_ref(t);
     *thread = t;
     return KERN_SUCCESS;
 
@@ -193,13 +201,6 @@ void thread_unref(struct thread *thread)
 
 /* --- stopping --- */
 
-/* Set flags the thread must notice, and make it look. */
-static void thread_set_flags(struct thread *t, uint32_t flags)
-{
-    atomic_fetch_or(&t->flags, flags);
-    sched_poke(t);
-}
-
 /* End an interruptible wait. */
 static void thread_interrupt_wait(struct thread *t)
 {
@@ -210,13 +211,22 @@ static void thread_interrupt_wait(struct thread *t)
     }
 }
 
-/* Has the thread all its state in its pcb, and will it stay so while it is suspended? */
-static bool thread_is_stopped(struct thread *t)
+/* End the wait of a stopped thread, if it is stopped. */
+static void thread_wake_stopped(struct thread *t)
 {
+    spin_lock(&t->lock);
     if ((atomic_load(&t->flags) & THREAD_FLAG_STOPPED) != 0) {
-        return true;
+        thread_wake(t, WAIT_OK);
     }
-    return atomic_load_acquire(&t->wait) == THREAD_BLOCKED && t->wait_interruptible;
+    spin_unlock(&t->lock);
+}
+
+bool thread_is_stopped(struct thread *t)
+{
+    if (atomic_load_acquire(&t->wait) != THREAD_BLOCKED || atomic_load_acquire(&t->on_cpu)) {
+        return false; /* not there yet, or its registers are still on their way to the pcb */
+    }
+    return (atomic_load(&t->flags) & THREAD_FLAG_STOPPED) != 0 || t->wait_interruptible;
 }
 
 kern_return_t thread_hold(struct thread *thread)
@@ -227,8 +237,9 @@ kern_return_t thread_hold(struct thread *thread)
         return KERN_TERMINATED;
     }
     thread->suspend_count++;
+    atomic_fetch_or(&thread->flags, THREAD_FLAG_SUSPEND);
     spin_unlock(&thread->lock);
-    thread_set_flags(thread, THREAD_FLAG_SUSPEND);
+    sched_poke(thread);
     return KERN_SUCCESS;
 }
 
@@ -253,7 +264,7 @@ kern_return_t thread_wait_stopped(struct thread *thread)
 
 kern_return_t thread_release(struct thread *thread)
 {
-    bool go = false;
+    bool last;
 
     spin_lock(&thread->lock);
     if (thread->suspend_count == 0) {
@@ -261,15 +272,39 @@ kern_return_t thread_release(struct thread *thread)
         return KERN_FAILURE;
     }
     thread->suspend_count--;
-    if (thread->suspend_count == 0) {
+    last = thread->suspend_count == 0;
+    if (last) {
         atomic_fetch_and(&thread->flags, ~THREAD_FLAG_SUSPEND);
-        go = (atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0;
     }
     spin_unlock(&thread->lock);
-    if (go) {
-        thread_wake(thread, WAIT_OK);
+    if (last) {
+        thread_wake_stopped(thread);
     }
     return KERN_SUCCESS;
+}
+
+kern_return_t thread_hold_by_user(struct thread *thread)
+{
+    kern_return_t kr = thread_hold(thread);
+
+    if (kr == KERN_SUCCESS) {
+        spin_lock(&thread->lock);
+        thread->user_suspend_count++;
+        spin_unlock(&thread->lock);
+    }
+    return kr;
+}
+
+kern_return_t thread_release_by_user(struct thread *thread)
+{
+    spin_lock(&thread->lock);
+    if (thread->user_suspend_count == 0) {
+        spin_unlock(&thread->lock);
+        return KERN_FAILURE;
+    }
+    thread->user_suspend_count--;
+    spin_unlock(&thread->lock);
+    return thread_release(thread);
 }
 
 void thread_abort_wait(struct thread *thread)
@@ -285,10 +320,13 @@ void thread_abort_wait(struct thread *thread)
 /* Stop at the return to user mode until the suspend count is zero or the thread is to end. Returns when there is no need to. */
 static void thread_stop(struct thread *self)
 {
-    if (atomic_load(&self->suspend_count) == 0) {
+    spin_lock(&self->lock);
+    if (self->suspend_count == 0) {
         atomic_fetch_and(&self->flags, ~THREAD_FLAG_SUSPEND);
+        spin_unlock(&self->lock);
         return;
     }
+    spin_unlock(&self->lock);
     atomic_fetch_and(&self->flags, ~THREAD_FLAG_ABORT);
     thread_wait_prepare(false, 0);
     atomic_fetch_or(&self->flags, THREAD_FLAG_STOPPED);
@@ -326,9 +364,7 @@ void thread_terminate_start(struct thread *thread)
         return;
     }
     thread_interrupt_wait(thread);
-    if ((atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0) {
-        thread_wake(thread, WAIT_OK);
-    }
+    thread_wake_stopped(thread);
     sched_poke(thread);
 }
 
@@ -414,8 +450,9 @@ bool thread_undepress(struct thread *thread)
 
     spin_lock(&thread->lock);
     was = thread->depressed_from >= 0;
-    if (was) {
-        sched_set_priority(thread, thread->depressed_from);
+    if (was) { /* the limit may have been lowered meanwhile */
+        sched_set_priority(thread, thread->depressed_from < thread->max_priority ? thread->max_priority
+                                                                                : thread->depressed_from);
         thread->depressed_from = -1;
     }
     spin_unlock(&thread->lock);

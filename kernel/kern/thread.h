@@ -104,7 +104,8 @@ struct thread {
 
     struct spinlock lock;         /* THREAD */
     uint32_t refs;                /* [a] */
-    uint32_t suspend_count;       /* [L] */
+    uint32_t suspend_count;       /* [L] all reasons to stop: user_suspend_count, its task's, and calls that need it stopped */
+    uint32_t user_suspend_count;  /* [L] thread_suspend() less thread_resume() */
     struct waitq stopped;         /* threads waiting for it to stop */
     struct list task_link;        /* [T] on task->threads; owns a reference */
     struct ipc_port *self_port;   /* [T] kernel port, NULL when ended */
@@ -172,6 +173,11 @@ kern_return_t thread_hold(struct thread *thread);
 /* Wait until a held thread has stopped: then its registers are in its pcb. Sleeps: yes. Returns: KERN_SUCCESS, KERN_ABORTED (the caller was). */
 kern_return_t thread_wait_stopped(struct thread *thread);
 kern_return_t thread_release(struct thread *thread);
+/* The same on behalf of users, who cannot undo holds that are not theirs (of the task, of a call under way). */
+kern_return_t thread_hold_by_user(struct thread *thread);
+kern_return_t thread_release_by_user(struct thread *thread);
+/* Has the thread all its state in its pcb? It stays so while it is held, or it runs in the kernel alone and is stopped again. */
+bool thread_is_stopped(struct thread *thread);
 /* Interrupt its wait if that is interruptible. */
 void thread_abort_wait(struct thread *thread);
 /* Do what AST_THREAD asks of the current thread before it returns to user mode: end, stop, or take back an abort. Interrupts enabled. */

@@ -52,14 +52,20 @@ kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_n
 
 kern_return_t thread_suspend(thread_t thread)
 {
-    kern_return_t kr = thread_hold(thread);
+    kern_return_t kr = thread_hold_by_user(thread);
 
-    return kr == KERN_SUCCESS ? thread_wait_stopped(thread) : kr;
+    if (kr == KERN_SUCCESS) {
+        kr = thread_wait_stopped(thread);
+        if (kr != KERN_SUCCESS) {
+            thread_release_by_user(thread);
+        }
+    }
+    return kr;
 }
 
 kern_return_t thread_resume(thread_t thread)
 {
-    return thread_release(thread);
+    return thread_release_by_user(thread);
 }
 
 kern_return_t thread_abort(thread_t thread)
@@ -71,9 +77,11 @@ kern_return_t thread_abort(thread_t thread)
     return KERN_SUCCESS;
 }
 
-/* Hold a thread that is not the current one, call, release. */
+/* Hold a thread that is not the current one, call, release. A held thread may still leave a wait and run in the kernel up to its return to user
+ * mode, and take its registers along: then the call is made again on what it left in its pcb. */
 static kern_return_t thread_while_held(thread_t thread, kern_return_t (*call)(thread_t, void *), void *argument)
 {
+    uint64_t switches;
     kern_return_t kr;
 
     if (thread == current_thread()) {
@@ -83,10 +91,13 @@ static kern_return_t thread_while_held(thread_t thread, kern_return_t (*call)(th
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    kr = thread_wait_stopped(thread);
-    if (kr == KERN_SUCCESS) {
-        kr = call(thread, argument);
-    }
+    do {
+        kr = thread_wait_stopped(thread);
+        switches = atomic_load_acquire(&thread->switches);
+        if (kr == KERN_SUCCESS) {
+            kr = call(thread, argument);
+        }
+    } while (kr == KERN_SUCCESS && atomic_load_acquire(&thread->switches) != switches);
     thread_release(thread);
     return kr;
 }
@@ -164,7 +175,7 @@ static void thread_basic_info(struct thread *t, struct thread_basic_info *info)
         .base_priority = t->base_priority,
         .cur_priority = t->priority,
         .run_state = thread_run_state(t),
-        .suspend_count = (integer_t)t->suspend_count,
+        .suspend_count = (integer_t)t->user_suspend_count,
     };
 }
 

@@ -124,10 +124,13 @@ kern_return_t syscall_task_create(mach_port_name_t parent, boolean_t inherit, us
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    kr = ipc_space_copyout_right(current_task()->space, convert_task_to_port(made), MACH_MSG_TYPE_PORT_SEND, &name);
+    kr = ipc_space_copyout_right(current_task()->space, task_self_port(made), MACH_MSG_TYPE_PORT_SEND, &name);
     if (kr == KERN_SUCCESS) {
         kr = copyout(&name, child, sizeof(name));
+    } else {
+        (void)task_end(made); /* nobody else could */
     }
+    task_unref(made);
     return kr;
 }
 

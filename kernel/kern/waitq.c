@@ -12,12 +12,14 @@ void waitq_init(struct waitq *waitq, const char *name)
 void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadline_ns)
 {
     struct thread *self = current_thread();
-    uint64_t flags = spin_lock_irqsave(&waitq->lock);
+    uint64_t flags;
 
+    /* The wait begins before the thread can be found: a waker takes it off the queue, and must be able to claim it then. */
+    thread_wait_prepare(interruptible, deadline_ns);
+    flags = spin_lock_irqsave(&waitq->lock);
     assert(!list_is_linked(&self->wait_link));
     list_insert_tail(&waitq->threads, &self->wait_link);
     spin_unlock_irqrestore(&waitq->lock, flags);
-    thread_wait_prepare(interruptible, deadline_ns);
 }
 
 static void waitq_leave(struct waitq *waitq)

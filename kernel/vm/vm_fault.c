@@ -254,6 +254,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
 }
 
 static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
+    NO_LOCK_ANALYSIS /* leaves the map unlocked for VM_FAULT_RETRY alone */
 {
     struct vm_object *first = ctx->entry->object;
     struct waitq *waitq = NULL;
@@ -287,6 +288,7 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
 
 /* One try with the map locked; unlocks it unless the caller locked it. */
 static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
+    NO_LOCK_ANALYSIS /* the caller may have locked the map: a flag in ctx says */
 {
     bool own_lock = (ctx->flags & FAULT_MAP_LOCKED) == 0;
     enum vm_fault_status status;

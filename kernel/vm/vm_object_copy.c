@@ -29,6 +29,7 @@ static bool vm_object_try_ref(struct vm_object *object)
  * when a pager stands behind part of it. */
 static bool vm_object_chain_next(struct vm_object *first, vm_offset_t offset, vm_offset_t end,
                                  vm_offset_t *next, bool *plain)
+    NO_LOCK_ANALYSIS /* hand over hand: which lock is held changes in the loop */
 {
     struct vm_object *object = first;
     vm_offset_t delta = 0;
@@ -196,6 +197,7 @@ kern_return_t vm_object_shadow(struct vm_object **object, vm_offset_t *offset, v
 /* Lock source and, before it, its delayed copy, which is returned with a reference; NULL when there
  * is none. */
 static struct vm_object *vm_object_lock_copy(struct vm_object *source)
+    NO_LOCK_ANALYSIS /* returns with one lock or two: the result says */
 {
     for (;;) {
         struct vm_object *copy;
@@ -218,6 +220,7 @@ static struct vm_object *vm_object_lock_copy(struct vm_object *source)
 }
 
 static void vm_object_unlock_copy(struct vm_object *source, struct vm_object *copy)
+    NO_LOCK_ANALYSIS /* undoes vm_object_lock_copy() */
 {
     spin_unlock(&source->lock);
     if (copy != NULL) {

@@ -14,6 +14,7 @@
 #define BYPASS_PAGES 16u
 
 void vm_object_walk(struct vm_object *first, vm_offset_t offset, struct vm_object_hit *hit)
+    NO_LOCK_ANALYSIS /* hand over hand, and hit->object stays locked */
 {
     struct vm_object *object = first;
     unsigned depth = 0;
@@ -41,6 +42,7 @@ void vm_object_walk(struct vm_object *first, vm_offset_t offset, struct vm_objec
 }
 
 void vm_object_walk_done(struct vm_object *first, const struct vm_object_hit *hit)
+    NO_LOCK_ANALYSIS /* undoes vm_object_walk(), which may have locked nothing */
 {
     if (hit->object != first) {
         spin_unlock(&hit->object->lock);
@@ -48,6 +50,7 @@ void vm_object_walk_done(struct vm_object *first, const struct vm_object_hit *hi
 }
 
 unsigned vm_object_chain_length(struct vm_object *object)
+    NO_LOCK_ANALYSIS /* hand over hand: which lock is held changes in the loop */
 {
     unsigned length = 1;
 

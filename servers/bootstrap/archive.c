@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 512u
-#define NAME_OFFSET 0
-#define NAME_SIZE 100
-#define MODE_OFFSET 100
-#define SIZE_OFFSET 124
-#define SUM_OFFSET 148
-#define SUM_SIZE 8
-#define TYPE_OFFSET 156
-#define MAGIC_OFFSET 257
+#define BLOCK         512u
+#define NAME_OFFSET   0
+#define NAME_SIZE     100
+#define MODE_OFFSET   100
+#define SIZE_OFFSET   124
+#define SUM_OFFSET    148
+#define SUM_SIZE      8
+#define TYPE_OFFSET   156
+#define MAGIC_OFFSET  257
 #define PREFIX_OFFSET 345
-#define PREFIX_SIZE 155
-#define PATH_SIZE (NAME_SIZE + PREFIX_SIZE + 2)
+#define PREFIX_SIZE   155
+#define PATH_SIZE     (NAME_SIZE + PREFIX_SIZE + 2)
 
 static uint32_t archive_next_inode = 1;
 
@@ -54,7 +54,8 @@ static bool archive_is_end(const char *header)
 }
 
 /* A new member at the end of its directory, so that listings keep the archive's order. */
-static struct archive_node *archive_add(struct archive_node *parent, const char *name, size_t length)
+static struct archive_node *archive_add(struct archive_node *parent, const char *name,
+                                        size_t length)
 {
     struct archive_node *node = calloc(1, sizeof(*node));
     struct archive_node **link;
@@ -174,7 +175,8 @@ struct archive_node *archive_open(const void *data, size_t size, void (*report)(
         if (!archive_read_member(root, header, size - at - BLOCK, report)) {
             break;
         }
-        at += BLOCK + ((archive_octal(header + SIZE_OFFSET, 12) + BLOCK - 1) & ~(uint64_t)(BLOCK - 1));
+        at += BLOCK +
+              ((archive_octal(header + SIZE_OFFSET, 12) + BLOCK - 1) & ~(uint64_t)(BLOCK - 1));
         if (at > size) {
             break; /* the last member lacks its padding */
         }

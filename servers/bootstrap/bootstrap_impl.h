@@ -10,11 +10,11 @@
 #include "archive.h"
 #include "manifest.h"
 
-#define OBJECT_KIND 0xf0000000u
-#define OBJECT_INDEX 0x0fffffffu
-#define OBJECT_NAMES 0x10000000u  /* a bootstrap port; index: the entry it was given to */
-#define OBJECT_EXIT 0x20000000u   /* told the end of the entry's task */
-#define OBJECT_FILE 0x30000000u   /* an open file */
+#define OBJECT_KIND   0xf0000000u
+#define OBJECT_INDEX  0x0fffffffu
+#define OBJECT_NAMES  0x10000000u /* a bootstrap port; index: the entry it was given to */
+#define OBJECT_EXIT   0x20000000u /* told the end of the entry's task */
+#define OBJECT_FILE   0x30000000u /* an open file */
 #define OBJECT_NOTIFY 0x40000000u /* notifications of the kernel about rights */
 
 #define NO_ENTRY OBJECT_INDEX
@@ -27,7 +27,7 @@ struct bootstrap {
     mach_port_t notify;   /* receive right, OBJECT_NOTIFY */
     struct archive_node *root;
     struct manifest manifest;
-    char **run;           /* program and arguments that take the session's place, or NULL */
+    char **run; /* program and arguments that take the session's place, or NULL */
 };
 
 extern struct bootstrap bootstrap;

@@ -14,9 +14,9 @@
 #include "dir_server.h"
 #include "io_server.h"
 
-#define ROOT_INDEX 0
+#define ROOT_INDEX     0
 #define OPEN_MAX_FILES 4096
-#define ACCESS_MODE 3 /* libc's O_ACCMODE has the bit of O_PATH too */
+#define ACCESS_MODE    3 /* libc's O_ACCMODE has the bit of O_PATH too */
 
 struct file {
     struct archive_node *node; /* NULL: free */
@@ -98,7 +98,8 @@ void files_no_senders(uint32_t index)
     mach_port_status_t status;
 
     if (index == ROOT_INDEX || index >= file_slots || files[index].node == NULL ||
-        mach_port_get_receive_status(mach_task_self(), files[index].port, &status) != KERN_SUCCESS ||
+        mach_port_get_receive_status(mach_task_self(), files[index].port, &status) !=
+            KERN_SUCCESS ||
         status.mps_srights) {
         return;
     }
@@ -163,7 +164,8 @@ kern_return_t serve_io_seek(mach_port_t object, int64_t offset, int whence, int6
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END) {
         return PORTOLAN_ERRNO(EINVAL);
     }
-    base = whence == SEEK_SET ? 0 : (int64_t)(whence == SEEK_CUR ? file->position : file->node->size);
+    base =
+        whence == SEEK_SET ? 0 : (int64_t)(whence == SEEK_CUR ? file->position : file->node->size);
     if (__builtin_add_overflow(base, offset, &base) || base < 0) {
         return PORTOLAN_ERRNO(EINVAL);
     }
@@ -217,7 +219,8 @@ kern_return_t serve_io_poll(mach_port_t object, int *ready)
 /* Is opening with these flags possible where nothing can be changed? */
 static kern_return_t open_check(const struct archive_node *node, bool not_directory, int flags)
 {
-    bool writes = (flags & (O_WRONLY | O_RDWR | O_TRUNC)) != 0; /* O_ACCMODE has O_PATH in it here */
+    bool writes =
+        (flags & (O_WRONLY | O_RDWR | O_TRUNC)) != 0; /* O_ACCMODE has O_PATH in it here */
 
     if (node == NULL) {
         if (not_directory) {
@@ -266,8 +269,8 @@ kern_return_t serve_dir_open(mach_port_t dir, const char *path, int flags, int m
     return file_open(node, object);
 }
 
-kern_return_t serve_dir_read(mach_port_t dir, int64_t position, int64_t *next, dir_entries_t entries,
-                             mach_msg_type_number_t *count)
+kern_return_t serve_dir_read(mach_port_t dir, int64_t position, int64_t *next,
+                             dir_entries_t entries, mach_msg_type_number_t *count)
 {
     struct file *file = file_of(dir);
     uint32_t used = 0;

@@ -1,5 +1,5 @@
-/* main.c - the bootstrap server, the first task: read the archive's manifest, start the system, then
- * serve names and files for ever.
+/* main.c - the bootstrap server, the first task: read the archive's manifest, start the system,
+ * then serve names and files for ever.
  *
  * usage: bootstrap HOST HARDWARE TASK ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH [ARGUMENT...]] */
 #include <mach/notify.h>
@@ -16,9 +16,9 @@
 #include "process_server.h"
 
 #define ARGUMENTS_MIN 6
-#define KILLED 9
-#define MESSAGE_MAX 16384
-#define RIGHT_AT 40 /* in a message: header, descriptor, the right */
+#define KILLED        9
+#define MESSAGE_MAX   16384
+#define RIGHT_AT      40 /* in a message: header, descriptor, the right */
 
 struct bootstrap bootstrap;
 
@@ -165,7 +165,8 @@ int main(int argc, char **argv)
     };
 
     if (argc < ARGUMENTS_MIN) {
-        portolan_print("usage: bootstrap HOST HARDWARE TASK ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH]\n");
+        portolan_print(
+            "usage: bootstrap HOST HARDWARE TASK ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH]\n");
         return 2;
     }
     bootstrap.host = (mach_port_t)strtoul(argv[1], NULL, 0);

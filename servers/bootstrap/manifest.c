@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PORT_NAME_MAX 0xffffffu
-#define TEXT_MAX 240
+#define TEXT_MAX      240
 
 struct word {
     char *text;
@@ -27,8 +27,8 @@ static const char *const manifest_kinds[] = {"service", "start", "session", "pro
 static const char *const manifest_reserved[] = {"stdin", "stdout",    "stderr",
                                                 "exit",  "bootstrap", "root"};
 
-static bool __attribute__((format(printf, 2, 3))) line_error(const struct line *line,
-                                                             const char *format, ...)
+static bool __attribute__((format(printf, 2, 3)))
+line_error(const struct line *line, const char *format, ...)
 {
     char text[TEXT_MAX];
     va_list arguments;
@@ -85,7 +85,8 @@ static bool manifest_is_name(const char *name)
     size_t length = strlen(name);
 
     return length >= 1 && length <= MANIFEST_NAME_MAX && strchr("._-", name[0]) == NULL &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+               length;
 }
 
 /* A decimal number up to max; false when it is none. */
@@ -202,7 +203,8 @@ static bool manifest_path(const struct line *line, struct manifest_entry *entry)
 {
     if (entry->kind != MANIFEST_PROGRAM) {
         entry->path = line->words[2].text;
-        return entry->path[0] == '/' || line_error(line, "`%s` is not a path like /bin/sh", entry->path);
+        return entry->path[0] == '/' ||
+               line_error(line, "`%s` is not a path like /bin/sh", entry->path);
     }
     entry->path = malloc(strlen(entry->name) + sizeof("/programs/"));
     if (entry->path == NULL) {
@@ -224,11 +226,13 @@ static bool manifest_entry(const struct line *line, const struct manifest *manif
     entry->line = line->number;
     entry->name = line->words[1].text;
     if (!manifest_is_name(entry->name)) {
-        return line_error(line, "`%s` cannot be a name: letters, digits and . _ - only", entry->name);
+        return line_error(line, "`%s` cannot be a name: letters, digits and . _ - only",
+                          entry->name);
     }
     other = manifest_find(manifest, entry->name);
     if (other != NULL) {
-        return line_error(line, "the name `%s` is already used on line %u", entry->name, other->line);
+        return line_error(line, "the name `%s` is already used on line %u", entry->name,
+                          other->line);
     }
     entry->arguments = calloc(line->count + 1, sizeof(char *));
     entry->environment = calloc(line->count + 1, sizeof(char *));
@@ -265,7 +269,8 @@ static void manifest_line(const struct line *line, struct manifest *manifest)
     entry.kind = (enum manifest_kind)kind;
     for (unsigned i = 0; i < manifest->count && entry.kind == MANIFEST_SESSION; i++) {
         if (manifest->entries[i].kind == MANIFEST_SESSION) {
-            line_error(line, "a second session; the first is on line %u", manifest->entries[i].line);
+            line_error(line, "a second session; the first is on line %u",
+                       manifest->entries[i].line);
             return;
         }
     }
@@ -299,8 +304,8 @@ static bool manifest_is_right(const struct manifest *manifest, const char *right
 }
 
 /* Does the entry ask only for what exists? */
-static bool manifest_check_names(const struct manifest *manifest, const struct manifest_entry *entry,
-                                 manifest_report_t *report)
+static bool manifest_check_names(const struct manifest *manifest,
+                                 const struct manifest_entry *entry, manifest_report_t *report)
 {
     struct line line = {.number = entry->line, .report = report};
 

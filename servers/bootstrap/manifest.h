@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANIFEST_WORDS_MAX 60
-#define MANIFEST_RIGHTS_MAX 16
+#define MANIFEST_WORDS_MAX   60
+#define MANIFEST_RIGHTS_MAX  16
 #define MANIFEST_RESTART_MAX 100
-#define MANIFEST_NAME_MAX 63
+#define MANIFEST_NAME_MAX    63
 
 enum manifest_kind {
     MANIFEST_SERVICE, /* gets the port of its name with bootstrap_check_in */
@@ -19,9 +19,9 @@ enum manifest_kind {
 };
 
 struct manifest_right {
-    char *name;        /* what the program calls it; a number when foreign */
-    char *right;       /* host, hardware, or a service */
-    uint32_t number;   /* the name as a number when foreign */
+    char *name;      /* what the program calls it; a number when foreign */
+    char *right;     /* host, hardware, or a service */
+    uint32_t number; /* the name as a number when foreign */
 };
 
 struct manifest_entry {
@@ -30,10 +30,10 @@ struct manifest_entry {
     bool foreign;
     char *name;
     char *path;
-    char *io;             /* service behind standard input and output, NULL: none */
-    unsigned restart;     /* starts again at most so often in a minute */
-    char **arguments;     /* argv, ended by NULL */
-    char **environment;   /* ended by NULL */
+    char *io;           /* service behind standard input and output, NULL: none */
+    unsigned restart;   /* starts again at most so often in a minute */
+    char **arguments;   /* argv, ended by NULL */
+    char **environment; /* ended by NULL */
     struct manifest_right rights[MANIFEST_RIGHTS_MAX];
     unsigned right_count;
 };

@@ -171,7 +171,8 @@ kern_return_t serve_bootstrap_check_in(mach_port_t port, const char *name, mach_
         return KERN_NO_ACCESS;
     }
     kr = mach_port_request_notification(mach_task_self(), service->port, MACH_NOTIFY_PORT_DESTROYED,
-                                        0, bootstrap.notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous);
+                                        0, bootstrap.notify, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                                        &previous);
     if (kr != KERN_SUCCESS) {
         return kr;
     }
@@ -222,8 +223,8 @@ kern_return_t serve_bootstrap_list(mach_port_t port, bootstrap_text_t text,
     }
     for (unsigned i = 0; i < service_count; i++) {
         size_t room = sizeof(all) - used;
-        int length = snprintf(all + used, room, "%s %s\n", services[i].name,
-                              states[services[i].state]);
+        int length =
+            snprintf(all + used, room, "%s %s\n", services[i].name, states[services[i].state]);
 
         if (length < 0 || (size_t)length >= room) {
             break;

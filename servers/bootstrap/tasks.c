@@ -13,19 +13,19 @@
 #include "bootstrap_impl.h"
 #include "process_server.h"
 
-#define STANDARD_RIGHTS 5
+#define STANDARD_RIGHTS  5
 #define RESTART_WINDOW_S 60
-#define USER_PRIORITY 25 /* services keep this server's, which is that of system tasks */
-#define KILLED 9
-#define STARTS_KEPT (MANIFEST_RESTART_MAX + 1)
+#define USER_PRIORITY    25 /* services keep this server's, which is that of system tasks */
+#define KILLED           9
+#define STARTS_KEPT      (MANIFEST_RESTART_MAX + 1)
 
 struct child {
     const struct manifest_entry *entry;
-    mach_port_t names;  /* its bootstrap port, receive and send right */
-    mach_port_t task;   /* MACH_PORT_NULL: not running */
-    mach_port_t exit;   /* receive right told its end, MACH_PORT_NULL when told */
+    mach_port_t names; /* its bootstrap port, receive and send right */
+    mach_port_t task;  /* MACH_PORT_NULL: not running */
+    mach_port_t exit;  /* receive right told its end, MACH_PORT_NULL when told */
     int status;
-    bool replaced;      /* by run=PATH */
+    bool replaced;               /* by run=PATH */
     int64_t starts[STARTS_KEPT]; /* seconds; the last ones, a ring */
     unsigned start_count;
 };
@@ -61,9 +61,9 @@ static unsigned child_rights(const struct child *child, struct spawn_right *righ
     for (unsigned i = 0; i < entry->right_count; i++) {
         const struct manifest_right *right = &entry->rights[i];
 
-        rights[n] = (struct spawn_right){entry->foreign ? NULL : right->name,
-                                         right_port(right->right), MACH_MSG_TYPE_COPY_SEND,
-                                         right->number};
+        rights[n] =
+            (struct spawn_right){entry->foreign ? NULL : right->name, right_port(right->right),
+                                 MACH_MSG_TYPE_COPY_SEND, right->number};
         n++;
     }
     if (entry->foreign) {
@@ -76,7 +76,8 @@ static unsigned child_rights(const struct child *child, struct spawn_right *righ
     for (unsigned i = 0; i < 3 && entry->io != NULL; i++) {
         static const char *const names[] = {"stdin", "stdout", "stderr"};
 
-        rights[n] = (struct spawn_right){names[i], names_port(entry->io), MACH_MSG_TYPE_COPY_SEND, 0};
+        rights[n] =
+            (struct spawn_right){names[i], names_port(entry->io), MACH_MSG_TYPE_COPY_SEND, 0};
         n++;
     }
     return n;
@@ -86,8 +87,8 @@ static unsigned child_rights(const struct child *child, struct spawn_right *righ
 static const struct archive_node *child_program(const struct child *child, const char *path)
 {
     bool not_directory;
-    const struct archive_node *node = archive_lookup(bootstrap.root, bootstrap.root, path,
-                                                     &not_directory);
+    const struct archive_node *node =
+        archive_lookup(bootstrap.root, bootstrap.root, path, &not_directory);
 
     if (node == NULL || node->is_directory || node->device != 0) {
         portolan_print("bootstrap: /manifest:%u: %s: the program %s is missing in the archive\n",
@@ -118,7 +119,7 @@ static bool child_spawn(struct child *child)
     const char *path = child->replaced ? bootstrap.run[0] : child->entry->path;
     const struct archive_node *node = child_program(child, path);
     struct spawn spawn = {
-        .path = child->entry->name,
+        .path = child->replaced ? path : child->entry->name,
         .argv = arguments,
         .envp = child->entry->environment,
         .rights = rights,
@@ -136,8 +137,8 @@ static bool child_spawn(struct child *child)
     spawn.image_size = node->size;
     kr = spawn_start(&spawn, &child->task, spawn.foreign ? NULL : &child->exit);
     if (kr != KERN_SUCCESS) {
-        portolan_print("bootstrap: /manifest:%u: %s: %s cannot be started: %s\n", child->entry->line,
-                       child->entry->name, path, spawn_error_string(kr));
+        portolan_print("bootstrap: /manifest:%u: %s: %s cannot be started: %s\n",
+                       child->entry->line, child->entry->name, path, spawn_error_string(kr));
         child->task = MACH_PORT_NULL;
         child->exit = MACH_PORT_NULL;
         return false;
@@ -201,7 +202,7 @@ static void child_ended(unsigned index)
 {
     struct child *child = &children[index];
     const struct manifest_entry *entry = child->entry;
-    bool quiet = child->status == 0 && entry->kind != MANIFEST_SERVICE;
+    bool quiet = entry->foreign || (child->status == 0 && entry->kind != MANIFEST_SERVICE);
 
     if (child->replaced) {
         int code = (child->status & 0x7f) != 0 ? 128 + (child->status & 0x7f) : child->status >> 8;

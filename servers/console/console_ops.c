@@ -12,8 +12,8 @@
 #include "screen.h"
 #include "terminal.h"
 
-#define CONSOLE_MODE 0620
-#define CONSOLE_INODE 1
+#define CONSOLE_MODE   0620
+#define CONSOLE_INODE  1
 #define CONSOLE_DEVICE 2
 
 /* The request being served, for routines that answer later. */

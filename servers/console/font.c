@@ -1,9 +1,10 @@
-/* font.c - printable ASCII in 5 x 8 dots, by columns, the top dot in the lowest bit. On the screen a
- * row is shown twice and every dot is as wide as two, which makes 8 x 16 as video terminals did. */
+/* font.c - printable ASCII in 5 x 8 dots, by columns, the top dot in the lowest bit. On the screen
+ * a row is shown twice and every dot is as wide as two, which makes 8 x 16 as video terminals did.
+ */
 #include "font.h"
 
-#define FIRST 0x20
-#define LAST 0x7e
+#define FIRST   0x20
+#define LAST    0x7e
 #define COLUMNS 5
 
 static const uint8_t font_columns[LAST - FIRST + 2][COLUMNS] = {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define FONT_WIDTH 8
+#define FONT_WIDTH  8
 #define FONT_HEIGHT 16
 
 /* One row (0 at the top) of a character's picture, the leftmost dot in the highest bit. Characters

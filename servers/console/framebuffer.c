@@ -1,5 +1,5 @@
-/* framebuffer.c - characters as pictures in the frame buffer the boot loader set up (32 bits a pixel,
- * which is what the kernel asks for). */
+/* framebuffer.c - characters as pictures in the frame buffer the boot loader set up (32 bits a
+ * pixel, which is what the kernel asks for). */
 #include <hardware.h>
 #include <mach/hardware.h>
 #include <portolan/portolan.h>
@@ -8,7 +8,7 @@
 #include "screen.h"
 
 #define TYPE_RGB 1
-#define BITS 32
+#define BITS     32
 
 static struct {
     struct display display;
@@ -45,8 +45,8 @@ static void framebuffer_draw(unsigned row, unsigned column, struct cell cell, bo
 static void framebuffer_clear(int64_t width, int64_t height)
 {
     for (int64_t y = 0; y < height; y++) {
-        volatile uint64_t *line = (volatile uint64_t *)(framebuffer.pixels +
-                                                        (uint64_t)y * framebuffer.pitch);
+        volatile uint64_t *line =
+            (volatile uint64_t *)(framebuffer.pixels + (uint64_t)y * framebuffer.pitch);
 
         for (int64_t x = 0; x < width / 2; x++) {
             line[x] = 0;
@@ -66,8 +66,8 @@ const struct display *framebuffer_open(mach_port_t hardware, const int64_t *info
         return NULL;
     }
     if (hardware_map(hardware, mach_task_self(), info[HARDWARE_FRAMEBUFFER_PHYS],
-                     (vm_size_t)(pitch * height), HARDWARE_CACHE_WRITE_COMBINING, &address) !=
-        KERN_SUCCESS) {
+                     (vm_size_t)(pitch * height), HARDWARE_CACHE_WRITE_COMBINING,
+                     &address) != KERN_SUCCESS) {
         return NULL;
     }
     framebuffer.pixels = (volatile char *)address;

@@ -11,11 +11,11 @@
 
 #include "line.h"
 
-#define QUEUE_SIZE 16384
-#define READS_MAX 64
-#define END_OF_INPUT 0x04 /* in the queue in line mode; Ctrl-D itself is never a byte of a line */
+#define QUEUE_SIZE      16384
+#define READS_MAX       64
+#define END_OF_INPUT    0x04 /* in line mode Ctrl-D is never a byte of a line */
 #define REPLY_ID_OFFSET 100
-#define DATA_OFFSET 56
+#define DATA_OFFSET     56
 
 struct waiting_read {
     mach_port_t reply; /* send-once right */
@@ -209,8 +209,8 @@ bool input_wait(const mach_msg_header_t *request, size_t size)
     if (input.read_count == READS_MAX) {
         return false;
     }
-    input.reads[input.read_count] = (struct waiting_read){request->msgh_remote_port,
-                                                          request->msgh_id, size};
+    input.reads[input.read_count] =
+        (struct waiting_read){request->msgh_remote_port, request->msgh_id, size};
     input.read_count++;
     return true;
 }

@@ -1,34 +1,35 @@
-/* keyboard.c - the PS/2 keyboard, scan code set 1, US layout: keys become the bytes a terminal would
- * send, so that one line editor serves both. */
+/* keyboard.c - the PS/2 keyboard, scan code set 1, US layout: keys become the bytes a terminal
+ * would send, so that one line editor serves both. */
 #include "keyboard.h"
 
 #include <stddef.h>
 
 #include "ports.h"
 
-#define DATA 0x60
-#define COMMAND 0x64
-#define STATUS_FULL 0x01
-#define STATUS_BUSY 0x02
-#define STATUS_MOUSE 0x20
-#define COMMAND_READ_CONFIGURATION 0x20
+#define DATA                        0x60
+#define COMMAND                     0x64
+#define STATUS_FULL                 0x01
+#define STATUS_BUSY                 0x02
+#define STATUS_MOUSE                0x20
+#define COMMAND_READ_CONFIGURATION  0x20
 #define COMMAND_WRITE_CONFIGURATION 0x60
-#define COMMAND_ENABLE 0xae
-#define CONFIGURATION_INTERRUPT 0x01
-#define CONFIGURATION_DISABLED 0x10
-#define CONFIGURATION_TRANSLATE 0x40
-#define KEYBOARD_ENABLE 0xf4
-#define SPIN_MAX 100000u
+#define COMMAND_ENABLE              0xae
+#define CONFIGURATION_INTERRUPT     0x01
+#define CONFIGURATION_DISABLED      0x10
+#define CONFIGURATION_TRANSLATE     0x40
+#define KEYBOARD_ENABLE             0xf4
+#define SPIN_MAX                    100000u
 
-#define RELEASED 0x80
-#define EXTENDED 0xe0
-#define KEY_CONTROL 0x1d
-#define KEY_SHIFT_LEFT 0x2a
+#define RELEASED        0x80
+#define EXTENDED        0xe0
+#define KEY_CONTROL     0x1d
+#define KEY_SHIFT_LEFT  0x2a
 #define KEY_SHIFT_RIGHT 0x36
-#define KEY_CAPS_LOCK 0x3a
+#define KEY_CAPS_LOCK   0x3a
 
-static const char keys_plain[] = "\0\0331234567890-=\177\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./"
-                                 "\0*\0 ";
+static const char keys_plain[] =
+    "\0\0331234567890-=\177\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./"
+    "\0*\0 ";
 static const char keys_shifted[] =
     "\0\033!@#$%^&*()_+\177\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 

@@ -9,11 +9,11 @@
 #include "input.h"
 #include "terminal.h"
 
-#define LINE_MAX 1024
+#define LINE_MAX    1024
 #define HISTORY_MAX 64
-#define CONTROL(c) ((c) & 0x1f)
-#define ESCAPE 0x1b
-#define DELETE 0x7f
+#define CONTROL(c)  ((c)&0x1f)
+#define ESCAPE      0x1b
+#define DELETE      0x7f
 
 enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_SEQUENCE };
 
@@ -22,8 +22,8 @@ static struct {
     size_t length;
     size_t cursor;
     enum escape escape;
-    unsigned parameter; /* of an escape sequence */
-    bool after_return;  /* a new line right after a return is part of it */
+    unsigned parameter;         /* of an escape sequence */
+    bool after_return;          /* a new line right after a return is part of it */
     char *history[HISTORY_MAX]; /* a ring */
     unsigned history_count;     /* lines ever put in */
     unsigned history_at;        /* the one shown; history_count: the new line */
@@ -96,9 +96,9 @@ static void line_history_add(void)
     char **last = &line.history[(line.history_count + HISTORY_MAX - 1) % HISTORY_MAX];
     char *copy;
 
-    if (line.length == 0 || (line.history_count > 0 && *last != NULL &&
-                             strlen(*last) == line.length &&
-                             memcmp(*last, line.text, line.length) == 0)) {
+    if (line.length == 0 ||
+        (line.history_count > 0 && *last != NULL && strlen(*last) == line.length &&
+         memcmp(*last, line.text, line.length) == 0)) {
         return;
     }
     copy = strndup(line.text, line.length);

@@ -1,5 +1,5 @@
-/* main.c - the console: interrupts of the serial line and the keyboard, and requests of programs, all
- * messages to one port set that one thread receives from. */
+/* main.c - the console: interrupts of the serial line and the keyboard, and requests of programs,
+ * all messages to one port set that one thread receives from. */
 #include <portolan/portolan.h>
 #include <portolan/server_loop.h>
 #include <stdlib.h>
@@ -96,7 +96,8 @@ static void main_fail(const char *sentence)
 
 int main(void)
 {
-    static struct server server = {.demux = main_demux, .max_in = MESSAGE_MAX, .max_out = MESSAGE_MAX};
+    static struct server server = {
+        .demux = main_demux, .max_in = MESSAGE_MAX, .max_out = MESSAGE_MAX};
     mach_port_t hardware = portolan_port("hardware");
     mach_port_t service;
 

@@ -1,5 +1,5 @@
-/* ports.c - I/O ports by the right the kernel makes of the hardware port. The right is kept only for
- * the call: the grant stays with the task. */
+/* ports.c - I/O ports by the right the kernel makes of the hardware port. The right is kept only
+ * for the call: the grant stays with the task. */
 #include "ports.h"
 
 #include <mach_i386.h>

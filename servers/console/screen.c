@@ -1,15 +1,16 @@
-/* screen.c - the terminal: text and escape sequences change a grid of cells; at the end of each write
- * the cells that differ from what is shown are drawn, so that scrolling many lines costs one pass. */
+/* screen.c - the terminal: text and escape sequences change a grid of cells; at the end of each
+ * write the cells that differ from what is shown are drawn, so that scrolling many lines costs one
+ * pass. */
 #include "screen.h"
 
 #include <hardware.h>
 #include <mach/hardware.h>
 #include <string.h>
 
-#define PARAMETERS_MAX 8
-#define TAB 8
+#define PARAMETERS_MAX  8
+#define TAB             8
 #define COLOURS_DEFAULT 0x07
-#define BRIGHT 0x08
+#define BRIGHT          0x08
 
 enum state { STATE_TEXT, STATE_ESCAPE, STATE_SEQUENCE };
 
@@ -105,7 +106,8 @@ static void screen_control(uint8_t character)
 /* The n-th parameter, or what it is when it is not given. */
 static unsigned screen_parameter(unsigned n, unsigned otherwise)
 {
-    return n < screen.parameter_count && screen.parameters[n] != 0 ? screen.parameters[n] : otherwise;
+    return n < screen.parameter_count && screen.parameters[n] != 0 ? screen.parameters[n]
+                                                                   : otherwise;
 }
 
 static unsigned screen_limit(unsigned value, unsigned limit)

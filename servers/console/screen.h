@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCREEN_ROWS_MAX 128
-#define SCREEN_COLUMNS_MAX 320
-#define SCREEN_ROWS_DEFAULT 24
+#define SCREEN_ROWS_MAX        128
+#define SCREEN_COLUMNS_MAX     320
+#define SCREEN_ROWS_DEFAULT    24
 #define SCREEN_COLUMNS_DEFAULT 80
 
 struct cell {

@@ -4,22 +4,22 @@
 
 #include "ports.h"
 
-#define BASE 0x3f8
-#define DATA (BASE + 0)
+#define BASE             0x3f8
+#define DATA             (BASE + 0)
 #define INTERRUPT_ENABLE (BASE + 1)
-#define FIFO (BASE + 2)
-#define MODEM_CONTROL (BASE + 4)
-#define LINE_STATUS (BASE + 5)
-#define SCRATCH (BASE + 7)
-#define LAST (BASE + 7)
+#define FIFO             (BASE + 2)
+#define MODEM_CONTROL    (BASE + 4)
+#define LINE_STATUS      (BASE + 5)
+#define SCRATCH          (BASE + 7)
+#define LAST             (BASE + 7)
 
 #define ENABLE_RECEIVED 0x01
-#define FIFO_ON 0x01
-#define MODEM_READY 0x0b /* with the bit that lets the interrupt through */
+#define FIFO_ON         0x01
+#define MODEM_READY     0x0b /* with the bit that lets the interrupt through */
 #define STATUS_RECEIVED 0x01
-#define STATUS_EMPTY 0x20
-#define FIFO_SIZE 16
-#define SPIN_MAX 1000000u
+#define STATUS_EMPTY    0x20
+#define FIFO_SIZE       16
+#define SPIN_MAX        1000000u
 
 static bool uart_present;
 

@@ -6,11 +6,11 @@
 #include "ports.h"
 #include "screen.h"
 
-#define TYPE_TEXT 2
-#define CRTC_FIRST 0x3d4
-#define CRTC_LAST 0x3d5
+#define TYPE_TEXT        2
+#define CRTC_FIRST       0x3d4
+#define CRTC_LAST        0x3d5
 #define CRTC_CURSOR_HIGH 14
-#define CRTC_CURSOR_LOW 15
+#define CRTC_CURSOR_LOW  15
 
 static struct {
     struct display display;
@@ -40,8 +40,8 @@ const struct display *vga_text_open(mach_port_t hardware, const int64_t *info)
     int64_t rows = info[HARDWARE_FRAMEBUFFER_HEIGHT];
     vm_address_t address;
 
-    if (info[HARDWARE_FRAMEBUFFER_TYPE] != TYPE_TEXT || columns < 1 || columns > SCREEN_COLUMNS_MAX ||
-        rows < 1 || rows > SCREEN_ROWS_MAX) {
+    if (info[HARDWARE_FRAMEBUFFER_TYPE] != TYPE_TEXT || columns < 1 ||
+        columns > SCREEN_COLUMNS_MAX || rows < 1 || rows > SCREEN_ROWS_MAX) {
         return NULL;
     }
     if (hardware_map(hardware, mach_task_self(), info[HARDWARE_FRAMEBUFFER_PHYS],
@@ -51,8 +51,8 @@ const struct display *vga_text_open(mach_port_t hardware, const int64_t *info)
         return NULL;
     }
     vga_text.cells = (volatile uint16_t *)address;
-    vga_text.display = (struct display){(unsigned)rows, (unsigned)columns, vga_text_draw,
-                                        vga_text_cursor};
+    vga_text.display =
+        (struct display){(unsigned)rows, (unsigned)columns, vga_text_draw, vga_text_cursor};
     for (unsigned i = 0; i < vga_text.display.rows * vga_text.display.columns; i++) {
         vga_text.cells[i] = 0x0720;
     }

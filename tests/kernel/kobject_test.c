@@ -4,6 +4,7 @@
 
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
+#include "kern/emulation.h"
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/kobject.h"
@@ -63,6 +64,19 @@ KTEST(kobject, a_good_request_is_served)
     EXPECT_EQ(test_call(host_self_port(), 2634, sizeof(mach_msg_header_t)), KERN_SUCCESS); /* host_get_time */
 }
 
+KTEST(kobject, a_privileged_routine_is_refused_at_any_port_but_the_privileged_one)
+{
+    struct task *task;
+
+    EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
+    EXPECT_EQ(test_call(host_priv_self_port(), 2600, sizeof(mach_msg_header_t)), KERN_SUCCESS); /* host_processors */
+    EXPECT_EQ(test_call(host_self_port(), 2600, sizeof(mach_msg_header_t)), KERN_INVALID_HOST);
+    EXPECT_EQ(test_call(task_self_port(task), 2600, sizeof(mach_msg_header_t)), KERN_INVALID_HOST);
+    EXPECT_EQ(test_call(task_self_port(task), 2634, sizeof(mach_msg_header_t)), KERN_INVALID_HOST); /* host_get_time */
+    EXPECT_EQ(task_end(task), KERN_SUCCESS);
+    task_unref(task);
+}
+
 KTEST(kobject, ports_convert_only_to_their_own_kind)
 {
     struct ipc_port *host = host_self_port();
@@ -112,5 +126,48 @@ KTEST(task, the_limit_of_threads_refuses_the_next_one)
     task->ledger.limit[LEDGER_THREADS] = 0;
     EXPECT_EQ(thread_create_in(task, &thread), KERN_RESOURCE_SHORTAGE);
     EXPECT_EQ(task_end(task), KERN_SUCCESS);
+    task_unref(task);
+}
+
+KTEST(task, a_lowered_limit_holds_for_children_too)
+{
+    struct task *parent, *child;
+
+    EXPECT_EQ(task_create_from(NULL, false, &parent), KERN_SUCCESS);
+    parent->ledger.limit[LEDGER_THREADS] = 3;
+    EXPECT_EQ(task_create_from(parent, false, &child), KERN_SUCCESS);
+    EXPECT_EQ(child->ledger.limit[LEDGER_THREADS], 3);
+    EXPECT_EQ(task_end(child), KERN_SUCCESS);
+    task_unref(child);
+    EXPECT_EQ(task_end(parent), KERN_SUCCESS);
+    task_unref(parent);
+}
+
+KTEST(task, no_handler_can_be_set_in_a_task_that_has_ended)
+{
+    vm_address_t handler = 4096;
+    struct task *task;
+
+    EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
+    EXPECT_EQ(emulation_set(task, 0, &handler, 1), KERN_SUCCESS);
+    EXPECT_EQ(task_end(task), KERN_SUCCESS);
+    EXPECT_EQ(emulation_set(task, 0, &handler, 1), KERN_FAILURE); /* and the harness checks that nothing leaked */
+    task_unref(task);
+}
+
+KTEST(thread, users_cannot_undo_a_hold_that_is_not_theirs)
+{
+    struct task *task;
+    struct thread *thread;
+
+    EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
+    EXPECT_EQ(thread_create_in(task, &thread), KERN_SUCCESS);
+    EXPECT_EQ(thread_hold(thread), KERN_SUCCESS);
+    EXPECT_EQ(thread_release_by_user(thread), KERN_SUCCESS); /* from thread_create */
+    EXPECT_EQ(thread_release_by_user(thread), KERN_FAILURE);
+    EXPECT_EQ(thread->suspend_count, 1);
+    EXPECT_TRUE(thread_is_stopped(thread));
+    EXPECT_EQ(task_end(task), KERN_SUCCESS);
+    thread_unref(thread);
     task_unref(task);
 }

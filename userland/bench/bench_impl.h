@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS 256
-#define BENCH_WARM_UP 32
+#define BENCH_ROUNDS   256
+#define BENCH_WARM_UP  32
 #define BENCH_BODY_MAX 4096
 
 struct bench_message {

@@ -12,9 +12,9 @@
 #include "bench_impl.h"
 #include "program.h"
 
-#define NULL_TRAP (-20L) /* a number with no trap: in the kernel and out again */
+#define NULL_TRAP   (-20L) /* a number with no trap: in the kernel and out again */
 #define FAULT_PAGES (BENCH_ROUNDS + BENCH_WARM_UP)
-#define PAGE 4096u
+#define PAGE        4096u
 
 static const char *bench_wanted = "";
 

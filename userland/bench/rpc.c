@@ -9,7 +9,7 @@
 #include "bench_impl.h"
 #include "program.h"
 
-#define PROGRAM "/bin/bench"
+#define PROGRAM    "/bin/bench"
 #define MESSAGE_ID 4711
 
 static const mach_msg_size_t sizes[] = {0, 32, 128, 1024, 4096};
@@ -31,9 +31,8 @@ static void work_rpc(void *argument)
     head->msgh_remote_port = client->service;
     head->msgh_local_port = client->reply;
     head->msgh_id = MESSAGE_ID;
-    if (mach_msg_trap(head, MACH_SEND_MSG | MACH_RCV_MSG, client->size,
-                      sizeof(client->message), client->reply, 0, MACH_PORT_NULL) !=
-        MACH_MSG_SUCCESS) {
+    if (mach_msg_trap(head, MACH_SEND_MSG | MACH_RCV_MSG, client->size, sizeof(client->message),
+                      client->reply, 0, MACH_PORT_NULL) != MACH_MSG_SUCCESS) {
         program_fail("a round trip failed");
     }
 }

@@ -21,7 +21,8 @@ int main(void)
     struct server server = {.demux = greet_server};
 
     if (portolan_check_in("hello", &server.receive) != KERN_SUCCESS) {
-        portolan_print("hello-server: cannot check in as `hello`: is it a service of the manifest?\n");
+        portolan_print(
+            "hello-server: cannot check in as `hello`: is it a service of the manifest?\n");
         return 1;
     }
     server_loop(&server);

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define STATUS_USAGE 2       /* a bad command line */
+#define STATUS_USAGE      2 /* a bad command line */
 #define STATUS_CANNOT_RUN 126
-#define STATUS_NOT_FOUND 127
+#define STATUS_NOT_FOUND  127
 
 /* The program's name, for messages; set by program_start. */
 extern const char *program_name;

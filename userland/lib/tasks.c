@@ -1,4 +1,5 @@
-/* tasks.c - listing tasks: the privileged host port leads to the processor set, and that to the tasks. */
+/* tasks.c - listing tasks: the privileged host port leads to the processor set, and that to the
+ * tasks. */
 #include "tasks.h"
 
 #include <mach.h>
@@ -13,8 +14,8 @@
 #include "program.h"
 
 #define TASK_ID_MAX 4294967295u
-#define US_PER_S 1000000u
-#define NS_PER_US 1000u
+#define US_PER_S    1000000u
+#define NS_PER_US   1000u
 
 static mach_port_t tasks_set(void)
 {
@@ -22,7 +23,8 @@ static mach_port_t tasks_set(void)
     mach_port_t name, set;
 
     program_check(processor_set_default(host, &name), "the processor set cannot be found");
-    program_check(host_processor_set_priv(host, name, &set), "the processor set cannot be controlled");
+    program_check(host_processor_set_priv(host, name, &set),
+                  "the processor set cannot be controlled");
     mach_port_deallocate(mach_task_self(), name);
     return set;
 }

@@ -24,7 +24,10 @@ static void print_entry(const char *folder, const char *name)
         program_say("%s: %s", path, strerror(errno));
         return;
     }
-    printf("%c%c%c%c %9lld %s\n", S_ISDIR(status.st_mode) ? 'd' : S_ISCHR(status.st_mode) ? 'c' : '-',
+    printf("%c%c%c%c %9lld %s\n",
+           S_ISDIR(status.st_mode)   ? 'd'
+           : S_ISCHR(status.st_mode) ? 'c'
+                                     : '-',
            (status.st_mode & 0400) != 0 ? 'r' : '-', (status.st_mode & 0200) != 0 ? 'w' : '-',
            (status.st_mode & 0100) != 0 ? 'x' : '-', (long long)status.st_size, name);
 }

@@ -10,9 +10,21 @@
 
 /* Kinds of kernel objects, as mach_port_kernel_object numbers them. */
 static const char *const object_names[] = {
-    "",           "task",           "thread",        "host",      "privileged host",
-    "processor",  "processor name", "processor set", "set name",  "hardware",
-    "I/O ports",  "interrupt",      "memory control", "memory name", "exception reply",
+    "",
+    "task",
+    "thread",
+    "host",
+    "privileged host",
+    "processor",
+    "processor name",
+    "processor set",
+    "set name",
+    "hardware",
+    "I/O ports",
+    "interrupt",
+    "memory control",
+    "memory name",
+    "exception reply",
     "device memory",
 };
 
@@ -62,7 +74,7 @@ static void print_object(mach_port_t task, mach_port_name_t name)
 
     if (mach_port_kernel_object(task, name, &kind, &address) == KERN_SUCCESS && kind != 0) {
         printf(" -> %s", kind < sizeof(object_names) / sizeof(object_names[0]) ? object_names[kind]
-                                                                             : "kernel object");
+                                                                               : "kernel object");
     }
 }
 

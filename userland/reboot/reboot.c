@@ -12,6 +12,7 @@ int main(int argc, char **argv)
         program_usage("reboot");
     }
     fflush(NULL);
-    program_check(bootstrap_shutdown(portolan_bootstrap(), TRUE), "the machine cannot be started anew");
+    program_check(bootstrap_shutdown(portolan_bootstrap(), TRUE),
+                  "the machine cannot be started anew");
     return 1;
 }

@@ -120,9 +120,9 @@ bool builtin_run(char **words)
         const char *name;
         int (*run)(char **words);
     } builtins[] = {
-        {"cd", builtin_cd},         {"pwd", builtin_pwd},       {"exit", builtin_exit},
-        {"wait", builtin_wait},     {".", builtin_source},      {"source", builtin_source},
-        {"export", builtin_export}, {"unset", builtin_unset},   {"help", builtin_help},
+        {"cd", builtin_cd},         {"pwd", builtin_pwd},     {"exit", builtin_exit},
+        {"wait", builtin_wait},     {".", builtin_source},    {"source", builtin_source},
+        {"export", builtin_export}, {"unset", builtin_unset}, {"help", builtin_help},
     };
 
     for (unsigned i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {

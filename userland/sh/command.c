@@ -13,8 +13,8 @@
 #include "sh_impl.h"
 
 #define REDIRECTIONS_MAX 8
-#define FILE_MODE 0666
-#define FIRST_SAVED 10 /* descriptors from here on keep the shell's own */
+#define FILE_MODE        0666
+#define FIRST_SAVED      10 /* descriptors from here on keep the shell's own */
 
 /* One command with what goes where. */
 struct command {
@@ -54,7 +54,9 @@ static bool command_open(struct command *command, enum token_kind kind, const ch
                                    : strerror(error));
         return false;
     }
-    redirection->fd = kind == TOKEN_INPUT ? 0 : kind == TOKEN_OUTPUT || kind == TOKEN_APPEND ? 1 : 2;
+    redirection->fd = kind == TOKEN_INPUT                            ? 0
+                      : kind == TOKEN_OUTPUT || kind == TOKEN_APPEND ? 1
+                                                                     : 2;
     command->redirection_count++;
     return true;
 }

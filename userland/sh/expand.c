@@ -1,4 +1,5 @@
-/* expand.c - what a word stands for: quotes off, variables replaced, unquoted values cut at blanks. */
+/* expand.c - what a word stands for: quotes off, variables replaced, unquoted values cut at blanks.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "program.h"
 #include "sh_impl.h"
 
-#define WORD_MAX 4096
+#define WORD_MAX       4096
 #define NAME_MAX_BYTES 64
 
 /* The words being made. */

@@ -17,12 +17,12 @@
 #include "program.h"
 #include "sh_impl.h"
 
-#define JOBS_MAX 32
-#define PATH_SIZE 1024
-#define RIGHTS_MAX 4
-#define INTERRUPT_ID 6350 /* console_interrupt */
+#define JOBS_MAX           32
+#define PATH_SIZE          1024
+#define RIGHTS_MAX         4
+#define INTERRUPT_ID       6350 /* console_interrupt */
 #define STATUS_INTERRUPTED 130
-#define POLL_MS 100
+#define POLL_MS            100
 
 extern char **environ;
 
@@ -73,13 +73,13 @@ static bool job_spawn(char **words, const char *path, const struct redirection *
     }
     for (unsigned i = 0; i < 3; i++) {
         if (files[i] != MACH_PORT_NULL) {
-            rights[spawn.nrights] = (struct spawn_right){names[i], files[i],
-                                                         MACH_MSG_TYPE_COPY_SEND, 0};
+            rights[spawn.nrights] =
+                (struct spawn_right){names[i], files[i], MACH_MSG_TYPE_COPY_SEND, 0};
             spawn.nrights++;
         }
     }
-    rights[spawn.nrights] = (struct spawn_right){"host", portolan_port("host"),
-                                                 MACH_MSG_TYPE_COPY_SEND, 0};
+    rights[spawn.nrights] =
+        (struct spawn_right){"host", portolan_port("host"), MACH_MSG_TYPE_COPY_SEND, 0};
     spawn.nrights += rights[spawn.nrights].right != MACH_PORT_NULL;
     kr = spawn_start(&spawn, &job->task, &job->end);
     if (kr != KERN_SUCCESS) {
@@ -198,8 +198,7 @@ static struct job *job_place(void)
     return NULL;
 }
 
-void jobs_run(char **words, const struct redirection *redirections, unsigned count,
-              bool background)
+void jobs_run(char **words, const struct redirection *redirections, unsigned count, bool background)
 {
     struct job foreground = {0};
     struct job *job = background ? job_place() : &foreground;

@@ -12,8 +12,8 @@
 #include "program.h"
 #include "sh_impl.h"
 
-#define USAGE "sh [-l] [-c TEXT | SCRIPT [ARGUMENT...]]"
-#define READ_TRIES 20
+#define USAGE         "sh [-l] [-c TEXT | SCRIPT [ARGUMENT...]]"
+#define READ_TRIES    20
 #define READ_PAUSE_MS 250
 
 struct shell shell = {.name = "sh"};

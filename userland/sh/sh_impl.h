@@ -9,11 +9,11 @@
 #define WORDS_MAX 256
 
 struct shell {
-    int status;          /* $? */
+    int status; /* $? */
     bool interactive;
-    bool stopped;        /* exit was run, or Ctrl-C ended a script */
-    const char *name;    /* $0 */
-    char **arguments;    /* $1 ..., ended by NULL */
+    bool stopped;     /* exit was run, or Ctrl-C ended a script */
+    const char *name; /* $0 */
+    char **arguments; /* $1 ..., ended by NULL */
     int argument_count;
     mach_port_t console; /* the console behind standard input, or MACH_PORT_NULL */
 };
@@ -28,11 +28,11 @@ enum token_kind {
     TOKEN_BACKGROUND,
     TOKEN_AND,
     TOKEN_OR,
-    TOKEN_INPUT,        /* < */
-    TOKEN_OUTPUT,       /* > */
-    TOKEN_APPEND,       /* >> */
-    TOKEN_ERRORS,       /* 2> */
-    TOKEN_ERRORS_APPEND,/* 2>> */
+    TOKEN_INPUT,         /* < */
+    TOKEN_OUTPUT,        /* > */
+    TOKEN_APPEND,        /* >> */
+    TOKEN_ERRORS,        /* 2> */
+    TOKEN_ERRORS_APPEND, /* 2>> */
     TOKEN_END,
 };
 

@@ -10,9 +10,9 @@ static const struct {
     enum token_kind kind;
 } operators[] = {
     /* longer ones first */
-    {"2>>", TOKEN_ERRORS_APPEND}, {"&&", TOKEN_AND},   {"||", TOKEN_OR},
+    {"2>>", TOKEN_ERRORS_APPEND}, {"&&", TOKEN_AND},    {"||", TOKEN_OR},
     {">>", TOKEN_APPEND},         {"2>", TOKEN_ERRORS}, {";", TOKEN_SEMICOLON},
-    {"&", TOKEN_BACKGROUND},      {"<", TOKEN_INPUT},  {">", TOKEN_OUTPUT},
+    {"&", TOKEN_BACKGROUND},      {"<", TOKEN_INPUT},   {">", TOKEN_OUTPUT},
 };
 
 /* Bytes of a quoted part from its opening quote on; 0 when it is not closed. */

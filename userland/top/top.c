@@ -15,11 +15,11 @@
 #include "tasks.h"
 
 #define REMEMBERED_MAX 256
-#define STEP_MS 100
-#define STEPS 10
-#define ROWS_DEFAULT 24
-#define LINES_ABOVE 3
-#define PAGE_KIB 4
+#define STEP_MS        100
+#define STEPS          10
+#define ROWS_DEFAULT   24
+#define LINES_ABOVE    3
+#define PAGE_KIB       4
 
 /* What a task had used a round ago. */
 struct remembered {
@@ -93,11 +93,12 @@ static void top_head(uint64_t uptime_us, unsigned tasks)
     mach_msg_type_number_t n = PORTOLAN_NUMBERS_MAX;
 
     program_check(host_object_counts(mach_host_self(), counts, &n), "the kernel's counts");
-    printf("up %llu s, %u tasks, %lld threads, %lld of %lld KiB free, %lld ports, %lld messages\n\n",
-           (unsigned long long)uptime_us / 1000000, tasks, (long long)counts[PORTOLAN_COUNT_THREADS],
-           (long long)counts[PORTOLAN_COUNT_FREE_PAGES] * PAGE_KIB,
-           (long long)counts[PORTOLAN_COUNT_TOTAL_PAGES] * PAGE_KIB,
-           (long long)counts[PORTOLAN_COUNT_PORTS], (long long)counts[PORTOLAN_COUNT_MESSAGES]);
+    printf(
+        "up %llu s, %u tasks, %lld threads, %lld of %lld KiB free, %lld ports, %lld messages\n\n",
+        (unsigned long long)uptime_us / 1000000, tasks, (long long)counts[PORTOLAN_COUNT_THREADS],
+        (long long)counts[PORTOLAN_COUNT_FREE_PAGES] * PAGE_KIB,
+        (long long)counts[PORTOLAN_COUNT_TOTAL_PAGES] * PAGE_KIB,
+        (long long)counts[PORTOLAN_COUNT_PORTS], (long long)counts[PORTOLAN_COUNT_MESSAGES]);
 }
 
 static void top_show(unsigned rows)

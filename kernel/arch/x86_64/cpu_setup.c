@@ -91,7 +91,10 @@ static void cpu_setup_gdt_and_tss(struct cpu *cpu)
     memset(tss, 0, sizeof(*tss));
     memset(tss->io_bitmap, 0xff, sizeof(tss->io_bitmap));
     for (unsigned i = 0; i < 3; i++) {
-        tss->ist[i] = (uint64_t)cpu_setup_ist[cpu->number][i] + IST_STACK_SIZE;
+        uint64_t top = (uint64_t)cpu_setup_ist[cpu->number][i] + IST_STACK_SIZE - 16;
+
+        *(struct cpu **)top = cpu; /* for entry.asm, which cannot trust %gs there */
+        tss->ist[i] = top;
     }
     tss->io_map_base = sizeof(*tss); /* behind the limit: no ports */
     gdt[0] = 0;

@@ -28,6 +28,7 @@
 %define PCB_RSP     160
 %define PCB_KERNEL_RSP 176
 %define PCB_BY_IRET 216
+%define FRAME_SIZE  176
 
 %define TRAP_COUNT      128             ; entries of trap_table (trap_table.c)
 %define TRAP_MACH_MSG   25
@@ -152,26 +153,27 @@ trap_common:
     add rsp, 16
     iretq
 
-; NMI, double fault, machine check: on a stack of their own, and %gs may be either one
+; NMI, double fault, machine check: on a stack of their own. %gs may be either one, and its value says nothing, since user mode may set any base
+; (WRGSBASE): the processor's area is named at the top of the stack, and the base found is put back at the end.
 align 16
 trap_paranoid:
     cld
     CLAC
     PUSH_REGISTERS
-    mov ecx, 0xc0000101                 ; GS base: negative in the kernel
+    mov ecx, 0xc0000101                 ; GS base
     rdmsr
-    xor ebx, ebx
-    test edx, edx
-    js .inside
-    swapgs
-    inc ebx
-.inside:
+    mov ebx, eax
+    mov ebp, edx
+    mov rax, [rsp + FRAME_SIZE]         ; struct cpu (cpu_setup.c)
+    mov rdx, rax
+    shr rdx, 32
+    wrmsr
     mov rdi, rsp
     call trap_nmi
-    test ebx, ebx
-    jz .out
-    swapgs
-.out:
+    mov ecx, 0xc0000101
+    mov eax, ebx
+    mov edx, ebp
+    wrmsr
     POP_REGISTERS
     add rsp, 16
     iretq

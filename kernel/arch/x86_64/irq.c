@@ -1,5 +1,6 @@
 /* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12). Line n uses vector VECTOR_DEVICE_FIRST + n, sent to the boot processor.
- * A line is masked when it fires and stays so until its owner has served it: a level line then cannot storm. */
+ * A level line is masked when it fires and stays so until its owner has served it, so it cannot storm. An edge line is not: an edge that comes while
+ * a line is masked is lost, and with it all that would have followed. */
 #include "arch/irq.h"
 
 #include <stddef.h>
@@ -162,7 +163,9 @@ void irq_interrupt(uint32_t vector)
     if (line < irq_count) {
         uint64_t flags = spin_lock_irqsave(&irq_lock);
 
-        irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | vector);
+        if ((irq_lines[line].mode & REDIRECTION_LEVEL) != 0) {
+            irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | vector);
+        }
         handler = irq_lines[line].handler;
         argument = irq_lines[line].argument;
         spin_unlock_irqrestore(&irq_lock, flags);

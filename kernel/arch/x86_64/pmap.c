@@ -100,7 +100,13 @@ struct pmap *pmap_create(void)
 
 void pmap_destroy(struct pmap *pmap)
 {
-    assert(pmap->resident == 0);
+    /* Another processor may just be taking a mapping away on behalf of a page (pmap_page_protect). The count is the last thing it touches, and the
+     * table the mapping was in may have been left, empty. */
+    while (atomic_load_acquire(&pmap->resident) != 0) {
+        assert(cpu_count > 1);
+        cpu_relax();
+    }
+    pmap_remove(pmap, 0, VM_MAX_ADDRESS);
     pmap_flush_leave(pmap);
     for (uint32_t i = 0; i < PMAP_KERNEL_ENTRY; i++) {
         assert((pmap->pml4[i] & PTE_PRESENT) == 0);

@@ -139,10 +139,9 @@ static bool pmap_pv_remove_first(struct vm_page *page)
     entry = pmap_find_entry(pmap, va, &directory_entry);
     pmap_pv_note(page, atomic_exchange(entry, 0));
     unlinked = pmap_pv_unlink(page, pmap, va);
-    atomic_dec(&pmap->resident);
-    /* Flushed with the lock held: once it is released the address space may be destroyed. */
     pmap_flush_range(pmap, va, va + PAGE_SIZE);
     atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
+    atomic_fetch_sub(&pmap->resident, 1); /* last: then the address space may be destroyed */
     spin_unlock(lock);
     if (unlinked != NULL) {
         kmem_cache_free(&pmap_pv_cache, unlinked);

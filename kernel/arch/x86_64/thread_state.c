@@ -8,6 +8,7 @@
 #include "arch/io.h"
 #include "arch/layout.h"
 #include "kern/atomic.h"
+#include "kern/preempt.h"
 #include "kern/string.h"
 #include "kern/thread.h"
 
@@ -32,13 +33,26 @@ static kern_return_t thread_state_set_general(struct thread *thread, const struc
     if (s->rip >= VM_MAX_ADDRESS) {
         return KERN_INVALID_ARGUMENT;
     }
-    *r = (struct trap_frame){
-        .r8 = s->r8,   .r9 = s->r9,   .r10 = s->r10, .r11 = s->r11, .r12 = s->r12, .r13 = s->r13,
-        .r14 = s->r14, .r15 = s->r15, .rdi = s->rdi, .rsi = s->rsi, .rbp = s->rbp, .rbx = s->rbx,
-        .rdx = s->rdx, .rcx = s->rcx, .rax = s->rax, .rip = s->rip, .rsp = s->ursp,
-        .cs = SELECTOR_USER_CODE, .ss = SELECTOR_USER_DATA,
-        .rflags = (s->rfl & RFLAGS_USER) | RFLAGS_ALWAYS,
-    };
+    /* Register by register, each at once good to return to user mode with: should somebody else let the thread go meanwhile, it harms itself alone. The
+     * selectors are never anything but the user's. */
+    r->r8 = s->r8;
+    r->r9 = s->r9;
+    r->r10 = s->r10;
+    r->r11 = s->r11;
+    r->r12 = s->r12;
+    r->r13 = s->r13;
+    r->r14 = s->r14;
+    r->r15 = s->r15;
+    r->rdi = s->rdi;
+    r->rsi = s->rsi;
+    r->rbp = s->rbp;
+    r->rbx = s->rbx;
+    r->rdx = s->rdx;
+    r->rcx = s->rcx;
+    r->rax = s->rax;
+    atomic_store(&r->rip, s->rip);
+    atomic_store(&r->rsp, s->ursp);
+    atomic_store(&r->rflags, (s->rfl & RFLAGS_USER) | RFLAGS_ALWAYS);
     thread->pcb.return_by_iret = true;
     if (thread != current_thread()) {
         atomic_fetch_or(&thread->flags, THREAD_FLAG_RAX_SET);
@@ -169,6 +183,7 @@ kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_
 {
     kern_return_t kr = KERN_INVALID_ARGUMENT;
 
+    preempt_disable(); /* the current thread's: a switch would save the old registers over the new ones */
     thread_state_sync(thread, true);
     switch (flavor) {
     case i386_THREAD_STATE:
@@ -198,5 +213,6 @@ kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_
         break;
     }
     thread_state_sync(thread, false);
+    preempt_enable();
     return kr;
 }

@@ -133,6 +133,20 @@ static void trap_interrupt(uint64_t vector, bool user)
     cpu->interrupt_depth--;
 }
 
+/* The thread goes back to user mode, perhaps with registers others have set. */
+static void trap_end_user_exception(struct trap_frame *frame)
+{
+    struct thread *self = current_thread();
+
+    if ((atomic_load(&self->flags) & THREAD_FLAG_RAX_SET) != 0) {
+        atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET); /* no system call is left to return another value */
+    }
+    if (frame->rip >= VM_MAX_ADDRESS) {
+        /* a jump to an address that is not canonical: IRET there would fault in the kernel, so go where nothing is ever executable (pmap.c) */
+        frame->rip = VM_MAX_ADDRESS - PAGE_SIZE;
+    }
+}
+
 void trap_from_user(struct trap_frame *frame)
 {
     uint64_t address;
@@ -148,6 +162,7 @@ void trap_from_user(struct trap_frame *frame)
     } else {
         trap_user_exception(frame);
     }
+    trap_end_user_exception(frame);
 }
 
 static bool trap_find_fixup(struct trap_frame *frame, uint64_t *fixup)
@@ -198,7 +213,6 @@ void trap_from_kernel(struct trap_frame *frame)
         if ((cpu_ast() & AST_RESCHED) != 0 && cpu_preempt_count() == 0 && cpu_current()->interrupt_depth == 0 &&
             (frame->rflags & RFLAGS_IF) != 0) {
             sched_preempt();
-            interrupt_disable();
         }
         return;
     }
