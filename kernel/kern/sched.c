@@ -304,7 +304,7 @@ static void sched_dispatch_previous(void)
         return;
     }
     if (atomic_load(&previous->wait) == THREAD_DEAD) {
-        list_insert_tail(&queue->dead, &previous->run_link);
+        list_insert_tail(&queue->dead, &previous->wait_link); /* not run_link: sched_set_priority() takes that for being runnable */
     }
     atomic_store_release(&previous->on_cpu, false);
     if (queue->requeue_previous) {
@@ -325,7 +325,7 @@ static void sched_switched(void)
     list_splice_tail(&dead, &queue->dead);
     interrupt_enable();
     while ((node = list_pop(&dead)) != NULL) {
-        thread_unref(list_entry(node, struct thread, run_link));
+        thread_unref(list_entry(node, struct thread, wait_link));
     }
 }
 
@@ -350,11 +350,10 @@ static void sched_switch_machine(struct cpu *cpu, struct thread *self, struct th
     cpu->ast = (atomic_load(&next->flags) & THREAD_FLAG_AST) != 0 ? AST_THREAD : 0;
 }
 
-/* Run the continuation of the current thread on its stack from the top. Interrupts off. */
-static _Noreturn void sched_continue(void)
+/* Run the continuation of `self`, by now the current thread, on its stack from the top. (The compiler may believe that current_thread() is still who
+ * it was before a switch in the same function.) Interrupts off. */
+static _Noreturn void sched_continue(struct thread *self)
 {
-    struct thread *self = current_thread();
-
     stack_jump(self->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
 }
 
@@ -393,7 +392,7 @@ static void sched_switch(struct cpu *cpu, struct thread *self, struct thread *ne
     if (next->pcb.kernel_stack == 0) { /* take over the stack */
         next->pcb.kernel_stack = self->pcb.kernel_stack;
         self->pcb.kernel_stack = 0;
-        sched_continue();
+        sched_continue(next);
     }
     queue->stack_to_free = self->pcb.kernel_stack;
     self->pcb.kernel_stack = 0;
@@ -485,7 +484,7 @@ static enum wait_result sched_not_blocked(struct thread *self, void (*continuati
     if (continuation != NULL) {
         interrupt_disable();
         self->continuation = continuation;
-        sched_continue();
+        sched_continue(self);
     }
     thread_wait_finish(self);
     return self->wait_result;

@@ -151,6 +151,38 @@ kern_return_t task_info(task_t task, int flavor, task_info_t info, mach_msg_type
     return KERN_SUCCESS;
 }
 
+/* The thread of the task with the smallest id above `after`, with a reference, or NULL. */
+static struct thread *task_thread_after(task_t task, uint64_t after)
+{
+    struct thread *found = NULL;
+
+    spin_lock(&task->lock);
+    list_for_each (&task->threads, node) {
+        struct thread *t = list_entry(node, struct thread, task_link);
+
+        if (t->id > after && (found == NULL || t->id < found->id)) {
+            found = t;
+        }
+    }
+    if (found != NULL) {
+        thread_ref(found);
+    }
+    spin_unlock(&task->lock);
+    return found;
+}
+
+/* Wait until every thread but the current one has stopped. When the wait is aborted the task stays suspended: its threads stop without being watched. */
+static void task_wait_stopped(task_t task)
+{
+    kern_return_t kr = KERN_SUCCESS;
+    struct thread *t;
+
+    for (uint64_t id = 0; kr == KERN_SUCCESS && (t = task_thread_after(task, id)) != NULL; thread_unref(t)) {
+        id = t->id;
+        kr = thread_wait_stopped(t);
+    }
+}
+
 kern_return_t task_suspend(task_t task)
 {
     if (task == task_kernel) {
@@ -162,6 +194,7 @@ kern_return_t task_suspend(task_t task)
         thread_hold(list_entry(node, struct thread, task_link));
     }
     spin_unlock(&task->lock);
+    task_wait_stopped(task);
     return KERN_SUCCESS;
 }
 

@@ -81,7 +81,7 @@ struct thread {
     int16_t bound_cpu;            /* [R] the only processor it may run on, or -1 */
     uint32_t flags;               /* [a] THREAD_FLAG_* */
     struct ipc_thread ipc;        /* what kernel/ipc keeps in a thread */
-    struct list wait_link;        /* [waitq] on a wait queue */
+    struct list wait_link;        /* [waitq] on a wait queue; of a thread that has ended, on the list of those to be freed */
     struct timer timeout;         /* of the current wait */
     bool timeout_armed;           /* [C] */
     bool quantum_over;            /* [C] equals may preempt it */

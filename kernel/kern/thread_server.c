@@ -364,13 +364,20 @@ static void thread_change_max(struct thread *t, int max_priority)
 
 kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)
 {
+    bool allowed;
+
     if (priority < 0 || priority >= PRIORITY_IDLE) {
         return KERN_INVALID_ARGUMENT;
     }
-    if (priority < task->max_priority) {
+    spin_lock(&task->lock);
+    allowed = priority >= task->max_priority;
+    if (allowed) {
+        task->priority = priority;
+    }
+    spin_unlock(&task->lock);
+    if (!allowed) {
         return KERN_FAILURE;
     }
-    task->priority = priority;
     if (change_threads) {
         task_each_thread(task, thread_change_priority, priority);
     }
@@ -380,15 +387,23 @@ kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)
 kern_return_t task_max_priority(struct ipc_port *host, task_t task, int max_priority, boolean_t set_priority,
                                 boolean_t change_threads)
 {
+    bool privileged = convert_port_to_host_priv(host) != NULL;
+    bool allowed;
+
     if (max_priority < 0 || max_priority >= PRIORITY_IDLE) {
         return KERN_INVALID_ARGUMENT;
     }
-    if (max_priority < task->max_priority && convert_port_to_host_priv(host) == NULL) {
-        return KERN_NO_ACCESS;
+    spin_lock(&task->lock);
+    allowed = privileged || max_priority >= task->max_priority;
+    if (allowed) {
+        task->max_priority = max_priority;
+        if (set_priority || task->priority < max_priority) {
+            task->priority = max_priority;
+        }
     }
-    task->max_priority = max_priority;
-    if (set_priority || task->priority < max_priority) {
-        task->priority = max_priority;
+    spin_unlock(&task->lock);
+    if (!allowed) {
+        return KERN_NO_ACCESS;
     }
     if (change_threads) {
         task_each_thread(task, thread_change_max, max_priority);

@@ -30,6 +30,18 @@ KTEST(pmap, an_entered_page_is_found_and_a_removed_one_is_not)
     vm_page_free(page);
 }
 
+KTEST(pmap, an_address_space_whose_pages_were_taken_away_can_be_destroyed)
+{
+    struct pmap *pmap = pmap_create();
+    struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
+
+    EXPECT_EQ(pmap_enter(pmap, VA, vm_page_to_phys(page), VM_PROT_READ, 0), KERN_SUCCESS);
+    pmap_page_protect(page, VM_PROT_NONE); /* leaves the tables, empty */
+    EXPECT_EQ(pmap_resident_count(pmap), 0);
+    pmap_destroy(pmap);
+    vm_page_free(page);
+}
+
 KTEST(pmap, page_tables_are_given_back_when_they_become_empty)
 {
     struct pmap *pmap = pmap_create();

@@ -178,6 +178,43 @@ KTEST(sched, a_better_thread_runs_before_a_worse_one_on_the_same_processor)
     test_join(t);
 }
 
+static void test_wander(void *argument)
+{
+    uint32_t *running = argument;
+
+    for (unsigned i = 0; i < 2000; i++) {
+        sched_yield();
+        if (i % 16 == 0) {
+            thread_wait_prepare(false, clock_now_ns() + 10 * NS_PER_US);
+            thread_block(NULL);
+        }
+    }
+    atomic_fetch_sub(running, 1);
+    thread_exit();
+}
+
+KTEST(sched, priorities_can_be_changed_while_threads_move_between_processors)
+{
+    struct thread *threads[6];
+    uint32_t running = 6;
+
+    for (unsigned i = 0; i < 6; i++) {
+        threads[i] = test_start(test_wander, &running, PRIORITY_USER);
+    }
+    for (int32_t priority = PRIORITY_USER; atomic_load(&running) != 0; priority = priority < 40 ? priority + 1 : PRIORITY_USER) {
+        for (unsigned i = 0; i < 6; i++) {
+            spin_lock(&threads[i]->lock);
+            sched_set_priority(threads[i], priority + (int32_t)i);
+            spin_unlock(&threads[i]->lock);
+        }
+        thread_wait_prepare(false, clock_now_ns() + 50 * NS_PER_US);
+        thread_block(NULL);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        test_join(threads[i]);
+    }
+}
+
 static uint32_t test_fired;
 
 static void test_timer_handler(struct timer *timer)

@@ -41,7 +41,7 @@ void console_init(void)
     outb(UART_MODEM_CONTROL, 0x0b);
 }
 
-uint64_t console_begin(void)
+uint64_t console_begin(void) NO_LOCK_ANALYSIS /* taken unless a panic broke it */
 {
     if (console_lock_broken) {
         return interrupt_save_disable();
@@ -49,7 +49,7 @@ uint64_t console_begin(void)
     return spin_lock_irqsave(&console_lock);
 }
 
-void console_end(uint64_t flags)
+void console_end(uint64_t flags) NO_LOCK_ANALYSIS
 {
     if (console_lock_broken) {
         interrupt_restore(flags);
