@@ -1,6 +1,7 @@
 /* ipc_init.c - start-up of kernel/ipc. */
 #include "ipc/ipc_init.h"
 
+#include "ipc/ipc_fastpath.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_marequest.h"
 #include "ipc/ipc_port.h"
@@ -14,4 +15,5 @@ void ipc_init(void)
     ipc_pset_init();
     ipc_kmsg_init();
     ipc_marequest_init();
+    ipc_fastpath_init();
 }

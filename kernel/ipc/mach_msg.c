@@ -10,6 +10,7 @@
 
 #include "ipc/ipc_copyin.h"
 #include "ipc/ipc_copyout.h"
+#include "ipc/ipc_fastpath.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_marequest.h"
 #include "ipc/ipc_mqueue.h"
@@ -20,6 +21,9 @@
 #include "kern/clock.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+
+/* What the kernel ignores: the library retries interrupted calls unless one of these is given. */
+#define MACH_MSG_LIBRARY_OPTIONS (MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT)
 
 /* What the send half leaves to the receive half. */
 struct mach_msg_carry {
@@ -300,6 +304,9 @@ mach_msg_return_t mach_msg_trap(user_addr_t msg, uint32_t option, uint32_t send_
     struct mach_msg_carry carry = {NULL, NULL};
     mach_msg_return_t mr;
 
+    if ((option & ~MACH_MSG_LIBRARY_OPTIONS) == (MACH_SEND_MSG | MACH_RCV_MSG)) {
+        ipc_fastpath(msg, send_size, rcv_size, rcv_name);
+    }
     if ((option & MACH_SEND_MSG) != 0) {
         mr = mach_msg_send(msg, option, send_size, timeout, notify, &carry);
         if (mr != MACH_MSG_SUCCESS) {

@@ -540,6 +540,32 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
     return self->wait_result;
 }
 
+void thread_become(struct thread *t, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+
+    assert(t->pcb.kernel_stack == 0 && !t->on_cpu && t->wait == THREAD_CLAIMED);
+    interrupt_disable();
+    preempt_enable_no_check();
+    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        sched_wait_for_claimer(self); /* its wait is over already: it stays runnable */
+        interrupt_disable();
+        sched_queues[cpu_number()].requeue_previous = true;
+    }
+    cpu = cpu_current();
+    atomic_store(&t->wait, THREAD_RUNNING);
+    sched_switch_machine(cpu, self, t);
+    self->continuation = continuation;
+    t->pcb.kernel_stack = self->pcb.kernel_stack;
+    self->pcb.kernel_stack = 0;
+    t->continuation = NULL;
+    sched_dispatch_previous();
+    sched_switched();
+    thread_wait_finish(t);
+}
+
 enum wait_result thread_wait_result(void)
 {
     return current_thread()->wait_result;

@@ -139,6 +139,10 @@ bool thread_wake(struct thread *t, enum wait_result result);
 enum wait_result thread_block(void (*continuation)(void));
 /* As thread_block, but run the claimed thread t at once on this processor. */
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
+/* The current thread, which has prepared a wait, blocks with a continuation, and the caller goes on as thread t: same code, same stack, other thread. t
+ * is claimed, has no kernel stack and is on no processor; its own continuation is dropped. Called with preemption disabled once, and returns
+ * with it enabled; the caller must leave by thread_syscall_return() and must not use current_thread() it read before. */
+void thread_become(struct thread *t, void (*continuation)(void));
 enum wait_result thread_wait_result(void);
 /* Disarm the timeout of a wait that is over; the blocking calls do this themselves. */
 void thread_wait_finish(struct thread *self);
