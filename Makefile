@@ -11,6 +11,8 @@ MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=
 
+JOBS ?= $(shell nproc)
+
 CC_TARGET := $(CROSS_COMPILE)gcc
 LD_TARGET := $(CROSS_COMPILE)ld
 CONFIG := $(if $(filter 1,$(DEBUG)),debug,release)
@@ -49,20 +51,20 @@ setup:
 
 # Commands for people first see that the tools are there, then build with them.
 run: setup
-	@$(MAKE) --no-print-directory build/portolan.iso
+	@$(MAKE) -j$(JOBS) --no-print-directory build/portolan.iso
 	@SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) tools/run.sh build/portolan.iso
 
 debug: setup
-	@$(MAKE) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug.iso
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug.iso
 	@SMP=$(SMP) MEM=$(MEM) tools/debug.sh build/debug/kernel.elf build/debug.iso
 
 test: setup
-	@$(MAKE) --no-print-directory DEBUG=0 test-release
-	@$(MAKE) --no-print-directory DEBUG=1 test-debug
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 test-debug
 	@python3 tests/run.py
 
 bench: setup
-	@$(MAKE) --no-print-directory DEBUG=0 test-release
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
 	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso
 
 lint:

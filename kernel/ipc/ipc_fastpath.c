@@ -24,7 +24,7 @@
 #include "kern/trace.h"
 
 #define FASTPATH_BODY_MAX 1056u /* longer messages are worth a kmsg */
-#define FASTPATH_PLAIN_OPTIONS (MACH_SEND_MSG | MACH_RCV_MSG)
+#define FASTPATH_PLAIN_OPTIONS (MACH_SEND_MSG | MACH_RCV_MSG | MACH_MSG_LIBRARY_OPTIONS)
 
 struct ipc_fastpath {
     struct ipc_space *space;   /* the sender's */
@@ -172,7 +172,7 @@ static void ipc_fastpath_join(struct ipc_fastpath *f, user_addr_t msg, uint32_t 
     ipc->kmsg = NULL;
     ipc->result = MACH_MSG_SUCCESS;
     ipc->msg = msg;
-    ipc->option = FASTPATH_PLAIN_OPTIONS;
+    ipc->option = MACH_RCV_MSG;
     ipc->rcv_size = rcv_size;
     ipc->notify = MACH_PORT_NAME_NULL;
     ipc->port = f->rcv_port;

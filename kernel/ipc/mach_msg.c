@@ -22,9 +22,6 @@
 #include "kern/task.h"
 #include "kern/thread.h"
 
-/* What the kernel ignores: the library retries interrupted calls unless one of these is given. */
-#define MACH_MSG_LIBRARY_OPTIONS (MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT)
-
 /* What the send half leaves to the receive half. */
 struct mach_msg_carry {
     struct thread *next;    /* claimed receiver, to be run */

@@ -188,13 +188,16 @@ void bootstrap_start(void)
         panic("bootstrap: the boot loader gave %u modules; two are needed: the bootstrap program and the archive",
               boot_info.module_count);
     }
-    if (task_create_from(NULL, false, &task) != KERN_SUCCESS || thread_create_in(task, &thread) != KERN_SUCCESS) {
+    if (task_create_from(NULL, false, &task) != KERN_SUCCESS) {
         panic("bootstrap: no memory for the first task");
     }
     task->is_first = true;
     task->essential = true;
-    task->priority = PRIORITY_SYSTEM;
+    task->priority = PRIORITY_SYSTEM; /* its threads and its children start with this */
     task->max_priority = 0;
+    if (thread_create_in(task, &thread) != KERN_SUCCESS) {
+        panic("bootstrap: no memory for the first thread");
+    }
     strlcpy(task->name, "bootstrap", sizeof(task->name));
     thread->pcb.regs.rip = bootstrap_load(task, &boot_info.modules[0]);
     bootstrap_release_module(&boot_info.modules[0]);

@@ -16,6 +16,7 @@
 #include "mach_kernel_server.h"
 
 #define PRINT_MAX 1024
+#define PRINT_PIECE 80
 #define STATE_MAX_WORDS 1024
 
 /* There are no kernel event counters: every number is refused. */
@@ -36,8 +37,9 @@ kern_return_t mach_print(user_addr_t text)
     size_t length;
     kern_return_t kr = copyin_string(text, buffer, sizeof(buffer), &length);
 
-    if (kr == KERN_SUCCESS) {
-        kprintf("%s", buffer);
+    /* in pieces: interrupts are off while one is written */
+    for (size_t done = 0; kr == KERN_SUCCESS && done < length; done += PRINT_PIECE) {
+        kprintf("%.*s", PRINT_PIECE, buffer + done);
     }
     return kr;
 }

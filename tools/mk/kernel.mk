@@ -23,11 +23,13 @@ KERNEL_CFLAGS += -fsanitize=undefined -fno-sanitize=alignment,null,object-size,n
 endif
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments -T boot/kernel.ld
 
-$(GEN)/%_kernel_server.c $(GEN)/%_kernel_server.h: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
+.SECONDARY: $(KERNEL_GEN_C) $(KERNEL_GEN_H)
+
+$(GEN)/%_kernel_server.c $(GEN)/%_kernel_server.h &: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
 	@mkdir -p $(GEN)
 	@$(MIG) -I kernel/include -kernel-server $(GEN)/$*_kernel_server.c -sheader $(GEN)/$*_kernel_server.h $<
 
-$(GEN)/%_kernel_user.c $(GEN)/%_kernel_user.h: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
+$(GEN)/%_kernel_user.c $(GEN)/%_kernel_user.h &: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
 	@mkdir -p $(GEN)
 	@$(MIG) -I kernel/include -kernel-user $(GEN)/$*_kernel_user.c -header $(GEN)/$*_kernel_user.h $<
 
@@ -37,11 +39,11 @@ $(GEN)/mach_interfaces.h: tools/mk/kernel.mk
 	   for i in $(KERNEL_SERVED); do echo "#include \"$${i}_kernel_server.h\""; done; \
 	   echo "#define KOBJECT_INTERFACES(X) $(foreach i,$(KERNEL_SERVED),X($(i)))"; } >$@
 
-$(BUILD)/%.o: %.c $(KERNEL_GEN_H)
+$(BUILD)/%.o: %.c | $(KERNEL_GEN_H)
 	@mkdir -p $(dir $@)
 	@echo "  CC $<"; $(CC_TARGET) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/gen/%.o: $(GEN)/%.c $(KERNEL_GEN_H)
+$(BUILD)/gen/%.o: $(GEN)/%.c | $(KERNEL_GEN_H)
 	@mkdir -p $(dir $@)
 	@echo "  CC $<"; $(CC_TARGET) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
