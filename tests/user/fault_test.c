@@ -3,6 +3,7 @@
 #include <mach.h>
 #include <mach_port.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -184,4 +185,26 @@ TEST(vector_registers_survive_other_threads)
         }
     }
     CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* --- and nothing of another task shows in them --- */
+
+TEST_CHILD(read_vectors)
+{
+    uint64_t words[4];
+
+    /* before anything used them: what the loader of this task, or any other, left there must not show */
+    __asm__ volatile("movdqu %%xmm14, (%0); movdqu %%xmm15, 16(%0)" ::"r"(words) : "memory");
+    exit((words[0] | words[1] | words[2] | words[3]) == 0 ? 42 : 43);
+}
+
+TEST(a_new_task_finds_its_vector_registers_empty)
+{
+    uint64_t ones[2] = {~0ul, ~0ul};
+    int status;
+
+    __asm__ volatile("movdqu (%0), %%xmm14; movdqu (%0), %%xmm15" ::"r"(ones) : "xmm14", "xmm15");
+    status = test_run_child("read_vectors");
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 42);
 }
