@@ -6,6 +6,7 @@
 #include "arch/backtrace.h"
 #include "arch/boot_info.h"
 #include "arch/interrupt.h"
+#include "arch/ipi.h"
 #include "arch/pmap.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
@@ -34,6 +35,7 @@ struct ddb_command {
 
 static bool ddb_wanted; /* [I] `ddb` is on the command line */
 static bool ddb_done;
+static bool ddb_active; /* [a] the other processors wait */
 
 static uint64_t ddb_number(const char *text)
 {
@@ -326,6 +328,9 @@ void ddb_enter(const char *why)
         return;
     }
     flags = interrupt_save_disable();
+    atomic_store_release(&ddb_active, true);
+    ipi_stop_others();
+    console_break_lock(true);
     kprintf("ddb: %s; `help` lists commands, `c` continues\n", why);
     ddb_done = false;
     while (!ddb_done) {
@@ -337,5 +342,14 @@ void ddb_enter(const char *why)
             ddb_run(words, word);
         }
     }
+    console_break_lock(panic_is_under_way());
+    atomic_store_release(&ddb_active, false);
     interrupt_restore(flags);
+}
+
+void ddb_wait(void)
+{
+    while (atomic_load_acquire(&ddb_active)) {
+        cpu_relax();
+    }
 }

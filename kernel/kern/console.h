@@ -12,8 +12,8 @@ void console_init(void);
 uint64_t console_begin(void);
 void console_end(uint64_t flags);
 void console_put(char c);
-/* From now on the lock is ignored: the machine is stopping and nobody else runs. */
-void console_break_lock(void);
+/* Ignore the lock while nobody else runs: the machine is stopping, or the debugger has stopped the others. */
+void console_break_lock(bool broken);
 /* A character from the serial line, or -1. For the debugger; a console server may own the line otherwise. */
 int console_poll(void);
 /* Copy messages from the ring, oldest first: at most size bytes from position *from on (a count of bytes since start-up); *from is moved to where

@@ -104,7 +104,7 @@ static void panic_begin(void)
     if (!atomic_cas(&panic_cpu, 0, cpu_number() + 1)) {
         panic_stop_this_cpu();
     }
-    console_break_lock();
+    console_break_lock(true);
     ipi_stop_others();
     cpu_preempt_add(1);
 }

@@ -58,9 +58,9 @@ void console_end(uint64_t flags) NO_LOCK_ANALYSIS
     spin_unlock_irqrestore(&console_lock, flags);
 }
 
-void console_break_lock(void)
+void console_break_lock(bool broken)
 {
-    console_lock_broken = true;
+    console_lock_broken = broken;
 }
 
 static void console_put_uart(char c)

@@ -17,6 +17,7 @@
 #include "arch/pcb.h"
 #include "arch/pmap_flush.h"
 #include "arch/trap.h"
+#include "ddb/ddb.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/emulation.h"
@@ -228,6 +229,7 @@ void trap_nmi(struct trap_frame *frame)
         if (panic_is_under_way()) {
             panic_stop_this_cpu();
         }
+        ddb_wait();
         return;
     }
     if (frame->vector == VECTOR_DOUBLE_FAULT && stack_is_guard(read_cr2())) {
