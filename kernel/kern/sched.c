@@ -20,6 +20,7 @@
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
+#include "kern/sched_impl.h"
 #include "kern/stack.h"
 #include "kern/task.h"
 #include "kern/thread.h"
@@ -30,7 +31,6 @@
 #define USAGE_PER_PRIORITY 2u       /* ticks of usage that cost one level */
 #define USAGE_PRIORITY_MAX 20       /* levels a thread can lose */
 #define LOAD_PERIOD_NS 1000000000ull
-#define CLAIMER_SPINS 1000u         /* a waker that takes longer is not running */
 
 /* Keys: [L] this->lock, interrupts off; [a] atomic */
 struct sched_queue {
@@ -124,7 +124,7 @@ static struct thread *sched_steal(uint32_t self)
     return NULL;
 }
 
-static struct thread *sched_pick(struct cpu *cpu)
+struct thread *sched_pick(struct cpu *cpu)
 {
     struct thread *t = sched_dequeue_best(&sched_queues[cpu->number], PRIORITY_COUNT - 1);
 
@@ -241,17 +241,6 @@ static void sched_queue_thread(struct thread *t)
     }
 }
 
-bool thread_claim(struct thread *t, enum wait_result result)
-{
-    /* In the order in which the thread goes through these states: the other way round it could slip past between the two. */
-    if (atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY) ||
-        atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED)) {
-        t->wait_result = result;
-        return true;
-    }
-    return false;
-}
-
 void thread_setrun(struct thread *t)
 {
     uint64_t flags;
@@ -273,23 +262,10 @@ void thread_setrun(struct thread *t)
     preempt_enable();
 }
 
-bool thread_wake(struct thread *t, enum wait_result result)
-{
-    bool claimed;
-
-    preempt_disable(); /* a claimed thread may be spinning until it is set running */
-    claimed = thread_claim(t, result);
-    if (claimed) {
-        thread_setrun(t);
-    }
-    preempt_enable();
-    return claimed;
-}
-
 /* --- switching --- */
 
 /* Finish with the thread just switched away from. Interrupts off. */
-static void sched_dispatch_previous(void)
+void sched_dispatch_previous(void)
 {
     struct cpu *cpu = cpu_current();
     struct sched_queue *queue = &sched_queues[cpu->number];
@@ -316,7 +292,7 @@ static void sched_dispatch_previous(void)
 }
 
 /* Back from a switch: enable interrupts, and free threads that ended on this processor (not possible with interrupts off). */
-static void sched_switched(void)
+void sched_switched(void)
 {
     struct sched_queue *queue = &sched_queues[cpu_number()];
     struct list dead = LIST_INITIALIZER(dead);
@@ -329,8 +305,13 @@ static void sched_switched(void)
     }
 }
 
+void sched_keep_runnable(void)
+{
+    sched_queues[cpu_number()].requeue_previous = true;
+}
+
 /* Load everything of `next` but its stack. Interrupts off. */
-static void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
+void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
 {
     uint64_t now = rdtsc_ticks();
 
@@ -352,7 +333,7 @@ static void sched_switch_machine(struct cpu *cpu, struct thread *self, struct th
 
 /* Run the continuation of `self`, by now the current thread, on its stack from the top. (The compiler may believe that current_thread() is still who
  * it was before a switch in the same function.) Interrupts off. */
-static _Noreturn void sched_continue(struct thread *self)
+_Noreturn void sched_continue(struct thread *self)
 {
     stack_jump(self->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
 }
@@ -371,7 +352,7 @@ void sched_start_thread(void)
 }
 
 /* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something switches back. Interrupts off. */
-static void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, void (*continuation)(void))
+void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, void (*continuation)(void))
 {
     struct sched_queue *queue = &sched_queues[cpu->number];
 
@@ -402,7 +383,7 @@ static void sched_switch(struct cpu *cpu, struct thread *self, struct thread *ne
 
 /* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs one; if there is none, it waits on the queue and
  * the idle thread, which has one, runs meanwhile. */
-static struct thread *sched_pick_with_stack(struct cpu *cpu)
+struct thread *sched_pick_with_stack(struct cpu *cpu)
 {
     struct thread *next = sched_pick(cpu);
     struct sched_queue *queue = &sched_queues[cpu->number];
@@ -422,157 +403,10 @@ static struct thread *sched_pick_with_stack(struct cpu *cpu)
     return next;
 }
 
-/* --- blocking --- */
-
-void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
-{
-    struct thread *self = current_thread();
-
-    assert(self->wait == THREAD_RUNNING);
-    self->wait_result = WAIT_OK;
-    self->wait_interruptible = interruptible;
-    if (deadline_ns != 0) {
-        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
-        self->timeout_armed = true;
-        timer_arm(&self->timeout, deadline_ns);
-    } else {
-        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
-    }
-    if (interruptible && (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
-        thread_wake(self, WAIT_INTERRUPTED);
-    }
-}
-
-void thread_wait_finish(struct thread *self)
-{
-    if (self->timeout_armed) {
-        self->timeout_armed = false;
-        timer_cancel(&self->timeout);
-    }
-}
-
-static void sched_give_way(int32_t worst);
-
-/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). If that takes long, the waker has been preempted, perhaps
- * by this very thread: let it run, however bad its priority. */
-static void sched_wait_for_claimer(struct thread *self)
-{
-    for (uint32_t spins = 0; atomic_load_acquire(&self->wait) != THREAD_RUNNING; spins++) {
-        if (spins % CLAIMER_SPINS == CLAIMER_SPINS - 1 && cpu_preempt_count() == 0) {
-            sched_give_way(PRIORITY_IDLE - 1);
-        }
-        cpu_relax();
-    }
-}
-
-bool thread_wait_cancel(void)
-{
-    struct thread *self = current_thread();
-    bool cancelled = atomic_cas(&self->wait, THREAD_WAITING, THREAD_RUNNING);
-
-    if (!cancelled) {
-        sched_wait_for_claimer(self);
-    }
-    thread_wait_finish(self);
-    return cancelled;
-}
-
-/* The wait was over before the thread blocked. */
-static enum wait_result sched_not_blocked(struct thread *self, void (*continuation)(void))
-{
-    sched_wait_for_claimer(self);
-    if (continuation != NULL) {
-        interrupt_disable();
-        self->continuation = continuation;
-        sched_continue(self);
-    }
-    thread_wait_finish(self);
-    return self->wait_result;
-}
-
-enum wait_result thread_block(void (*continuation)(void))
-{
-    struct thread *self = current_thread();
-    struct cpu *cpu;
-    struct thread *next;
-
-    assert(cpu_preempt_count() == 0);
-    assert(interrupt_is_enabled());
-    if (continuation == NULL) {
-        stack_prepare();
-    }
-    interrupt_disable();
-    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
-        interrupt_enable();
-        return sched_not_blocked(self, continuation);
-    }
-    cpu = cpu_current();
-    next = continuation == NULL ? sched_pick_with_stack(cpu) : sched_pick(cpu);
-    sched_switch(cpu, self, next, continuation);
-    sched_switched();
-    thread_wait_finish(self);
-    return self->wait_result;
-}
-
-enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
-{
-    struct thread *self = current_thread();
-    struct cpu *cpu;
-
-    assert(cpu_preempt_count() == 0);
-    if (continuation == NULL) {
-        stack_prepare();
-    }
-    interrupt_disable();
-    cpu = cpu_current();
-    if (atomic_load_acquire(&t->wait) != THREAD_CLAIMED || atomic_load_acquire(&t->on_cpu) ||
-        (t->bound_cpu >= 0 && (uint32_t)t->bound_cpu != cpu->number) ||
-        (continuation == NULL && t->pcb.kernel_stack == 0) ||
-        !atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
-        interrupt_enable();
-        thread_setrun(t);
-        return thread_block(continuation);
-    }
-    atomic_store(&t->wait, THREAD_RUNNING);
-    sched_switch(cpu, self, t, continuation);
-    sched_switched();
-    thread_wait_finish(self);
-    return self->wait_result;
-}
-
-void thread_become(struct thread *t, void (*continuation)(void))
-{
-    struct thread *self = current_thread();
-    struct cpu *cpu;
-
-    assert(t->pcb.kernel_stack == 0 && !t->on_cpu && t->wait == THREAD_CLAIMED);
-    interrupt_disable();
-    preempt_enable_no_check();
-    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
-        interrupt_enable();
-        sched_wait_for_claimer(self); /* its wait is over already: it stays runnable */
-        interrupt_disable();
-        sched_queues[cpu_number()].requeue_previous = true;
-    }
-    cpu = cpu_current();
-    atomic_store(&t->wait, THREAD_RUNNING);
-    sched_switch_machine(cpu, self, t);
-    self->continuation = continuation;
-    t->pcb.kernel_stack = self->pcb.kernel_stack;
-    self->pcb.kernel_stack = 0;
-    t->continuation = NULL;
-    sched_dispatch_previous();
-    sched_switched();
-    thread_wait_finish(t);
-}
-
-enum wait_result thread_wait_result(void)
-{
-    return current_thread()->wait_result;
-}
+/* --- giving way --- */
 
 /* Let a thread of priority `worst` or better run in place of the current one. */
-static void sched_give_way(int32_t worst)
+void sched_give_way(int32_t worst)
 {
     struct thread *self = current_thread();
     struct sched_queue *queue;

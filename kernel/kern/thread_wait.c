@@ -1,0 +1,184 @@
+/* thread_wait.c - waiting: a thread prepares a wait, somebody claims it, the thread blocks until then. All blocking is made of these calls.
+ *
+ * The states are in thread.h. A claim decides between all who might end a wait (wakers, timeouts, aborts) by one compare-and-exchange, so no lock is
+ * needed, and a thread that is claimed before it has blocked does not block. */
+#include "arch/cpu.h"
+#include "arch/interrupt.h"
+#include "arch/switch.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/sched_impl.h"
+#include "kern/stack.h"
+#include "kern/thread.h"
+#include "kern/timer.h"
+
+#define CLAIMER_SPINS 1000u /* a waker that takes longer is not running */
+
+bool thread_claim(struct thread *t, enum wait_result result)
+{
+    /* In the order in which the thread goes through these states: the other way round it could slip past between the two. */
+    if (atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY) ||
+        atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED)) {
+        t->wait_result = result;
+        return true;
+    }
+    return false;
+}
+
+bool thread_wake(struct thread *t, enum wait_result result)
+{
+    bool claimed;
+
+    preempt_disable(); /* a claimed thread may be spinning until it is set running */
+    claimed = thread_claim(t, result);
+    if (claimed) {
+        thread_setrun(t);
+    }
+    preempt_enable();
+    return claimed;
+}
+
+void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
+{
+    struct thread *self = current_thread();
+
+    assert(self->wait == THREAD_RUNNING);
+    self->wait_result = WAIT_OK;
+    self->wait_interruptible = interruptible;
+    if (deadline_ns != 0) {
+        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
+        self->timeout_armed = true;
+        timer_arm(&self->timeout, deadline_ns);
+    } else {
+        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
+    }
+    if (interruptible && (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
+        thread_wake(self, WAIT_INTERRUPTED);
+    }
+}
+
+void thread_wait_finish(struct thread *self)
+{
+    if (self->timeout_armed) {
+        self->timeout_armed = false;
+        timer_cancel(&self->timeout);
+    }
+}
+
+/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). If that takes long, the waker has been preempted, perhaps
+ * by this very thread: let it run, however bad its priority. */
+static void thread_wait_for_claimer(struct thread *self)
+{
+    for (uint32_t spins = 0; atomic_load_acquire(&self->wait) != THREAD_RUNNING; spins++) {
+        if (spins % CLAIMER_SPINS == CLAIMER_SPINS - 1 && cpu_preempt_count() == 0) {
+            sched_give_way(PRIORITY_IDLE - 1);
+        }
+        cpu_relax();
+    }
+}
+
+bool thread_wait_cancel(void)
+{
+    struct thread *self = current_thread();
+    bool cancelled = atomic_cas(&self->wait, THREAD_WAITING, THREAD_RUNNING);
+
+    if (!cancelled) {
+        thread_wait_for_claimer(self);
+    }
+    thread_wait_finish(self);
+    return cancelled;
+}
+
+/* The wait was over before the thread blocked. */
+static enum wait_result thread_not_blocked(struct thread *self, void (*continuation)(void))
+{
+    thread_wait_for_claimer(self);
+    if (continuation != NULL) {
+        interrupt_disable();
+        self->continuation = continuation;
+        sched_continue(self);
+    }
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+enum wait_result thread_block(void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+    struct thread *next;
+
+    assert(cpu_preempt_count() == 0);
+    assert(interrupt_is_enabled());
+    if (continuation == NULL) {
+        stack_prepare();
+    }
+    interrupt_disable();
+    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        return thread_not_blocked(self, continuation);
+    }
+    cpu = cpu_current();
+    next = continuation == NULL ? sched_pick_with_stack(cpu) : sched_pick(cpu);
+    sched_switch(cpu, self, next, continuation);
+    sched_switched();
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+
+    assert(cpu_preempt_count() == 0);
+    if (continuation == NULL) {
+        stack_prepare();
+    }
+    interrupt_disable();
+    cpu = cpu_current();
+    if (atomic_load_acquire(&t->wait) != THREAD_CLAIMED || atomic_load_acquire(&t->on_cpu) ||
+        (t->bound_cpu >= 0 && (uint32_t)t->bound_cpu != cpu->number) ||
+        (continuation == NULL && t->pcb.kernel_stack == 0) ||
+        !atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        thread_setrun(t);
+        return thread_block(continuation);
+    }
+    atomic_store(&t->wait, THREAD_RUNNING);
+    sched_switch(cpu, self, t, continuation);
+    sched_switched();
+    thread_wait_finish(self);
+    return self->wait_result;
+}
+
+void thread_become(struct thread *t, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+    struct cpu *cpu;
+
+    assert(t->pcb.kernel_stack == 0 && !t->on_cpu && t->wait == THREAD_CLAIMED);
+    interrupt_disable();
+    preempt_enable_no_check();
+    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
+        interrupt_enable();
+        thread_wait_for_claimer(self); /* its wait is over already: it stays runnable */
+        interrupt_disable();
+        sched_keep_runnable();
+    }
+    cpu = cpu_current();
+    atomic_store(&t->wait, THREAD_RUNNING);
+    sched_switch_machine(cpu, self, t);
+    self->continuation = continuation;
+    t->pcb.kernel_stack = self->pcb.kernel_stack;
+    self->pcb.kernel_stack = 0;
+    t->continuation = NULL;
+    sched_dispatch_previous();
+    sched_switched();
+    thread_wait_finish(t);
+}
+
+enum wait_result thread_wait_result(void)
+{
+    return current_thread()->wait_result;
+}
