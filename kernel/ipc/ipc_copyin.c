@@ -57,7 +57,9 @@ static mach_msg_return_t ipc_copyin_bytes(struct ipc_copyin *in, uint32_t size)
     if (copyin(in->msg, &kmsg->header, size) != KERN_SUCCESS) {
         return MACH_SEND_INVALID_DATA;
     }
-    memset((char *)&kmsg->header + size, 0, kmsg->room - size);
+    if (kmsg->room != size) {
+        memset((char *)&kmsg->header + size, 0, kmsg->room - size);
+    }
     kmsg->header.msgh_size = kmsg->room;
     return MACH_MSG_SUCCESS;
 }

@@ -162,6 +162,7 @@ static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uin
     uint32_t local_type = type;
     uint64_t local = MACH_PORT_NAME_NULL;
     bool ours = false;
+    bool used_up;
 
     kmsg->remote = IP_NULL;
     if (IP_VALID(port)) {
@@ -171,9 +172,14 @@ static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uin
             local = port->has_payload ? port->payload : port->receiver_name;
             local_type = port->has_payload ? MACH_MSG_TYPE_PROTECTED_PAYLOAD : type;
         }
+        used_up = ours && type == MACH_MSG_TYPE_PORT_SEND_ONCE;
+        if (used_up) {
+            assert(port->sorights > 0);
+            port->sorights -= 1;
+        }
         spin_unlock(&port->lock);
-        if (type == MACH_MSG_TYPE_PORT_SEND_ONCE && ours) {
-            ipc_port_release_sonce(port);
+        if (used_up) {
+            ipc_port_unref(port);
         } else {
             ipc_port_release_right(port, type);
         }

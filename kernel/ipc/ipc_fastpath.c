@@ -103,7 +103,8 @@ static bool ipc_fastpath_look_up(struct ipc_fastpath *f, mach_port_name_t rcv_na
     f->dest = entry->port;
     f->rcv_port = (source->bits & MACH_PORT_TYPE_RECEIVE) != 0 ? source->port : NULL;
     f->rcv_pset = (source->bits & MACH_PORT_TYPE_PORT_SET) != 0 && !f->has_reply ? source->pset : NULL;
-    return (f->rcv_port != NULL || f->rcv_pset != NULL) && f->rcv_port != f->dest;
+    return (f->rcv_port != NULL || f->rcv_pset != NULL) && f->rcv_port != f->dest &&
+           atomic_load(&f->dest->receiver) != &ipc_space_kernel;
 }
 
 static void ipc_fastpath_lock_ports(struct ipc_fastpath *f) NO_LOCK_ANALYSIS /* two, by address */

@@ -50,6 +50,25 @@ uint64_t ipc_kmsg_live_count(void)
 
 /* --- life --- */
 
+/* Everything but the slots, which are written as they are taken. */
+static void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint8_t size_class, uint32_t room)
+{
+    list_init(&kmsg->link);
+    kmsg->remote = IP_NULL;
+    kmsg->local = IP_NULL;
+    kmsg->slots = kmsg->few;
+    kmsg->slot_count = 0;
+    kmsg->slot_max = IPC_KMSG_FEW_SLOTS;
+    kmsg->room = room;
+    kmsg->size_class = size_class;
+    kmsg->from_kernel = false;
+    kmsg->delivered = false;
+    kmsg->circular = false;
+    kmsg->charged = NULL;
+    kmsg->marequest = NULL;
+    kmsg->header = (mach_msg_header_t){.msgh_size = room};
+}
+
 struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
 {
     uint32_t room = MACH_MSG_ALIGN(msg_size);
@@ -71,13 +90,7 @@ struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
     if (class == IPC_KMSG_CLASSES) {
         atomic_inc(&ipc_kmsg_large_count);
     }
-    memset(kmsg, 0, sizeof(*kmsg));
-    list_init(&kmsg->link);
-    kmsg->size_class = class;
-    kmsg->room = room;
-    kmsg->slots = kmsg->few;
-    kmsg->slot_max = IPC_KMSG_FEW_SLOTS;
-    kmsg->header.msgh_size = room;
+    ipc_kmsg_setup(kmsg, class, room);
     return kmsg;
 }
 
@@ -236,10 +249,30 @@ void ipc_kmsg_destroy_list(struct list *messages)
     ipc->reap = NULL;
 }
 
+/* Nothing is left in it: its receiver has taken it all. */
+static bool ipc_kmsg_is_empty(const struct ipc_kmsg *kmsg)
+{
+    uint32_t i;
+
+    if (kmsg->marequest != NULL || IP_VALID(kmsg->remote) || IP_VALID(kmsg->local)) {
+        return false;
+    }
+    for (i = 0; i < kmsg->slot_count; i++) {
+        if (kmsg->slots[i].kind != IPC_SLOT_EMPTY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void ipc_kmsg_destroy(struct ipc_kmsg *kmsg)
 {
     struct list messages;
 
+    if (ipc_kmsg_is_empty(kmsg)) {
+        ipc_kmsg_free(kmsg);
+        return;
+    }
     list_init(&messages);
     list_insert_tail(&messages, &kmsg->link);
     ipc_kmsg_destroy_list(&messages);
@@ -250,43 +283,6 @@ void ipc_kmsg_destroy(struct ipc_kmsg *kmsg)
 mach_msg_header_t *ipc_kmsg_header(struct ipc_kmsg *kmsg)
 {
     return &kmsg->header;
-}
-
-bool ipc_kmsg_is_from_kernel(const struct ipc_kmsg *kmsg)
-{
-    return kmsg->from_kernel;
-}
-
-struct ipc_port *ipc_kmsg_remote(struct ipc_kmsg *kmsg)
-{
-    return kmsg->remote;
-}
-
-struct ipc_port *ipc_kmsg_local(struct ipc_kmsg *kmsg)
-{
-    return kmsg->local;
-}
-
-void ipc_kmsg_set_remote(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
-{
-    kmsg->remote = port;
-    kmsg->header.msgh_bits = (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_REMOTE_MASK) | disposition;
-}
-
-void ipc_kmsg_set_local(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition)
-{
-    kmsg->local = port;
-    kmsg->header.msgh_bits =
-        (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_LOCAL_MASK) | (disposition << 8);
-}
-
-struct ipc_port *ipc_kmsg_take_local(struct ipc_kmsg *kmsg, unsigned *type)
-{
-    struct ipc_port *local = kmsg->local;
-
-    *type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
-    ipc_kmsg_set_local(kmsg, IP_NULL, 0);
-    return local;
 }
 
 /* --- slots --- */

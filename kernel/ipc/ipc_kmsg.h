@@ -93,19 +93,53 @@ void ipc_kmsg_credit(struct ipc_kmsg *kmsg);
 
 /* --- header --- */
 
+/* Not inline: the compiler must not know how little of the message is in the structure. */
 mach_msg_header_t *ipc_kmsg_header(struct ipc_kmsg *kmsg);
+
 /* Was it made by the kernel on its own? User-sent notifications must have no effect on kernel
  * objects, nor replies of one kernel object that a user has sent to another. */
-bool ipc_kmsg_is_from_kernel(const struct ipc_kmsg *kmsg);
+static inline bool ipc_kmsg_is_from_kernel(const struct ipc_kmsg *kmsg)
+{
+    return kmsg->from_kernel;
+}
+
 /* Refs: borrowed. */
-struct ipc_port *ipc_kmsg_remote(struct ipc_kmsg *kmsg);
-struct ipc_port *ipc_kmsg_local(struct ipc_kmsg *kmsg);
+static inline struct ipc_port *ipc_kmsg_remote(struct ipc_kmsg *kmsg)
+{
+    return kmsg->remote;
+}
+
+static inline struct ipc_port *ipc_kmsg_local(struct ipc_kmsg *kmsg)
+{
+    return kmsg->local;
+}
+
 /* Set the right a message goes to, or replies come to. Refs: the right is taken over. `disposition`
  * is PORT_SEND or PORT_SEND_ONCE, 0 for none. */
-void ipc_kmsg_set_remote(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition);
-void ipc_kmsg_set_local(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned disposition);
+static inline void ipc_kmsg_set_remote(struct ipc_kmsg *kmsg, struct ipc_port *port,
+                                       unsigned disposition)
+{
+    kmsg->remote = port;
+    kmsg->header.msgh_bits = (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_REMOTE_MASK) | disposition;
+}
+
+static inline void ipc_kmsg_set_local(struct ipc_kmsg *kmsg, struct ipc_port *port,
+                                      unsigned disposition)
+{
+    kmsg->local = port;
+    kmsg->header.msgh_bits =
+        (kmsg->header.msgh_bits & ~MACH_MSGH_BITS_LOCAL_MASK) | (disposition << 8);
+}
+
 /* Take the reply right out: the caller owns it; *type is PORT_SEND, PORT_SEND_ONCE or 0. */
-struct ipc_port *ipc_kmsg_take_local(struct ipc_kmsg *kmsg, unsigned *type);
+static inline struct ipc_port *ipc_kmsg_take_local(struct ipc_kmsg *kmsg, unsigned *type)
+{
+    struct ipc_port *local = kmsg->local;
+
+    *type = MACH_MSGH_BITS_LOCAL(kmsg->header.msgh_bits);
+    ipc_kmsg_set_local(kmsg, NULL, 0);
+    return local;
+}
 
 /* --- what the slots of the body hold --- */
 

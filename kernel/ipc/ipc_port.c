@@ -148,7 +148,9 @@ static void ipc_port_bury(struct ipc_port *port, struct list *messages, struct l
 
     port->nsrequest = IP_NULL;
     port->charged = NULL;
-    ipc_kmsg_destroy_list(messages);
+    if (!list_empty(messages)) {
+        ipc_kmsg_destroy_list(messages);
+    }
     ipc_port_notify_dead(requests);
     if (nsrequest != IP_NULL) {
         ipc_notify_send_once(nsrequest);
@@ -176,7 +178,7 @@ void ipc_port_destroy(struct ipc_port *port)
         ipc_notify_port_destroyed(pdrequest, port);
         return;
     }
-    port->active = false;
+    atomic_store_release(&port->active, false); /* read without the lock by ipc_right_check() */
     list_init(&messages);
     list_init(&requests);
     list_splice_tail(&messages, &port->messages);

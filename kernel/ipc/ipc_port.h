@@ -37,7 +37,7 @@ struct ipc_request {
 struct ipc_port {
     struct spinlock lock;           /* PORT */
     uint32_t refs;                  /* [a] */
-    bool active;                    /* [L] false once the receive right is gone */
+    bool active;                    /* [L] written, [a] read; false once the receive right is gone */
     bool has_payload;               /* [L] */
     uint8_t kobject_type;           /* [L] enum kobject_type */
     uint8_t user_ktype;             /* [L] MACH_PORT_KTYPE_* */

@@ -9,17 +9,12 @@
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_right_impl.h"
 #include "kern/assert.h"
+#include "kern/atomic.h"
 #include "kern/printf.h"
 
 /* --- requests of names that go --- */
 
-void ipc_right_cleanup_init(struct ipc_right_cleanup *cleanup)
-{
-    list_init(&cleanup->requests);
-    cleanup->silent = IP_NULL;
-}
-
-void ipc_right_cleanup_run(struct ipc_right_cleanup *cleanup)
+void ipc_right_cleanup_tell(struct ipc_right_cleanup *cleanup)
 {
     struct list *node;
 
@@ -60,26 +55,23 @@ void ipc_right_drop_requests(struct ipc_space *space, struct ipc_entry *entry,
 
 /* --- what a name is now --- */
 
-static bool ipc_right_port_is_dead(struct ipc_port *port)
+/* A right other than the receive right, of a port that has died? `active` goes one way and is only
+ * an answer for this moment with the port's lock held, too: so it is read without. The entry's
+ * reference keeps the port. */
+static inline bool ipc_right_has_died(const struct ipc_entry *entry)
 {
-    bool dead;
-
-    spin_lock(&port->lock);
-    dead = !port->active;
-    spin_unlock(&port->lock);
-    return dead;
+    return (entry->bits & MACH_PORT_TYPE_SEND_RIGHTS) != 0 &&
+           (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0 && !atomic_load_acquire(&entry->port->active);
 }
 
-void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry)
+/* Turn the right into a dead name. Apart, as it is rare. Locks: space's held. */
+static __attribute__((noinline)) void ipc_right_make_dead(struct ipc_space *space,
+                                                          struct ipc_entry *entry)
+    REQUIRES(space->lock)
 {
     struct ipc_port *port = entry->port;
     uint32_t urefs = entry->bits & IPC_ENTRY_UREFS;
 
-    assert(spin_is_held(&space->lock));
-    if ((entry->bits & MACH_PORT_TYPE_SEND_RIGHTS) == 0 ||
-        (entry->bits & MACH_PORT_TYPE_RECEIVE) != 0 || !ipc_right_port_is_dead(port)) {
-        return;
-    }
     if ((entry->bits & MACH_PORT_TYPE_SEND) != 0) {
         ipc_hash_remove(space, entry);
     }
@@ -94,12 +86,26 @@ void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry)
     ipc_port_unref(port);
 }
 
+static inline void ipc_right_check_here(struct ipc_space *space, struct ipc_entry *entry)
+    REQUIRES(space->lock)
+{
+    assert(spin_is_held(&space->lock));
+    if (__builtin_expect(ipc_right_has_died(entry), 0)) {
+        ipc_right_make_dead(space, entry);
+    }
+}
+
+void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry)
+{
+    ipc_right_check_here(space, entry);
+}
+
 struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t name)
 {
     struct ipc_entry *entry = ipc_space_lookup(space, name);
 
     if (entry != NULL) {
-        ipc_right_check(space, entry);
+        ipc_right_check_here(space, entry);
     }
     return entry;
 }
@@ -123,19 +129,6 @@ struct ipc_entry *ipc_right_find(struct ipc_space *space, struct ipc_port *port)
     entry = port->active ? ipc_right_find_locked(space, port) : NULL;
     spin_unlock(&port->lock);
     return entry;
-}
-
-uint32_t ipc_right_type(uint32_t disposition)
-{
-    switch (disposition) {
-    case MACH_MSG_TYPE_MOVE_RECEIVE:
-        return MACH_MSG_TYPE_PORT_RECEIVE;
-    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
-    case MACH_MSG_TYPE_MAKE_SEND_ONCE:
-        return MACH_MSG_TYPE_PORT_SEND_ONCE;
-    default:
-        return MACH_MSG_TYPE_PORT_SEND;
-    }
 }
 
 /* --- taking rights out --- */
@@ -163,18 +156,19 @@ static bool ipc_right_can_copyin(const struct ipc_entry *entry, uint32_t disposi
     }
 }
 
-kern_return_t ipc_right_copyin_check(struct ipc_space *space, mach_port_name_t name,
-                                     uint32_t disposition, bool dead_ok)
+static __attribute__((noinline)) kern_return_t
+ipc_right_copyin_refuse(const struct ipc_entry *entry, mach_port_name_t name, uint32_t disposition)
 {
-    struct ipc_entry *entry = ipc_right_lookup(space, name);
+    user_error("name %#x: type %#x cannot be sent as %u", name, entry->bits, disposition);
+    return KERN_INVALID_RIGHT;
+}
 
-    if (entry == NULL) {
-        user_error("name %#x denotes no right", name);
-        return KERN_INVALID_NAME;
-    }
-    if (!ipc_right_can_copyin(entry, disposition, dead_ok)) {
-        user_error("name %#x: type %#x cannot be sent as %u", name, entry->bits, disposition);
-        return KERN_INVALID_RIGHT;
+/* Check an entry that is known not to be of a dead port. */
+static inline kern_return_t ipc_right_copyin_claim(struct ipc_entry *entry, mach_port_name_t name,
+                                                   uint32_t disposition, bool dead_ok)
+{
+    if (__builtin_expect(!ipc_right_can_copyin(entry, disposition, dead_ok), 0)) {
+        return ipc_right_copyin_refuse(entry, name, disposition);
     }
     if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) {
         entry->claimed |= IPC_ENTRY_CLAIMED_RECEIVE;
@@ -183,6 +177,32 @@ kern_return_t ipc_right_copyin_check(struct ipc_space *space, mach_port_name_t n
         entry->claimed += 1;
     }
     return KERN_SUCCESS;
+}
+
+/* For any name: one that denotes nothing, is far out in the table, or whose port has died. */
+static __attribute__((noinline)) kern_return_t
+ipc_right_copyin_check_any(struct ipc_space *space, mach_port_name_t name, uint32_t disposition,
+                           bool dead_ok) REQUIRES(space->lock)
+{
+    struct ipc_entry *entry = ipc_right_lookup(space, name);
+
+    if (entry == NULL) {
+        user_error("name %#x denotes no right", name);
+        return KERN_INVALID_NAME;
+    }
+    return ipc_right_copyin_claim(entry, name, disposition, dead_ok);
+}
+
+kern_return_t ipc_right_copyin_check(struct ipc_space *space, mach_port_name_t name,
+                                     uint32_t disposition, bool dead_ok)
+{
+    struct ipc_entry *entry = ipc_space_lookup_near(space, name);
+
+    assert(spin_is_held(&space->lock));
+    if (__builtin_expect(entry == NULL || ipc_right_has_died(entry), 0)) {
+        return ipc_right_copyin_check_any(space, name, disposition, dead_ok);
+    }
+    return ipc_right_copyin_claim(entry, name, disposition, dead_ok);
 }
 
 void ipc_right_unclaim(struct ipc_space *space, mach_port_name_t name)
@@ -254,28 +274,34 @@ static struct ipc_port *ipc_right_copyin_move(struct ipc_space *space, struct ip
     return port;
 }
 
+/* The right leaves the entry. Apart from what a message most often carries, a right made or copied. */
+static __attribute__((noinline)) void
+ipc_right_copyin_taken(struct ipc_space *space, struct ipc_entry *entry, uint32_t disposition,
+                       struct ipc_port **port, struct ipc_right_cleanup *cleanup)
+    REQUIRES(space->lock)
+{
+    ipc_right_check_here(space, entry);
+    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) {
+        *port = ipc_right_copyin_receive(space, entry, cleanup);
+    } else {
+        *port = ipc_right_copyin_move(space, entry, cleanup);
+    }
+}
+
 void ipc_right_copyin(struct ipc_space *space, mach_port_name_t name, uint32_t disposition,
                       struct ipc_port **port, struct ipc_right_cleanup *cleanup)
 {
-    struct ipc_entry *entry = ipc_right_lookup(space, name);
+    struct ipc_entry *entry = ipc_space_lookup(space, name);
 
-    assert(entry != NULL);
+    assert(entry != NULL && spin_is_held(&space->lock));
     entry->claimed = 0;
-    switch (disposition) {
-    case MACH_MSG_TYPE_MOVE_RECEIVE:
-        *port = ipc_right_copyin_receive(space, entry, cleanup);
-        return;
-    case MACH_MSG_TYPE_MOVE_SEND:
-    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
-        *port = ipc_right_copyin_move(space, entry, cleanup);
-        return;
-    default:
-        if ((entry->bits & MACH_PORT_TYPE_DEAD_NAME) != 0) {
-            *port = IP_DEAD;
-        } else {
-            *port = ipc_right_copyin_new(entry->port, disposition);
-        }
-        return;
+    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE || disposition == MACH_MSG_TYPE_MOVE_SEND ||
+        disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) {
+        ipc_right_copyin_taken(space, entry, disposition, port, cleanup);
+    } else if ((entry->bits & MACH_PORT_TYPE_DEAD_NAME) != 0) {
+        *port = IP_DEAD;
+    } else { /* of a port that has just died it becomes IP_DEAD */
+        *port = ipc_right_copyin_new(entry->port, disposition);
     }
 }
 

@@ -32,9 +32,22 @@ struct ipc_right_cleanup {
                                 (MACH_SEND_CANCEL) */
 };
 
-void ipc_right_cleanup_init(struct ipc_right_cleanup *cleanup);
+static inline void ipc_right_cleanup_init(struct ipc_right_cleanup *cleanup)
+{
+    list_init(&cleanup->requests);
+    cleanup->silent = NULL;
+}
+
 /* Send port-deleted for each. Locks: none held. */
-void ipc_right_cleanup_run(struct ipc_right_cleanup *cleanup);
+void ipc_right_cleanup_tell(struct ipc_right_cleanup *cleanup);
+/* The same, quick when there are none. */
+static inline void ipc_right_cleanup_run(struct ipc_right_cleanup *cleanup)
+{
+    if (__builtin_expect(!list_empty(&cleanup->requests), 0)) {
+        ipc_right_cleanup_tell(cleanup);
+    }
+}
+
 
 /* Turn a right whose port has died into a dead name. Locks: space->lock held. */
 void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry) REQUIRES(space->lock);
@@ -45,7 +58,18 @@ struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t nam
  * space->lock held, no port's. */
 struct ipc_entry *ipc_right_find(struct ipc_space *space, struct ipc_port *port);
 /* What a right becomes in the kernel's hands: PORT_RECEIVE, PORT_SEND or PORT_SEND_ONCE. */
-uint32_t ipc_right_type(uint32_t disposition);
+static inline uint32_t ipc_right_type(uint32_t disposition)
+{
+    switch (disposition) {
+    case MACH_MSG_TYPE_MOVE_RECEIVE:
+        return MACH_MSG_TYPE_PORT_RECEIVE;
+    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+    case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+        return MACH_MSG_TYPE_PORT_SEND_ONCE;
+    default:
+        return MACH_MSG_TYPE_PORT_SEND;
+    }
+}
 
 /* --- into the kernel and out of it --- */
 

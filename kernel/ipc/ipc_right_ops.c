@@ -38,7 +38,9 @@ static void ipc_right_ops_empty(struct ipc_space *space, struct ipc_entry *entry
     if (gone->type == MACH_PORT_TYPE_SEND) {
         ipc_hash_remove(space, entry);
     }
-    ipc_right_drop_requests(space, entry, &gone->cleanup);
+    if (entry->request != NULL || (entry->bits & IPC_ENTRY_MAREQUEST) != 0) {
+        ipc_right_drop_requests(space, entry, &gone->cleanup);
+    }
     if ((gone->type & MACH_PORT_TYPE_RECEIVE) != 0) {
         spin_lock(&gone->port->lock);
         gone->port->receiver = NULL;

@@ -128,15 +128,11 @@ struct ipc_entry *ipc_space_entry_at(struct ipc_space *space, uint32_t index)
     return NULL;
 }
 
-struct ipc_entry *ipc_space_lookup(struct ipc_space *space, mach_port_name_t name)
+struct ipc_entry *ipc_space_lookup_far(struct ipc_space *space, mach_port_name_t name)
 {
     struct ipc_entry *entry = ipc_space_entry_at(space, name & IPC_NAME_INDEX_MASK);
 
-    if (entry == NULL || ((entry->bits ^ name) & IPC_ENTRY_GENERATION) != 0 ||
-        (entry->bits & IPC_ENTRY_TYPE) == 0) {
-        return NULL;
-    }
-    return entry;
+    return entry != NULL && ipc_space_entry_is(entry, name) ? entry : NULL;
 }
 
 uint32_t ipc_space_index(const struct ipc_space *space, const struct ipc_entry *entry)

@@ -14,6 +14,7 @@
 #include <mach/port.h>
 
 #include "ipc/ipc_hash.h"
+#include "kern/atomic.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
 
@@ -88,10 +89,39 @@ void ipc_space_destroy(struct ipc_space *space);
 void ipc_space_ref(struct ipc_space *space);
 void ipc_space_unref(struct ipc_space *space);
 
-/* The entry a name denotes, or NULL. Locks: space->lock held for what the entry holds to stay. */
-struct ipc_entry *ipc_space_lookup(struct ipc_space *space, mach_port_name_t name);
 /* The entry at an index if the table has memory there, free or not; else NULL. */
 struct ipc_entry *ipc_space_entry_at(struct ipc_space *space, uint32_t index);
+
+/* Is this the entry the name denotes? Not when it is free, or its generation another. */
+static inline bool ipc_space_entry_is(const struct ipc_entry *entry, mach_port_name_t name)
+{
+    return ((entry->bits ^ name) & IPC_ENTRY_GENERATION) == 0 &&
+           (entry->bits & IPC_ENTRY_TYPE) != 0;
+}
+
+/* As ipc_space_lookup for the names of most spaces, all those below `committed`; NULL says nothing.
+ * Inline, as every message looks up several. */
+static inline struct ipc_entry *ipc_space_lookup_near(struct ipc_space *space,
+                                                      mach_port_name_t name)
+{
+    uint32_t index = name & IPC_NAME_INDEX_MASK;
+    struct ipc_entry *entry = &space->table[index];
+
+    return index < atomic_load_acquire(&space->committed) && ipc_space_entry_is(entry, name) ? entry
+                                                                                             : NULL;
+}
+
+/* The same for any name. */
+struct ipc_entry *ipc_space_lookup_far(struct ipc_space *space, mach_port_name_t name);
+
+/* The entry a name denotes, or NULL. Locks: space->lock held for what the entry holds to stay. */
+static inline struct ipc_entry *ipc_space_lookup(struct ipc_space *space, mach_port_name_t name)
+{
+    struct ipc_entry *entry = ipc_space_lookup_near(space, name);
+
+    return __builtin_expect(entry != NULL, 1) ? entry : ipc_space_lookup_far(space, name);
+}
+
 uint32_t ipc_space_index(const struct ipc_space *space, const struct ipc_entry *entry);
 mach_port_name_t ipc_space_name(const struct ipc_space *space, const struct ipc_entry *entry);
 

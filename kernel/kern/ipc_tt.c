@@ -5,14 +5,16 @@
 #include "ipc/ipc_space.h"
 #include "kern/host.h"
 #include "kern/kobject.h"
+#include "kern/printf.h"
 #include "kern/processor.h"
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
 
-/* The object of a kernel port of the given type, with take_ref called on it while the port is locked; NULL for any other port. */
-static void *ipc_tt_object(struct ipc_port *port, enum kobject_type type, void (*take_ref)(void *))
+/* What `take` makes of the object of a kernel port of the given type while the port is locked; NULL for any other port. Inline, so that it calls
+ * nothing. */
+static inline __attribute__((always_inline)) void *ipc_tt_object(struct ipc_port *port, enum kobject_type type, void *(*take)(void *))
 {
     void *object = NULL;
 
@@ -21,67 +23,69 @@ static void *ipc_tt_object(struct ipc_port *port, enum kobject_type type, void (
     }
     spin_lock(&port->lock);
     if (port->active && port->kobject_type == (uint8_t)type) {
-        object = port->kobject;
-        if (take_ref != NULL) {
-            take_ref(object);
-        }
+        object = take != NULL ? take(port->kobject) : port->kobject;
     }
     spin_unlock(&port->lock);
     return object;
 }
 
-static void ipc_tt_ref_task(void *object)
+static void *ipc_tt_take_task(void *object)
 {
     task_ref(object);
+    return object;
 }
 
-static void ipc_tt_ref_thread(void *object)
+static void *ipc_tt_take_thread(void *object)
 {
     thread_ref(object);
+    return object;
 }
 
-static void ipc_tt_ref_map(void *object)
+static void *ipc_tt_take_map(void *object)
 {
-    vm_map_ref(((struct task *)object)->map);
+    struct vm_map *map = ((struct task *)object)->map;
+
+    vm_map_ref(map);
+    return map;
 }
 
-static void ipc_tt_ref_space(void *object)
+static void *ipc_tt_take_space(void *object)
 {
-    ipc_space_ref(((struct task *)object)->space);
+    struct ipc_space *space = ((struct task *)object)->space;
+
+    ipc_space_ref(space);
+    return space;
 }
 
 struct task *convert_port_to_task(struct ipc_port *port)
 {
-    return ipc_tt_object(port, KOBJECT_TASK, ipc_tt_ref_task);
+    return ipc_tt_object(port, KOBJECT_TASK, ipc_tt_take_task);
 }
 
 struct thread *convert_port_to_thread(struct ipc_port *port)
 {
-    return ipc_tt_object(port, KOBJECT_THREAD, ipc_tt_ref_thread);
+    return ipc_tt_object(port, KOBJECT_THREAD, ipc_tt_take_thread);
 }
 
 struct vm_map *convert_port_to_map(struct ipc_port *port)
 {
-    struct task *task = ipc_tt_object(port, KOBJECT_TASK, ipc_tt_ref_map);
-
-    return task != NULL ? task->map : NULL;
+    return ipc_tt_object(port, KOBJECT_TASK, ipc_tt_take_map);
 }
 
 struct ipc_space *convert_port_to_space(struct ipc_port *port)
 {
-    struct task *task = ipc_tt_object(port, KOBJECT_TASK, ipc_tt_ref_space);
-
-    return task != NULL ? task->space : NULL;
+    return ipc_tt_object(port, KOBJECT_TASK, ipc_tt_take_space);
 }
 
-static void ipc_tt_ref_object(void *object)
+static void *ipc_tt_take_object(void *object)
 {
     vm_object_ref(object);
+    return object;
 }
 
 struct vm_object *convert_port_to_memory_name(struct ipc_port *port)
 {
-    return ipc_tt_object(port, KOBJECT_MEMORY_NAME, ipc_tt_ref_object);
+    return ipc_tt_object(port, KOBJECT_MEMORY_NAME, ipc_tt_take_object);
 }
 
 struct host *convert_port_to_host(struct ipc_port *port)
@@ -199,49 +203,44 @@ struct ipc_port *convert_pset_name_to_port(struct processor_set *pset)
     return pset != NULL ? ipc_port_make_send(pset->name_port) : IP_NULL;
 }
 
-/* A send right of the current task's, copied. */
-static struct ipc_port *ipc_tt_copyin(mach_port_name_t name)
+/* The object behind a send right of the current task's, as ipc_tt_object gives it; NULL when the name denotes no such right. The right is only looked
+ * at: the space's lock keeps it where it is. */
+static inline __attribute__((always_inline)) void *ipc_tt_named_object(mach_port_name_t name, enum kobject_type type, void *(*take)(void *))
 {
-    struct ipc_port *port = IP_NULL;
+    struct ipc_space *space = current_task()->space;
+    struct ipc_entry *entry;
+    void *object = NULL;
+    bool found;
 
-    if (ipc_space_copyin_right(current_task()->space, name, MACH_MSG_TYPE_COPY_SEND, &port) != KERN_SUCCESS) {
-        return IP_NULL;
+    spin_lock(&space->lock);
+    entry = space->active ? ipc_space_lookup(space, name) : NULL;
+    found = entry != NULL && (entry->bits & MACH_PORT_TYPE_SEND) != 0;
+    if (found) {
+        object = ipc_tt_object(entry->port, type, take);
     }
-    return port;
+    spin_unlock(&space->lock);
+    if (!found) {
+        user_error("name %#x denotes no send right", name);
+    }
+    return object;
 }
 
 struct task *port_name_to_task(mach_port_name_t name)
 {
-    struct ipc_port *port = ipc_tt_copyin(name);
-    struct task *task = convert_port_to_task(port);
-
-    ipc_port_release_send(port);
-    return task;
+    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_task);
 }
 
 struct thread *port_name_to_thread(mach_port_name_t name)
 {
-    struct ipc_port *port = ipc_tt_copyin(name);
-    struct thread *thread = convert_port_to_thread(port);
-
-    ipc_port_release_send(port);
-    return thread;
+    return ipc_tt_named_object(name, KOBJECT_THREAD, ipc_tt_take_thread);
 }
 
 struct vm_map *port_name_to_map(mach_port_name_t name)
 {
-    struct ipc_port *port = ipc_tt_copyin(name);
-    struct vm_map *map = convert_port_to_map(port);
-
-    ipc_port_release_send(port);
-    return map;
+    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_map);
 }
 
 struct ipc_space *port_name_to_space(mach_port_name_t name)
 {
-    struct ipc_port *port = ipc_tt_copyin(name);
-    struct ipc_space *space = convert_port_to_space(port);
-
-    ipc_port_release_send(port);
-    return space;
+    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_space);
 }

@@ -55,7 +55,7 @@ static void thread_setup(struct thread *t, struct task *task)
     list_init(&t->task_link);
     timer_init(&t->timeout, thread_timed_out);
     waitq_init(&t->stopped, "thread stopped");
-    ipc_thread_init(&t->ipc);
+    list_init(&t->ipc.link); /* the rest of ipc_thread_init() is zeroes */
     t->pcb.regs.cs = SELECTOR_USER_CODE;
     t->pcb.regs.ss = SELECTOR_USER_DATA;
     t->pcb.regs.rflags = RFLAGS_INITIAL;
@@ -356,64 +356,107 @@ void thread_ast(void)
 
 /* --- ending --- */
 
-void thread_terminate_start(struct thread *thread)
+/* Have a thread that is told to end run once more, if it does not. */
+static void thread_end_running(struct thread *thread)
 {
-    uint32_t old = atomic_fetch_or(&thread->flags, THREAD_FLAG_TERMINATE);
-
-    if ((old & THREAD_FLAG_TERMINATE) != 0) {
-        return;
-    }
     thread_interrupt_wait(thread);
     thread_wake_stopped(thread);
     sched_poke(thread);
 }
 
-/* Take the thread off its task. True when it was the last one. */
-static bool thread_leave_task(struct thread *self)
+void thread_terminate_start(struct thread *thread)
 {
-    struct task *task = self->task;
+    uint32_t old = atomic_fetch_or(&thread->flags, THREAD_FLAG_TERMINATE);
+
+    if ((old & THREAD_FLAG_TERMINATE) == 0) {
+        thread_end_running(thread);
+    }
+}
+
+/* Take the thread off its task. True when it was the last one. */
+static bool thread_leave_task(struct thread *t)
+{
+    struct task *task = t->task;
     bool last;
 
     spin_lock(&task->lock);
-    list_remove(&self->task_link);
+    list_remove(&t->task_link);
     task->thread_count--;
     last = task->thread_count == 0;
-    task->dead_run_ticks += self->run_ticks + (rdtsc_ticks() - self->run_since);
-    task->dead_user_samples += self->user_samples;
-    task->dead_system_samples += self->system_samples;
+    task->dead_run_ticks += t->run_ticks + (t == current_thread() ? rdtsc_ticks() - t->run_since : 0);
+    task->dead_user_samples += t->user_samples;
+    task->dead_system_samples += t->system_samples;
     spin_unlock(&task->lock);
     return last;
 }
 
-void thread_exit(void)
+/* Take from a thread that ends, the current one or one that never ran, its ports and its task. The caller has a reference beside the task
+ * list's, which goes. Sleeps: the last thread of a task that is ending gives back all the task has. */
+static void thread_take_apart(struct thread *t)
 {
-    struct thread *self = current_thread();
+    struct task *task = t->task;
     struct ipc_port *self_port;
     struct ipc_port *exception_port;
     bool last;
 
-    spin_lock(&self->task->lock);
-    self_port = self->self_port;
-    exception_port = self->exception_port;
-    self->self_port = NULL;
-    self->exception_port = NULL;
-    spin_unlock(&self->task->lock);
+    spin_lock(&task->lock);
+    self_port = t->self_port;
+    exception_port = t->exception_port;
+    t->self_port = NULL;
+    t->exception_port = NULL;
+    spin_unlock(&task->lock);
     if (self_port != NULL) {
         ipc_port_destroy_kernel(self_port);
     }
     if (exception_port != NULL) {
         ipc_port_release_send(exception_port);
     }
-    last = thread_leave_task(self);
-    if (last && self->task->dying) {
-        task_tear_down(self->task);
+    last = thread_leave_task(t);
+    if (last && task->dying) {
+        task_tear_down(task);
     }
     if (last) {
-        waitq_wake_all(&self->task->gone, WAIT_OK);
+        waitq_wake_all(&task->gone, WAIT_OK);
     }
-    waitq_wake_all(&self->stopped, WAIT_OK);
-    thread_unref(self); /* the task list's; the scheduler gives back the last */
+    waitq_wake_all(&t->stopped, WAIT_OK);
+    thread_unref(t);
+}
+
+void thread_exit(void)
+{
+    thread_take_apart(current_thread()); /* the scheduler gives back the last reference */
     sched_exit();
+}
+
+/* Make a thread that has not run since it was created one that has ended. False when it has run, or is about to: a waker was first. The wait
+ * that is claimed here is its first, on no queue, and nobody makes it runnable any more: it has no stack and nothing to go back to. */
+static bool thread_claim_unborn(struct thread *t)
+{
+    bool claimed;
+
+    spin_lock(&t->lock);
+    claimed = (atomic_load(&t->flags) & THREAD_FLAG_NEVER_RAN) != 0 && thread_claim(t, WAIT_OK);
+    if (claimed) {
+        atomic_fetch_and(&t->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
+        atomic_store_release(&t->wait, THREAD_DEAD);
+    }
+    spin_unlock(&t->lock);
+    return claimed;
+}
+
+void thread_end(struct thread *thread)
+{
+    uint32_t old = atomic_fetch_or(&thread->flags, THREAD_FLAG_TERMINATE);
+
+    if ((old & THREAD_FLAG_TERMINATE) != 0) {
+        return;
+    }
+    if (thread_claim_unborn(thread)) {
+        thread_take_apart(thread);
+        thread_unref(thread); /* the one for running at all */
+        return;
+    }
+    thread_end_running(thread);
 }
 
 void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns)

@@ -169,6 +169,8 @@ void thread_ref(struct thread *thread);
 void thread_unref(struct thread *thread);
 /* End a thread: at its next return to user mode; its interruptible wait ends now. Does not wait for it. */
 void thread_terminate_start(struct thread *thread);
+/* The same; a thread that never ran is gone when this returns, without running. Locks: none held. Sleeps: yes. Refs: the caller has one. */
+void thread_end(struct thread *thread);
 /* The current thread ends here. */
 _Noreturn void thread_exit(void);
 /* Stop and continue, counted. A held thread stops before it next returns to user mode. Returns: KERN_SUCCESS, KERN_TERMINATED; release: KERN_FAILURE

@@ -29,7 +29,7 @@ kern_return_t thread_create(task_t task, thread_t *thread)
 
 kern_return_t thread_terminate(thread_t thread)
 {
-    thread_terminate_start(thread);
+    thread_end(thread);
     return KERN_SUCCESS;
 }
 
@@ -46,7 +46,7 @@ kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_n
     if (address != 0 || size != 0) {
         vm_deallocate(task->map, address, size);
     }
-    thread_terminate_start(thread);
+    thread_end(thread);
     return KERN_SUCCESS;
 }
 

@@ -298,8 +298,9 @@ void kmem_cache_init(struct kmem_cache *c, const char *name, size_t size, size_t
     spin_unlock(&slab_list_lock);
 }
 
-/* Fill this processor's magazine to half from the slabs and return one object more. */
-static void *kmem_cache_refill(struct kmem_cache *c)
+/* Fill this processor's magazine to half from the slabs and return one object more.
+ * Preemption is disabled on entry, enabled on return. */
+static __attribute__((noinline)) void *kmem_cache_refill(struct kmem_cache *c)
 {
     struct kmem_magazine *magazine;
     void *object;
@@ -317,33 +318,56 @@ static void *kmem_cache_refill(struct kmem_cache *c)
         atomic_store(&magazine->count, magazine->count + 1);
     }
     spin_unlock(&c->lock);
+    preempt_enable();
     return object;
 }
 
-void *kmem_cache_alloc_for(struct kmem_cache *c, const void *caller)
+/* Give way, object in hand. */
+static __attribute__((noinline)) void *kmem_cache_preempted(void *object)
+{
+    preempt_check();
+    return object;
+}
+
+/* The common way calls nothing before its last step, and so saves no registers. */
+static inline void *kmem_cache_pop(struct kmem_cache *c)
 {
     struct kmem_magazine *magazine;
-    void *object = NULL;
+    void *object;
+    uint32_t count;
 
     preempt_disable();
     magazine = &c->magazines[cpu_number()];
-    if (__builtin_expect(magazine->count != 0, 1)) {
-        atomic_store(&magazine->count, magazine->count - 1);
-        object = magazine->objects[magazine->count];
+    count = magazine->count;
+    if (__builtin_expect(count == 0, 0)) {
+        return kmem_cache_refill(c);
     }
-    preempt_enable();
-    if (object == NULL) {
-        object = kmem_cache_refill(c);
+    atomic_store(&magazine->count, count - 1);
+    object = magazine->objects[count - 1];
+    if (__builtin_expect(cpu_preempt_sub_pending(), 0)) {
+        return kmem_cache_preempted(object);
     }
+    return object;
+}
+
+static inline void *kmem_cache_get(struct kmem_cache *c, const void *caller)
+{
+    void *object = kmem_cache_pop(c);
+
     if (CONFIG_DEBUG && object != NULL) {
         slab_debug_alloc(c, object, caller);
     }
     return object;
 }
 
+void *kmem_cache_alloc_for(struct kmem_cache *c, const void *caller)
+{
+    return kmem_cache_get(c, caller);
+}
+
 void *kmem_cache_alloc(struct kmem_cache *c)
 {
-    return kmem_cache_alloc_for(c, __builtin_return_address(0));
+    return kmem_cache_get(c, __builtin_return_address(0));
 }
 
 /* Move objects of this processor's magazine to the slabs until `keep` are left. */
@@ -360,26 +384,49 @@ static void kmem_cache_flush(struct kmem_cache *c, uint32_t keep)
     spin_unlock(&c->lock);
 }
 
-void kmem_cache_free_for(struct kmem_cache *c, void *object, const void *caller)
+/* Put an object into this processor's magazine unless that is full. Preemption is disabled. */
+static inline bool kmem_cache_push(struct kmem_cache *c, void *object)
 {
-    struct kmem_magazine *magazine;
+    struct kmem_magazine *magazine = &c->magazines[cpu_number()];
+    uint32_t count = magazine->count;
 
+    if (__builtin_expect(count == c->magazine_limit, 0)) {
+        return false;
+    }
+    magazine->objects[count] = object;
+    atomic_store(&magazine->count, count + 1);
+    return true;
+}
+
+/* The magazine is full: make room. Preemption is disabled on entry, enabled on return. */
+static __attribute__((noinline)) void kmem_cache_put_full(struct kmem_cache *c, void *object)
+{
+    kmem_cache_flush(c, c->magazine_limit / 2);
+    (void)kmem_cache_push(c, object);
+    preempt_enable();
+}
+
+static inline void kmem_cache_put(struct kmem_cache *c, void *object, const void *caller)
+{
     if (CONFIG_DEBUG) {
         slab_debug_free(c, object, caller);
     }
     preempt_disable();
-    magazine = &c->magazines[cpu_number()];
-    if (__builtin_expect(magazine->count == c->magazine_limit, 0)) {
-        kmem_cache_flush(c, c->magazine_limit / 2);
+    if (!kmem_cache_push(c, object)) {
+        kmem_cache_put_full(c, object);
+        return;
     }
-    magazine->objects[magazine->count] = object;
-    atomic_store(&magazine->count, magazine->count + 1);
     preempt_enable();
+}
+
+void kmem_cache_free_for(struct kmem_cache *c, void *object, const void *caller)
+{
+    kmem_cache_put(c, object, caller);
 }
 
 void kmem_cache_free(struct kmem_cache *c, void *object)
 {
-    kmem_cache_free_for(c, object, __builtin_return_address(0));
+    kmem_cache_put(c, object, __builtin_return_address(0));
 }
 
 void kmem_cache_drain(struct kmem_cache *c)

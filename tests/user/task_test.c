@@ -84,6 +84,48 @@ TEST(a_thread_runs_from_the_state_it_was_given)
     end_thread(thread);
 }
 
+TEST(a_thread_that_never_ran_is_gone_at_once_and_with_it_its_task)
+{
+    mach_port_t task = 0;
+    mach_port_t thread = 0;
+    mach_port_type_t type = 0;
+
+    for (unsigned i = 0; i < 200; i++) {
+        CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
+        CHECK_EQ(thread_terminate(thread), KERN_SUCCESS);
+        CHECK_EQ(mach_port_type(self(), thread, &type), KERN_SUCCESS);
+        CHECK((type & MACH_PORT_TYPE_DEAD_NAME) != 0);
+        mach_port_deallocate(self(), thread);
+    }
+    CHECK_EQ(task_create(self(), 0, &task), KERN_SUCCESS);
+    CHECK_EQ(thread_create(task, &thread), KERN_SUCCESS);
+    CHECK_EQ(task_terminate(task), KERN_SUCCESS);
+    CHECK_EQ(thread_terminate(thread), MACH_SEND_INVALID_DEST);
+    mach_port_deallocate(self(), thread);
+    mach_port_deallocate(self(), task);
+}
+
+TEST(the_float_state_of_a_thread_that_never_ran_is_the_initial_one_or_what_was_set)
+{
+    struct i386_float_state state;
+    mach_msg_type_number_t count = i386_FLOAT_STATE_COUNT;
+    uint32_t *words = (uint32_t *)state.hw_state;
+    mach_port_t thread = 0;
+
+    CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(words[0] & 0xffff, 0x37f);
+    for (unsigned i = 28; i < 108; i++) {
+        CHECK_EQ(((uint8_t *)state.hw_state)[i], 0);
+    }
+    words[0] = 0xffff027f;
+    CHECK_EQ(thread_set_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, count), KERN_SUCCESS);
+    memset(&state, 0, sizeof(state));
+    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(words[0] & 0xffff, 0x27f);
+    end_thread(thread);
+}
+
 TEST(a_suspended_thread_stands_still_and_a_resumed_one_goes_on)
 {
     mach_port_t thread = start_thread(count_for_ever, 0);

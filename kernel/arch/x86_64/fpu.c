@@ -4,6 +4,8 @@
 
 #include "arch/cpu_features.h"
 #include "arch/pcb.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
 #include "kern/string.h"
 #include "vm/slab.h"
 
@@ -30,11 +32,22 @@ bool fpu_create(struct pcb *pcb)
     if (area == NULL) {
         return false;
     }
+    pcb->fpu = (struct fpu_area *)area;
+    pcb->fpu_fresh = true;
+    return true;
+}
+
+void fpu_settle(struct pcb *pcb)
+{
+    uint8_t *area = (uint8_t *)pcb->fpu;
+
+    if (area == NULL || !atomic_load_acquire(&pcb->fpu_fresh)) {
+        return;
+    }
     memset(area, 0, fpu_size);
     *(uint16_t *)area = FPU_CONTROL_DEFAULT;
     *(uint32_t *)(area + MXCSR_OFFSET) = MXCSR_DEFAULT;
-    pcb->fpu = (struct fpu_area *)area;
-    return true;
+    atomic_store_release(&pcb->fpu_fresh, false);
 }
 
 void fpu_destroy(struct pcb *pcb)
@@ -50,6 +63,7 @@ void fpu_save(struct pcb *pcb)
     if (pcb->fpu == NULL) {
         return;
     }
+    assert(!pcb->fpu_fresh); /* who runs has been loaded */
     if (cpu_features.xsaveopt) {
         __asm__ volatile("xsaveopt64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
     } else if (cpu_features.xsave) {
@@ -63,6 +77,9 @@ void fpu_load(struct pcb *pcb)
 {
     if (pcb->fpu == NULL) {
         return;
+    }
+    if (__builtin_expect(pcb->fpu_fresh, 0)) {
+        fpu_settle(pcb);
     }
     if (cpu_features.xsave) {
         __asm__ volatile("xrstor64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");

@@ -63,8 +63,14 @@ static kern_return_t thread_state_set_general(struct thread *thread, const struc
 /* Have the registers that live in the processor in the pcb of the current thread, or put them back. */
 static void thread_state_sync(struct thread *thread, bool to_pcb)
 {
-    uint64_t flags = interrupt_save_disable();
+    uint64_t flags;
 
+    if (to_pcb) { /* two callers at once: the second must not find what the first has set wiped out */
+        spin_lock(&thread->lock);
+        fpu_settle(&thread->pcb);
+        spin_unlock(&thread->lock);
+    }
+    flags = interrupt_save_disable();
     if (thread == current_thread() && to_pcb) {
         fpu_save(&thread->pcb);
         if (cpu_features.fsgsbase) {

@@ -28,7 +28,8 @@ struct pcb {
     uint64_t gs_base;        /* 200 */
     struct fpu_area *fpu;    /* 208 saved FPU/SSE/AVX state while not running */
     bool return_by_iret;     /* 216 user registers were set from outside, or the trap was not a system call */
-    uint8_t unused[7];
+    bool fpu_fresh;          /* 217 [a] the area at fpu holds nothing yet: the state is the initial one */
+    uint8_t unused[6];
 } __attribute__((aligned(16)));
 
 #endif
