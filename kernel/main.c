@@ -46,13 +46,14 @@ _Noreturn void kernel_main(uint32_t magic, uint32_t information);
 static void main_thread(void *argument)
 {
     (void)argument;
-    smp_start();           /* 13. the other processors: needs threads, timers, interrupts */
-    processor_init();      /* 14. their ports */
-    hardware_init();       /*     the thread that delivers interrupts */
+    smp_start();      /* 13. the other processors: needs threads, timers, interrupts */
+    processor_init(); /* 14. their ports */
+    hardware_init();  /*     the thread that delivers interrupts */
     kprintf("%s: %u processors, %lu MiB, %s, TSC %lu MHz\n", kernel_version, cpu_count,
-            vm_page_total_count() * PAGE_SIZE >> 20, cpu_features.brand, clock_machine_hz() / 1000000);
-    ktest_run_if_asked();  /* 15. tests inside the debug kernel, with `ktest` on the command line */
-    bootstrap_start();     /* 16. the first task */
+            vm_page_total_count() * PAGE_SIZE >> 20, cpu_features.brand,
+            clock_machine_hz() / 1000000);
+    ktest_run_if_asked(); /* 15. tests inside the debug kernel, with `ktest` on the command line */
+    bootstrap_start();    /* 16. the first task */
     thread_exit();
 }
 
@@ -63,7 +64,8 @@ static void main_idle(void *argument)
     sched_idle();
 }
 
-/* Make the boot processor's idle thread and the thread that goes on with the start, and become the idle thread. */
+/* Make the boot processor's idle thread and the thread that goes on with the start, and become the
+ * idle thread. */
 static _Noreturn void main_start_scheduler(void)
 {
     struct cpu *cpu = cpu_current();
@@ -85,34 +87,34 @@ void kernel_main(uint32_t magic, uint32_t information)
 {
     struct cpu *cpu = &cpu_table[0];
 
-    (void)magic;                   /* checked in entry.asm */
+    (void)magic; /* checked in entry.asm */
     clock_boot_ticks = rdtsc();
     cpu->self = cpu;
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
-    console_init();                /*  1. messages */
-    cpu_setup_idt();               /*  2. faults are reported */
-    cpu_features_init();           /*  3. what the processor has */
-    cpu_patch_smap();              /*     needs 3, and the text still writable */
-    cpu_setup(cpu);                /*  4. descriptor tables, control registers: needs 3 */
-    boot_info_init(information);   /*  5. memory, modules, command line */
-    acpi_init();                   /*  6. tables: needs 5 and the boot page tables */
-    pmap_setup();                  /*  7. final kernel page tables: needs 5 */
+    console_init();              /*  1. messages */
+    cpu_setup_idt();             /*  2. faults are reported */
+    cpu_features_init();         /*  3. what the processor has */
+    cpu_patch_smap();            /*     needs 3, and the text still writable */
+    cpu_setup(cpu);              /*  4. descriptor tables, control registers: needs 3 */
+    boot_info_init(information); /*  5. memory, modules, command line */
+    acpi_init();                 /*  6. tables: needs 5 and the boot page tables */
+    pmap_setup();                /*  7. final kernel page tables: needs 5 */
     vm_page_bootstrap(boot_info.usable, boot_info.usable_count); /*  8. pages: needs 5 and 7 */
     slab_bootstrap();
-    vm_init();                     /*     kernel map, objects, maps */
-    pmap_init();                   /*     needs 8 */
+    vm_init();   /*     kernel map, objects, maps */
+    pmap_init(); /*     needs 8 */
     if (vm_page_total_count() < MIN_MEMORY_PAGES) {
-        panic("too little memory: %lu MiB, %lu MiB are needed", vm_page_total_count() * PAGE_SIZE >> 20,
-              MIN_MEMORY_PAGES * PAGE_SIZE >> 20);
+        panic("too little memory: %lu MiB, %lu MiB are needed",
+              vm_page_total_count() * PAGE_SIZE >> 20, MIN_MEMORY_PAGES * PAGE_SIZE >> 20);
     }
-    clock_machine_init();          /*  9. time */
-    irq_init();                    /* 10. interrupt controllers: needs 6 */
+    clock_machine_init(); /*  9. time */
+    irq_init();           /* 10. interrupt controllers: needs 6 */
     apic_init_cpu();
     cpu->apic_id = apic_id();
-    apic_timer_calibrate();        /*     needs 9 */
+    apic_timer_calibrate(); /*     needs 9 */
     apic_timer_init_cpu();
-    ipc_init();                    /* 11. ports and messages: needs 8 */
-    thread_init();                 /* 12. tasks and threads: needs 8 and 11 */
+    ipc_init();    /* 11. ports and messages: needs 8 */
+    thread_init(); /* 12. tasks and threads: needs 8 and 11 */
     task_init();
     host_init();
     gsync_init();

@@ -1,6 +1,8 @@
-/* ddb.c - the kernel debugger: reads commands from the serial line while everything else stands still.
+/* ddb.c - the kernel debugger: reads commands from the serial line while everything else stands
+ * still.
  *
- * Nothing here takes a lock or allocates: the machine may have stopped anywhere. Memory is read only where the kernel map has a page. */
+ * Nothing here takes a lock or allocates: the machine may have stopped anywhere. Memory is read
+ * only where the kernel map has a page. */
 #include "ddb/ddb.h"
 
 #include "arch/backtrace.h"
@@ -23,7 +25,7 @@
 #include "vm/vm_map_impl.h"
 #include "vm/vm_page.h"
 
-#define LINE_MAX 80
+#define LINE_MAX  80
 #define WORDS_MAX 4
 
 struct ddb_command {
@@ -81,14 +83,16 @@ static void ddb_ps(unsigned words, char **word)
     list_for_each (task_list_head(), node) {
         struct task *task = list_entry(node, struct task, list_link);
 
-        kprintf("%4lu %7u %6u %8lu %s%s\n", task->id, task->thread_count, task->space != NULL ? task->space->name_count : 0,
-                pmap_resident_count(task->pmap), task->name, task->dying ? " (ending)" : "");
+        kprintf("%4lu %7u %6u %8lu %s%s\n", task->id, task->thread_count,
+                task->space != NULL ? task->space->name_count : 0, pmap_resident_count(task->pmap),
+                task->name, task->dying ? " (ending)" : "");
     }
 }
 
 static const char *ddb_wait_name(const struct thread *t)
 {
-    static const char *const names[] = {"runnable", "waiting", "blocked", "claimed", "claimed-early", "dead"};
+    static const char *const names[] = {"runnable", "waiting",       "blocked",
+                                        "claimed",  "claimed-early", "dead"};
 
     return t->on_cpu ? "running" : t->wait < 6 ? names[t->wait] : "?";
 }
@@ -96,10 +100,12 @@ static const char *ddb_wait_name(const struct thread *t)
 static void ddb_print_thread(const struct thread *t)
 {
     uint64_t offset = 0;
-    const char *name = t->continuation != NULL ? backtrace_symbol((uint64_t)t->continuation, &offset) : NULL;
+    const char *name =
+        t->continuation != NULL ? backtrace_symbol((uint64_t)t->continuation, &offset) : NULL;
 
-    kprintf("  thread %lu cpu %u prio %d/%d %s flags %x rip %lx %s%s\n", t->id, t->cpu, t->priority, t->base_priority,
-            ddb_wait_name(t), t->flags, t->pcb.regs.rip, name != NULL ? "in " : "", name != NULL ? name : "");
+    kprintf("  thread %lu cpu %u prio %d/%d %s flags %x rip %lx %s%s\n", t->id, t->cpu, t->priority,
+            t->base_priority, ddb_wait_name(t), t->flags, t->pcb.regs.rip,
+            name != NULL ? "in " : "", name != NULL ? name : "");
 }
 
 static void ddb_threads(unsigned words, char **word)
@@ -122,10 +128,12 @@ static void ddb_print_entry(struct ipc_space *space, struct ipc_entry *entry)
     uint32_t type = entry->bits & IPC_ENTRY_TYPE;
     const struct ipc_port *port = entry->port;
 
-    kprintf("  %8x%s%s%s%s%s refs %u", ipc_space_name(space, entry), (type & MACH_PORT_TYPE_RECEIVE) != 0 ? " receive" : "",
-            (type & MACH_PORT_TYPE_SEND) != 0 ? " send" : "", (type & MACH_PORT_TYPE_SEND_ONCE) != 0 ? " send-once" : "",
-            (type & MACH_PORT_TYPE_PORT_SET) != 0 ? " set" : "", (type & MACH_PORT_TYPE_DEAD_NAME) != 0 ? " dead" : "",
-            entry->bits & IPC_ENTRY_UREFS);
+    kprintf("  %8x%s%s%s%s%s refs %u", ipc_space_name(space, entry),
+            (type & MACH_PORT_TYPE_RECEIVE) != 0 ? " receive" : "",
+            (type & MACH_PORT_TYPE_SEND) != 0 ? " send" : "",
+            (type & MACH_PORT_TYPE_SEND_ONCE) != 0 ? " send-once" : "",
+            (type & MACH_PORT_TYPE_PORT_SET) != 0 ? " set" : "",
+            (type & MACH_PORT_TYPE_DEAD_NAME) != 0 ? " dead" : "", entry->bits & IPC_ENTRY_UREFS);
     if ((type & (MACH_PORT_TYPE_SEND_RECEIVE | MACH_PORT_TYPE_SEND_ONCE)) != 0 && IP_VALID(port)) {
         kprintf(" port %p sends %u queued %u %s", (const void *)port, port->srights, port->msgcount,
                 kobject_type_name[port->kobject_type]);
@@ -140,7 +148,8 @@ static void ddb_ports(unsigned words, char **word)
     if (task == NULL || task->space == NULL) {
         return;
     }
-    for (uint32_t i = ipc_space_next_index(task->space, 1); i < IPC_ENTRY_MAX; i = ipc_space_next_index(task->space, i + 1)) {
+    for (uint32_t i = ipc_space_next_index(task->space, 1); i < IPC_ENTRY_MAX;
+         i = ipc_space_next_index(task->space, i + 1)) {
         struct ipc_entry *entry = ipc_space_entry_at(task->space, i);
 
         if (entry != NULL && (entry->bits & IPC_ENTRY_TYPE) != 0) {
@@ -156,12 +165,14 @@ static void ddb_maps(unsigned words, char **word)
     if (task == NULL || task->map == NULL) {
         return;
     }
-    for (struct rbnode *node = rbtree_first(&task->map->entries); node != NULL; node = rbtree_next(node)) {
+    for (struct rbnode *node = rbtree_first(&task->map->entries); node != NULL;
+         node = rbtree_next(node)) {
         const struct vm_map_entry *e = rbtree_entry(node, struct vm_map_entry, node);
 
-        kprintf("  %012lx-%012lx %c%c%c object %p offset %lx\n", e->start, e->end, (e->protection & VM_PROT_READ) != 0 ? 'r' : '-',
-                (e->protection & VM_PROT_WRITE) != 0 ? 'w' : '-', (e->protection & VM_PROT_EXECUTE) != 0 ? 'x' : '-',
-                (void *)e->object, e->offset);
+        kprintf("  %012lx-%012lx %c%c%c object %p offset %lx\n", e->start, e->end,
+                (e->protection & VM_PROT_READ) != 0 ? 'r' : '-',
+                (e->protection & VM_PROT_WRITE) != 0 ? 'w' : '-',
+                (e->protection & VM_PROT_EXECUTE) != 0 ? 'x' : '-', (void *)e->object, e->offset);
     }
 }
 
@@ -251,7 +262,8 @@ static void ddb_help(unsigned words, char **word)
     (void)words;
     (void)word;
     for (unsigned i = 0; i < sizeof(ddb_commands) / sizeof(ddb_commands[0]); i++) {
-        kprintf("  %-8s %-12s %s\n", ddb_commands[i].name, ddb_commands[i].arguments, ddb_commands[i].what);
+        kprintf("  %-8s %-12s %s\n", ddb_commands[i].name, ddb_commands[i].arguments,
+                ddb_commands[i].what);
     }
 }
 

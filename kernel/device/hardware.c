@@ -1,8 +1,9 @@
 /* hardware.c - interrupt lines and device memory for user tasks (hardware.defs).
  *
- * An interrupt is delivered once per irq_wait(): a kernel thread sends device_intr_notify to the send-once right of the call. One that comes while
- * nobody waits is kept and delivered to the next call. A level line stays masked until then. A driver that dies just never asks again.
- * Locks: DEVICE, interrupts off: the interrupt itself only marks the line and wakes the thread. */
+ * An interrupt is delivered once per irq_wait(): a kernel thread sends device_intr_notify to the
+ * send-once right of the call. One that comes while nobody waits is kept and delivered to the next
+ * call. A level line stays masked until then. A driver that dies just never asks again. Locks:
+ * DEVICE, interrupts off: the interrupt itself only marks the line and wakes the thread. */
 #include "device/hardware.h"
 
 #include <mach/hardware.h>
@@ -26,10 +27,11 @@
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 
-#define IRQ_MAX 128
+#define IRQ_MAX           128
 #define HARDWARE_RETRY_NS (10 * NS_PER_MS) /* out of memory for a message */
 
-/* One per line that was ever asked for; lines are few, so these stay. Keys: [H] hardware_lock, [I] immutable */
+/* One per line that was ever asked for; lines are few, so these stay. Keys: [H] hardware_lock, [I]
+ * immutable */
 struct hardware_irq {
     uint32_t line;           /* [I] */
     struct ipc_port *port;   /* [I] */
@@ -75,7 +77,8 @@ static void hardware_fired(void *argument)
     waitq_wake_one(&hardware_waitq, WAIT_OK);
 }
 
-/* Take what is to be told for a line that has fired: the right, the line in *fired and its id. IP_NULL when there is none. */
+/* Take what is to be told for a line that has fired: the right, the line in *fired and its id.
+ * IP_NULL when there is none. */
 static struct ipc_port *hardware_take_fired(struct hardware_irq **fired, int *id)
 {
     struct ipc_port *notify = IP_NULL;
@@ -145,7 +148,8 @@ void hardware_init(void)
     thread_setrun(thread);
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (not the hardware port), KERN_RESOURCE_SHORTAGE (the kernel uses the line). */
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (not the hardware port),
+ * KERN_RESOURCE_SHORTAGE (the kernel uses the line). */
 kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *irq)
 {
     struct hardware_irq *entry;
@@ -177,7 +181,8 @@ kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *ir
     return KERN_SUCCESS;
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no right), KERN_RESOURCE_SHORTAGE (somebody else waits, or the kernel uses the line). */
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no right), KERN_RESOURCE_SHORTAGE (somebody else
+ * waits, or the kernel uses the line). */
 kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
 {
     kern_return_t kr = KERN_SUCCESS;
@@ -221,8 +226,10 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
     return KERN_SUCCESS;
 }
 
-/* Returns: KERN_SUCCESS, KERN_NO_ACCESS, KERN_INVALID_ARGUMENT (memory that is not a device's, or a bad size), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
-kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys, vm_size_t size, int cache, vm_address_t *address)
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS, KERN_INVALID_ARGUMENT (memory that is not a device's, or a
+ * bad size), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys, vm_size_t size,
+                           int cache, vm_address_t *address)
 {
     uint64_t start = (uint64_t)phys & ~PAGE_MASK;
     uint64_t end;
@@ -237,8 +244,9 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     if (!hardware_is_port(hardware)) {
         return KERN_NO_ACCESS;
     }
-    if (map == NULL || size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE || size > DIRECT_MAP_SIZE - (uint64_t)phys ||
-        cache < HARDWARE_CACHE_NONE || cache > HARDWARE_CACHE_NORMAL) {
+    if (map == NULL || size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE ||
+        size > DIRECT_MAP_SIZE - (uint64_t)phys || cache < HARDWARE_CACHE_NONE ||
+        cache > HARDWARE_CACHE_NORMAL) {
         return KERN_INVALID_ARGUMENT;
     }
     end = ((uint64_t)phys + size + PAGE_MASK) & ~PAGE_MASK;
@@ -249,7 +257,7 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     }
     request.size = end - start;
     request.object = vm_object_create_device(start, end - start,
-                                             cache == HARDWARE_CACHE_NONE              ? PMAP_NOCACHE
+                                             cache == HARDWARE_CACHE_NONE ? PMAP_NOCACHE
                                              : cache == HARDWARE_CACHE_WRITE_COMBINING ? PMAP_WC
                                                                                        : 0);
     if (request.object == NULL) {
@@ -265,7 +273,8 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     return KERN_SUCCESS;
 }
 
-kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t info, mach_msg_type_number_t *count)
+kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t info,
+                                   mach_msg_type_number_t *count)
 {
     const struct boot_framebuffer *f = &boot_info.framebuffer;
 

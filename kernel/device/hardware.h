@@ -1,4 +1,5 @@
-/* hardware.h - raw hardware for user tasks: interrupt lines, device memory, I/O ports. Everything is made from the hardware port. */
+/* hardware.h - raw hardware for user tasks: interrupt lines, device memory, I/O ports. Everything
+ * is made from the hardware port. */
 #ifndef DEVICE_HARDWARE_H
 #define DEVICE_HARDWARE_H
 

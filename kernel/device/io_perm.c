@@ -1,7 +1,9 @@
-/* io_perm.c - rights to ranges of I/O ports (mach_i386.defs), granted to tasks through the bitmap in each processor's TSS.
+/* io_perm.c - rights to ranges of I/O ports (mach_i386.defs), granted to tasks through the bitmap
+ * in each processor's TSS.
  *
- * A task with I/O ports has a bitmap of its own; it is copied into the TSS when a thread of another task with ports runs after it, and the TSS shows
- * none while a task without ports runs. A right exists as long as its port; withdrawing it from a task is a call. */
+ * A task with I/O ports has a bitmap of its own; it is copied into the TSS when a thread of another
+ * task with ports runs after it, and the TSS shows none while a task without ports runs. A right
+ * exists as long as its port; withdrawing it from a task is a call. */
 #include "device/io_perm.h"
 
 #include "arch/cpu.h"
@@ -21,8 +23,8 @@
 
 /* A range of ports; lives as long as the right to it. */
 struct io_perm {
-    uint16_t from, to; /* [I] inclusive */
-    uint32_t refs;     /* [a] */
+    uint16_t from, to;     /* [I] inclusive */
+    uint32_t refs;         /* [a] */
     struct ipc_port *port; /* [I] */
 };
 
@@ -57,8 +59,10 @@ void io_perm_unref(struct io_perm *io_perm)
     }
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not the hardware port, or an empty range), KERN_RESOURCE_SHORTAGE. */
-kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_port_t to, io_perm_t *result)
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not the hardware port, or an empty range),
+ * KERN_RESOURCE_SHORTAGE. */
+kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_port_t to,
+                                  io_perm_t *result)
 {
     struct io_perm *io_perm;
 
@@ -88,13 +92,15 @@ void io_perm_switch(struct cpu *cpu, struct task *task)
     }
     if (cpu->io_task_id != task->id || cpu->io_version != atomic_load_acquire(&task->io_version)) {
         cpu->io_task_id = task->id;
-        cpu->io_version = atomic_load_acquire(&task->io_version); /* first: a change during the copy is seen next time */
+        cpu->io_version = atomic_load_acquire(
+            &task->io_version); /* first: a change during the copy is seen next time */
         memcpy(cpu->tss->io_bitmap, task->io_bitmap, TSS_IO_BITMAP_SIZE);
     }
     cpu->tss->io_map_base = __builtin_offsetof(struct tss, io_bitmap);
 }
 
-/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Threads of the task that run on other processors see the change when those take the interrupt sent. */
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Threads of the task that run on other processors
+ * see the change when those take the interrupt sent. */
 kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enable)
 {
     uint8_t *fresh = kalloc(TSS_IO_BITMAP_SIZE);
@@ -111,7 +117,7 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
     }
     for (uint32_t port = io_perm->from; port <= io_perm->to; port++) {
         if (enable) {
-            task->io_bitmap[port / 8] &= (uint8_t)~(1u << port % 8);
+            task->io_bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
         } else {
             task->io_bitmap[port / 8] |= (uint8_t)(1u << port % 8);
         }

@@ -1,9 +1,11 @@
 /* ipc_fastpath.c - the short way for the common call and reply.
  *
- * A call is mach_msg(SEND | RCV) with a simple message to a port where a server waits, a send-once reply right made from the receive right the
- * caller then waits on. A reply is the same to that send-once right, by a server that then waits on its port or set. For these there is no kmsg and
- * no queue, and no stack is switched: the sender looks everything up, claims the receiver, joins the receivers of what it waits on, and
- * then goes on as the receiver, whose half is to take the reply right and the bytes.
+ * A call is mach_msg(SEND | RCV) with a simple message to a port where a server waits, a send-once
+ * reply right made from the receive right the caller then waits on. A reply is the same to that
+ * send-once right, by a server that then waits on its port or set. For these there is no kmsg and
+ * no queue, and no stack is switched: the sender looks everything up, claims the receiver, joins
+ * the receivers of what it waits on, and then goes on as the receiver, whose half is to take the
+ * reply right and the bytes.
  *
  * Whatever is not exactly so is left to the slow way, before anything has changed.
  * Locks: space -> the two ports, by address -> one port set. */
@@ -23,7 +25,7 @@
 #include "kern/thread.h"
 #include "kern/trace.h"
 
-#define FASTPATH_BODY_MAX 1056u /* longer messages are worth a kmsg */
+#define FASTPATH_BODY_MAX      1056u /* longer messages are worth a kmsg */
 #define FASTPATH_PLAIN_OPTIONS (MACH_SEND_MSG | MACH_RCV_MSG | MACH_MSG_LIBRARY_OPTIONS)
 
 struct ipc_fastpath {
@@ -33,10 +35,10 @@ struct ipc_fastpath {
     struct ipc_port *rcv_port; /* what the sender waits on: a port */
     struct ipc_pset *rcv_pset; /* or a set */
     struct thread *receiver;
-    bool is_reply;      /* the destination is a send-once right, used up */
-    bool has_reply;     /* a send-once right to rcv_port goes with the message */
-    uint32_t size;      /* rounded up to 8 */
-    uint64_t local;     /* what the receiver calls the destination */
+    bool is_reply;  /* the destination is a send-once right, used up */
+    bool has_reply; /* a send-once right to rcv_port goes with the message */
+    uint32_t size;  /* rounded up to 8 */
+    uint64_t local; /* what the receiver calls the destination */
     uint32_t local_type;
     struct {
         mach_msg_header_t header;
@@ -50,7 +52,8 @@ void ipc_fastpath_init(void)
 {
     char value[8];
 
-    ipc_fastpath_enabled = !boot_info_option("fastpath", value, sizeof(value)) || strcmp(value, "off") != 0;
+    ipc_fastpath_enabled =
+        !boot_info_option("fastpath", value, sizeof(value)) || strcmp(value, "off") != 0;
 }
 
 /* The sender's bytes. */
@@ -76,10 +79,12 @@ static bool ipc_fastpath_check_header(struct ipc_fastpath *f, mach_port_name_t r
 
     f->is_reply = remote == MACH_MSG_TYPE_MOVE_SEND_ONCE;
     f->has_reply = local == MACH_MSG_TYPE_MAKE_SEND_ONCE;
-    if ((header->msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0 || (!f->is_reply && remote != MACH_MSG_TYPE_COPY_SEND)) {
+    if ((header->msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0 ||
+        (!f->is_reply && remote != MACH_MSG_TYPE_COPY_SEND)) {
         return false;
     }
-    return f->has_reply ? header->msgh_local_port == rcv_name : local == 0 && header->msgh_local_port == MACH_PORT_NAME_NULL;
+    return f->has_reply ? header->msgh_local_port == rcv_name
+                        : local == 0 && header->msgh_local_port == MACH_PORT_NAME_NULL;
 }
 
 /* Destination and what to wait on, by name. Locks: space held. */
@@ -102,7 +107,8 @@ static bool ipc_fastpath_look_up(struct ipc_fastpath *f, mach_port_name_t rcv_na
     f->entry = entry;
     f->dest = entry->port;
     f->rcv_port = (source->bits & MACH_PORT_TYPE_RECEIVE) != 0 ? source->port : NULL;
-    f->rcv_pset = (source->bits & MACH_PORT_TYPE_PORT_SET) != 0 && !f->has_reply ? source->pset : NULL;
+    f->rcv_pset =
+        (source->bits & MACH_PORT_TYPE_PORT_SET) != 0 && !f->has_reply ? source->pset : NULL;
     return (f->rcv_port != NULL || f->rcv_pset != NULL) && f->rcv_port != f->dest &&
            atomic_load(&f->dest->receiver) != &ipc_space_kernel;
 }
@@ -147,22 +153,23 @@ static bool ipc_fastpath_can_wait(const struct ipc_fastpath *f)
     return port->active && port->receiver == f->space && port->pset == NULL && port->msgcount == 0;
 }
 
-/* The thread that waits for the message, if it can be switched to at once. Locks: ports and set held. */
+/* The thread that waits for the message, if it can be switched to at once. Locks: ports and set
+ * held. */
 static bool ipc_fastpath_find_receiver(struct ipc_fastpath *f)
 {
     const struct ipc_port *port = f->dest;
     struct list *node = list_first(port->pset != NULL ? &port->pset->receivers : &port->receivers);
     struct thread *t;
 
-    if (!port->active || port->kobject_type != KOBJECT_NONE || port->receiver == NULL || port->msgcount != 0 ||
-        node == NULL) {
+    if (!port->active || port->kobject_type != KOBJECT_NONE || port->receiver == NULL ||
+        port->msgcount != 0 || node == NULL) {
         return false;
     }
     t = list_entry(node, struct thread, ipc.link);
     f->receiver = t;
     return t->ipc.rcv_size >= f->size && (t->ipc.option & ~FASTPATH_PLAIN_OPTIONS) == 0 &&
-           atomic_load_acquire(&t->wait) == THREAD_BLOCKED && !atomic_load_acquire(&t->on_cpu) && t->bound_cpu < 0 &&
-           t->continuation == mach_msg_receive_continue;
+           atomic_load_acquire(&t->wait) == THREAD_BLOCKED && !atomic_load_acquire(&t->on_cpu) &&
+           t->bound_cpu < 0 && t->continuation == mach_msg_receive_continue;
 }
 
 /* The sender joins the receivers of what it waits on. Locks: ports and set held. */
@@ -188,8 +195,9 @@ static void ipc_fastpath_join(struct ipc_fastpath *f, user_addr_t msg, uint32_t 
     }
 }
 
-/* Everything is as it should be and the receiver is claimed: move the rights. Locks: space, ports and set held. */
-static void ipc_fastpath_move_rights(struct ipc_fastpath *f)
+/* Everything is as it should be and the receiver is claimed: move the rights. Locks: space, ports
+ * and set held. */
+static void ipc_fastpath_move_rights(struct ipc_fastpath *f) REQUIRES(f->space->lock)
 {
     struct ipc_port *dest = f->dest;
 
@@ -210,8 +218,10 @@ static void ipc_fastpath_move_rights(struct ipc_fastpath *f)
     }
 }
 
-/* Check everything, then change state. Locks: space held. True when the message is on its way: preemption is then disabled once more. */
-static bool ipc_fastpath_commit(struct ipc_fastpath *f, user_addr_t msg, uint32_t rcv_size) NO_LOCK_ANALYSIS /* set: if any */
+/* Check everything, then change state. Locks: space held. True when the message is on its way:
+ * preemption is then disabled once more. */
+static bool ipc_fastpath_commit(struct ipc_fastpath *f, user_addr_t msg,
+                                uint32_t rcv_size) NO_LOCK_ANALYSIS /* set: if any */
 {
     struct ipc_pset *pset;
     bool go;
@@ -221,7 +231,8 @@ static bool ipc_fastpath_commit(struct ipc_fastpath *f, user_addr_t msg, uint32_
     if (pset != NULL) {
         spin_lock(&pset->lock);
     }
-    go = ipc_fastpath_can_wait(f) && ipc_fastpath_find_receiver(f) && thread_claim(f->receiver, WAIT_OK);
+    go = ipc_fastpath_can_wait(f) && ipc_fastpath_find_receiver(f) &&
+         thread_claim(f->receiver, WAIT_OK);
     if (go) {
         preempt_disable();
         list_remove(&f->receiver->ipc.link);
@@ -238,7 +249,8 @@ static bool ipc_fastpath_commit(struct ipc_fastpath *f, user_addr_t msg, uint32_
 /* --- as the receiver --- */
 
 /* Name the reply right in the receiver's space. */
-static mach_msg_return_t ipc_fastpath_take_reply(struct ipc_fastpath *f, struct ipc_space *space, mach_port_name_t *name)
+static mach_msg_return_t ipc_fastpath_take_reply(struct ipc_fastpath *f, struct ipc_space *space,
+                                                 mach_port_name_t *name)
 {
     struct ipc_port *port = f->rcv_port;
     kern_return_t kr = KERN_INVALID_TASK;
@@ -285,12 +297,14 @@ static mach_msg_return_t ipc_fastpath_deliver(struct ipc_fastpath *f, struct thr
     if (f->has_reply) {
         mr = ipc_fastpath_take_reply(f, self->task->space, &reply);
     }
-    header->msgh_bits = MACH_MSGH_BITS(f->has_reply ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0, f->local_type);
+    header->msgh_bits =
+        MACH_MSGH_BITS(f->has_reply ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0, f->local_type);
     header->msgh_size = f->size;
     header->msgh_remote_port = reply;
     header->msgh_remote_pad = 0;
     header->msgh_protected_payload = f->local;
-    if (copyout(&f->message, self->ipc.msg, mr == MACH_MSG_SUCCESS ? f->size : sizeof(*header)) != KERN_SUCCESS) {
+    if (copyout(&f->message, self->ipc.msg, mr == MACH_MSG_SUCCESS ? f->size : sizeof(*header)) !=
+        KERN_SUCCESS) {
         mr = MACH_RCV_INVALID_DATA;
     }
     return mr;
@@ -301,7 +315,8 @@ void ipc_fastpath(user_addr_t msg, uint32_t send_size, uint32_t rcv_size, mach_p
     struct ipc_fastpath f;
     bool go;
 
-    if (!ipc_fastpath_enabled || !ipc_fastpath_read(&f, msg, send_size) || !ipc_fastpath_check_header(&f, rcv_name)) {
+    if (!ipc_fastpath_enabled || !ipc_fastpath_read(&f, msg, send_size) ||
+        !ipc_fastpath_check_header(&f, rcv_name)) {
         return;
     }
     f.space = current_task()->space;

@@ -35,12 +35,12 @@ struct ipc_request {
  * this->pset and [L], [a] atomic, [I] immutable after create, [C] ipc_check only, the system at
  * rest */
 struct ipc_port {
-    struct spinlock lock;           /* PORT */
-    uint32_t refs;                  /* [a] */
-    bool active;                    /* [L] written, [a] read; false once the receive right is gone */
-    bool has_payload;               /* [L] */
-    uint8_t kobject_type;           /* [L] enum kobject_type */
-    uint8_t user_ktype;             /* [L] MACH_PORT_KTYPE_* */
+    struct spinlock lock; /* PORT */
+    uint32_t refs;        /* [a] */
+    bool active;          /* [L] written, [a] read; false once the receive right is gone */
+    bool has_payload;     /* [L] */
+    uint8_t kobject_type; /* [L] enum kobject_type */
+    uint8_t user_ktype;   /* [L] MACH_PORT_KTYPE_* */
     mach_port_name_t receiver_name; /* [S] 0 while in a message or the kernel's */
     struct ipc_space *receiver;     /* [S] holder of the receive right, NULL while in a message */
     struct list messages;           /* [L] queue of kmsgs */

@@ -61,7 +61,8 @@ void ipc_right_drop_requests(struct ipc_space *space, struct ipc_entry *entry,
 static inline bool ipc_right_has_died(const struct ipc_entry *entry)
 {
     return (entry->bits & MACH_PORT_TYPE_SEND_RIGHTS) != 0 &&
-           (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0 && !atomic_load_acquire(&entry->port->active);
+           (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0 &&
+           !atomic_load_acquire(&entry->port->active);
 }
 
 /* Turn the right into a dead name. Apart, as it is rare. Locks: space's held. */
@@ -274,7 +275,8 @@ static struct ipc_port *ipc_right_copyin_move(struct ipc_space *space, struct ip
     return port;
 }
 
-/* The right leaves the entry. Apart from what a message most often carries, a right made or copied. */
+/* The right leaves the entry. Apart from what a message most often carries, a right made or copied.
+ */
 static __attribute__((noinline)) void
 ipc_right_copyin_taken(struct ipc_space *space, struct ipc_entry *entry, uint32_t disposition,
                        struct ipc_port **port, struct ipc_right_cleanup *cleanup)

@@ -48,7 +48,6 @@ static inline void ipc_right_cleanup_run(struct ipc_right_cleanup *cleanup)
     }
 }
 
-
 /* Turn a right whose port has died into a dead name. Locks: space->lock held. */
 void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry) REQUIRES(space->lock);
 /* Look a name up and check it. Locks: space->lock held. Returns: NULL for no right. */

@@ -17,12 +17,14 @@
 #include "vm/vm_map.h"
 #include "vm/vm_page.h"
 
-#define BOOTSTRAP_STACK_SIZE 0x20000ul
+#define BOOTSTRAP_STACK_SIZE    0x20000ul
 #define BOOTSTRAP_ARGUMENTS_MAX 16
-#define BOOTSTRAP_TEXT_MAX 512
+#define BOOTSTRAP_TEXT_MAX      512
 
-/* Zero-filled memory in the task. Panics when that fails: nothing can go on without the first task. */
-static void bootstrap_allocate(struct task *task, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+/* Zero-filled memory in the task. Panics when that fails: nothing can go on without the first task.
+ */
+static void bootstrap_allocate(struct task *task, vm_offset_t start, vm_offset_t end,
+                               vm_prot_t prot)
 {
     struct vm_map_request request = {
         .size = end - start,
@@ -36,7 +38,8 @@ static void bootstrap_allocate(struct task *task, vm_offset_t start, vm_offset_t
     }
 }
 
-static void bootstrap_write(struct task *task, vm_offset_t address, const void *data, vm_size_t size)
+static void bootstrap_write(struct task *task, vm_offset_t address, const void *data,
+                            vm_size_t size)
 {
     if (size != 0 && vm_fault_write(task->map, address, data, size) != KERN_SUCCESS) {
         panic("bootstrap: cannot write %lu bytes at %lx: out of memory", size, address);
@@ -47,7 +50,8 @@ static void bootstrap_load_segment(struct task *task, const uint8_t *image, cons
 {
     vm_offset_t start = ph->p_vaddr & ~PAGE_MASK;
     vm_offset_t end = (ph->p_vaddr + ph->p_memsz + PAGE_MASK) & ~PAGE_MASK;
-    vm_prot_t prot = ((ph->p_flags & PF_R) != 0 ? VM_PROT_READ : 0) | ((ph->p_flags & PF_W) != 0 ? VM_PROT_WRITE : 0) |
+    vm_prot_t prot = ((ph->p_flags & PF_R) != 0 ? VM_PROT_READ : 0) |
+                     ((ph->p_flags & PF_W) != 0 ? VM_PROT_WRITE : 0) |
                      ((ph->p_flags & PF_X) != 0 ? VM_PROT_EXECUTE : 0);
 
     bootstrap_allocate(task, start, end, VM_PROT_READ | VM_PROT_WRITE);
@@ -65,7 +69,8 @@ static vm_offset_t bootstrap_load(struct task *task, const struct boot_module *m
     const Elf64_Ehdr *eh = (const Elf64_Ehdr *)image;
 
     if (size < sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_type != ET_EXEC ||
-        eh->e_machine != EM_X86_64 || eh->e_phoff > size || eh->e_phnum * sizeof(Elf64_Phdr) > size - eh->e_phoff) {
+        eh->e_machine != EM_X86_64 || eh->e_phoff > size ||
+        eh->e_phnum * sizeof(Elf64_Phdr) > size - eh->e_phoff) {
         panic("bootstrap: module 1 (%s) is not a static x86-64 ELF program", module->text);
     }
     for (unsigned i = 0; i < eh->e_phnum; i++) {
@@ -74,8 +79,9 @@ static vm_offset_t bootstrap_load(struct task *task, const struct boot_module *m
         if (ph->p_type != PT_LOAD) {
             continue;
         }
-        if (ph->p_offset > size || ph->p_filesz > size - ph->p_offset || ph->p_filesz > ph->p_memsz ||
-            ph->p_vaddr >= VM_MAX_ADDRESS || ph->p_memsz > VM_MAX_ADDRESS - ph->p_vaddr) {
+        if (ph->p_offset > size || ph->p_filesz > size - ph->p_offset ||
+            ph->p_filesz > ph->p_memsz || ph->p_vaddr >= VM_MAX_ADDRESS ||
+            ph->p_memsz > VM_MAX_ADDRESS - ph->p_vaddr) {
             panic("bootstrap: segment %u of module 1 (%s) is damaged", i, module->text);
         }
         bootstrap_load_segment(task, image, ph);
@@ -86,7 +92,8 @@ static vm_offset_t bootstrap_load(struct task *task, const struct boot_module *m
 /* The module has been copied: its memory is ordinary memory from now on. */
 static void bootstrap_release_module(const struct boot_module *module)
 {
-    vm_page_add_range(module->range.start & ~PAGE_MASK, (module->range.end + PAGE_MASK) & ~PAGE_MASK);
+    vm_page_add_range(module->range.start & ~PAGE_MASK,
+                      (module->range.end + PAGE_MASK) & ~PAGE_MASK);
 }
 
 /* A copy of the archive in the task; the module's own memory is then free. */
@@ -117,7 +124,8 @@ static void bootstrap_grant(struct task *task, mach_port_name_t expected, struct
 {
     mach_port_name_t name;
 
-    if (ipc_space_copyout_right(task->space, right, MACH_MSG_TYPE_PORT_SEND, &name) != KERN_SUCCESS ||
+    if (ipc_space_copyout_right(task->space, right, MACH_MSG_TYPE_PORT_SEND, &name) !=
+            KERN_SUCCESS ||
         name != expected) {
         panic("bootstrap: right %u cannot be granted", expected);
     }
@@ -143,15 +151,16 @@ static unsigned bootstrap_split(char *text, char **words, unsigned max)
     return n;
 }
 
-/* The stack of the first thread: argc, pointers to the arguments, 0, no environment, 0, an empty auxiliary vector, the strings.
- * Returns the stack pointer. */
+/* The stack of the first thread: argc, pointers to the arguments, 0, no environment, 0, an empty
+ * auxiliary vector, the strings. Returns the stack pointer. */
 static vm_offset_t bootstrap_make_stack(struct task *task, char **words, unsigned n)
 {
     uint64_t block[BOOTSTRAP_ARGUMENTS_MAX + 6] = {0};
     uint64_t text_size = 0;
     vm_offset_t text, sp;
 
-    bootstrap_allocate(task, VM_MAX_ADDRESS - BOOTSTRAP_STACK_SIZE, VM_MAX_ADDRESS, VM_PROT_READ | VM_PROT_WRITE);
+    bootstrap_allocate(task, VM_MAX_ADDRESS - BOOTSTRAP_STACK_SIZE, VM_MAX_ADDRESS,
+                       VM_PROT_READ | VM_PROT_WRITE);
     for (unsigned i = 0; i < n; i++) {
         text_size += strlen(words[i]) + 1;
     }
@@ -185,7 +194,8 @@ void bootstrap_start(void)
     vm_offset_t archive;
 
     if (boot_info.module_count < 2) {
-        panic("bootstrap: the boot loader gave %u modules; two are needed: the bootstrap program and the archive",
+        panic("bootstrap: the boot loader gave %u modules; two are needed: the bootstrap program "
+              "and the archive",
               boot_info.module_count);
     }
     if (task_create_from(NULL, false, &task) != KERN_SUCCESS) {
@@ -205,8 +215,10 @@ void bootstrap_start(void)
     bootstrap_grant(task, 1, host_priv_self_port());
     bootstrap_grant(task, 2, ipc_port_make_send(host_hardware_port));
     bootstrap_grant(task, 3, task_self_port(task));
-    bootstrap_arguments(text, archive, boot_info.modules[1].range.end - boot_info.modules[1].range.start);
-    thread->pcb.regs.rsp = bootstrap_make_stack(task, words, bootstrap_split(text, words, BOOTSTRAP_ARGUMENTS_MAX));
+    bootstrap_arguments(text, archive,
+                        boot_info.modules[1].range.end - boot_info.modules[1].range.start);
+    thread->pcb.regs.rsp =
+        bootstrap_make_stack(task, words, bootstrap_split(text, words, BOOTSTRAP_ARGUMENTS_MAX));
     thread_release_by_user(thread);
     thread_unref(thread);
     task_unref(task);

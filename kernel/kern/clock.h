@@ -5,18 +5,20 @@
 #include <stdint.h>
 
 #define NS_PER_SEC 1000000000ull
-#define NS_PER_MS 1000000ull
-#define NS_PER_US 1000ull
+#define NS_PER_MS  1000000ull
+#define NS_PER_US  1000ull
 
 /* Monotonic time in ns. Callable from any context. */
 uint64_t clock_now_ns(void);
 /* Ticks of the processor's time stamp counter in ns, since start-up (for per-thread times). */
 uint64_t clock_ticks_to_ns(uint64_t ticks);
 
-/* Wall-clock time in ns since 1970: the offset is read from the RTC at boot and set by host_set_time. */
+/* Wall-clock time in ns since 1970: the offset is read from the RTC at boot and set by
+ * host_set_time. */
 uint64_t clock_wall_ns(void);
 void clock_set_wall_ns(uint64_t ns);
-/* Slew the wall clock by delta_ns over the coming time (0.05 % of speed). Returns what was left of the last adjustment. */
+/* Slew the wall clock by delta_ns over the coming time (0.05 % of speed). Returns what was left of
+ * the last adjustment. */
 int64_t clock_adjust_ns(int64_t delta_ns);
 
 #endif

@@ -1,4 +1,5 @@
-/* emulation.c - tables of handlers for emulated system calls. A change makes a new table, so tasks that share one do not see each other's. */
+/* emulation.c - tables of handlers for emulated system calls. A change makes a new table, so tasks
+ * that share one do not see each other's. */
 #include "kern/emulation.h"
 
 #include "arch/layout.h"
@@ -44,7 +45,8 @@ vm_address_t emulation_lookup(uint32_t number)
     return handler;
 }
 
-kern_return_t emulation_set(struct task *task, uint32_t start, const vm_address_t *handlers, uint32_t count)
+kern_return_t emulation_set(struct task *task, uint32_t start, const vm_address_t *handlers,
+                            uint32_t count)
 {
     struct emulation *fresh;
     struct emulation *old;

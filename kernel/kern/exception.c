@@ -1,7 +1,9 @@
-/* exception.c - exceptions of threads: to the thread's exception port, then to the task's, then the end of the task.
+/* exception.c - exceptions of threads: to the thread's exception port, then to the task's, then the
+ * end of the task.
  *
- * The message is exception_raise (exc.defs). The thread waits for the reply to a port made for this one exception, whose kernel object is the thread:
- * KERN_SUCCESS in it lets the thread go on; anything else, or the end of the send-once right, passes the exception on. While it waits the
+ * The message is exception_raise (exc.defs). The thread waits for the reply to a port made for this
+ * one exception, whose kernel object is the thread: KERN_SUCCESS in it lets the thread go on;
+ * anything else, or the end of the send-once right, passes the exception on. While it waits the
  * thread's registers are in its pcb, so the handler can read and change them. */
 #include "kern/exception.h"
 
@@ -26,8 +28,8 @@ static bool exception_is_stack_overrun(int exception, int64_t address)
 {
     uint64_t rsp = current_thread()->pcb.regs.rsp;
 
-    return exception == EXC_BAD_ACCESS && (uint64_t)address < rsp + 65536 && (uint64_t)address + 65536 > rsp &&
-           (uint64_t)address < VM_MAX_ADDRESS;
+    return exception == EXC_BAD_ACCESS && (uint64_t)address < rsp + 65536 &&
+           (uint64_t)address + 65536 > rsp && (uint64_t)address < VM_MAX_ADDRESS;
 }
 
 /* Nobody handled it: say so, and end the task. */
@@ -39,21 +41,25 @@ static void exception_end_task(int exception, int code, int64_t subcode, const c
 
     if (exception == EXC_BAD_ACCESS) {
         ksnprintf(where, sizeof(where), " 0x%lx (code %d)%s", (uint64_t)subcode, code,
-                  exception_is_stack_overrun(exception, subcode) ? ", near the stack pointer: stack overrun?" : "");
+                  exception_is_stack_overrun(exception, subcode)
+                      ? ", near the stack pointer: stack overrun?"
+                      : "");
     }
-    kprintf("task %s (%lu) thread %lu: %s%s at rip 0x%lx, rsp 0x%lx; the task is ended\n", task->name, task->id, self->id,
-            what, where, self->pcb.regs.rip, self->pcb.regs.rsp);
+    kprintf("task %s (%lu) thread %lu: %s%s at rip 0x%lx, rsp 0x%lx; the task is ended\n",
+            task->name, task->id, self->id, what, where, self->pcb.regs.rip, self->pcb.regs.rsp);
     task->exception_status = exception;
     task_end(task);
 }
 
-/* A reply, or word that none will come, arrived at a thread's exception reply port. Consumes the message. */
+/* A reply, or word that none will come, arrived at a thread's exception reply port. Consumes the
+ * message. */
 void exception_reply(struct ipc_kmsg *reply)
 {
     struct ipc_port *port = ipc_kmsg_remote(reply);
     struct thread *thread = NULL;
 
-    spin_lock(&port->lock); /* held to the end: once the port has gone the thread may be in another exception, which this must not answer */
+    spin_lock(&port->lock); /* held to the end: once the port has gone the thread may be in another
+                               exception, which this must not answer */
     if (port->active && port->kobject_type == KOBJECT_EXCEPTION_REPLY) {
         thread = port->kobject;
         thread_ref(thread);
@@ -68,7 +74,8 @@ void exception_reply(struct ipc_kmsg *reply)
     ipc_kmsg_destroy(reply);
 }
 
-/* Wait for exception_reply(); false when the wait was aborted. Uses the queue of those who wait for this thread to stop: they look again when woken. */
+/* Wait for exception_reply(); false when the wait was aborted. Uses the queue of those who wait for
+ * this thread to stop: they look again when woken. */
 static bool exception_wait_reply(struct thread *self)
 {
     while (!atomic_load_acquire(&self->exception_done)) {
@@ -88,11 +95,13 @@ static bool exception_wait_reply(struct thread *self)
 }
 
 /* Send exception_raise; all rights are consumed. */
-static kern_return_t exception_send(struct ipc_port *port, struct ipc_port *reply, int exception, int code, int64_t subcode)
+static kern_return_t exception_send(struct ipc_port *port, struct ipc_port *reply, int exception,
+                                    int code, int64_t subcode)
 {
     struct ipc_port *thread_port = thread_self_port(current_thread());
     struct ipc_port *task_port = task_self_port(current_task());
-    kern_return_t kr = exception_raise(port, reply, thread_port, task_port, exception, code, subcode);
+    kern_return_t kr =
+        exception_raise(port, reply, thread_port, task_port, exception, code, subcode);
 
     if (kr == MACH_SEND_NO_BUFFER) { /* there was no message to take them over */
         ipc_port_release_send(port);
@@ -103,8 +112,8 @@ static kern_return_t exception_send(struct ipc_port *port, struct ipc_port *repl
     return kr;
 }
 
-/* Ask one exception port (a send right, consumed). True when the thread may go on: it was answered so, or its wait was aborted by someone who gives it
- * other registers or ends it. */
+/* Ask one exception port (a send right, consumed). True when the thread may go on: it was answered
+ * so, or its wait was aborted by someone who gives it other registers or ends it. */
 static bool exception_ask(struct ipc_port *port, int exception, int code, int64_t subcode)
 {
     struct thread *self = current_thread();
@@ -116,7 +125,8 @@ static bool exception_ask(struct ipc_port *port, int exception, int code, int64_
         return false;
     }
     self->exception_done = false;
-    sent = exception_send(port, ipc_port_make_sonce(reply_port), exception, code, subcode) == KERN_SUCCESS;
+    sent = exception_send(port, ipc_port_make_sonce(reply_port), exception, code, subcode) ==
+           KERN_SUCCESS;
     answered = sent && exception_wait_reply(self);
     ipc_port_destroy_kernel(reply_port);
     atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET);

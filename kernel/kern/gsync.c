@@ -1,8 +1,9 @@
 /* gsync.c - waiting on words of memory (gnumach.defs), as the futexes of a thread library need it.
  *
- * A word is known by its map and address, or, for GSYNC_SHARED, by its memory object and offset, so tasks that map it at different places meet. A
- * waiter queues itself, then compares the word: a waker that changes the word and then wakes cannot miss it.
- * Locks: gsync_lock, rank PSET. The word itself is read and written with no lock held: that may fault. */
+ * A word is known by its map and address, or, for GSYNC_SHARED, by its memory object and offset, so
+ * tasks that map it at different places meet. A waiter queues itself, then compares the word: a
+ * waker that changes the word and then wakes cannot miss it. Locks: gsync_lock, rank PSET. The word
+ * itself is read and written with no lock held: that may fault. */
 #include <mach/gnumach.h>
 
 #include "arch/usercopy.h"
@@ -16,7 +17,7 @@
 #include "vm/vm_map.h"
 
 #define GSYNC_BUCKETS 64u
-#define GSYNC_FLAGS (GSYNC_SHARED | GSYNC_QUAD | GSYNC_TIMED | GSYNC_BROADCAST | GSYNC_MUTATE)
+#define GSYNC_FLAGS   (GSYNC_SHARED | GSYNC_QUAD | GSYNC_TIMED | GSYNC_BROADCAST | GSYNC_MUTATE)
 
 /* Which word. */
 struct gsync_key {
@@ -43,15 +44,17 @@ void gsync_init(void)
 
 static struct list *gsync_bucket(const struct gsync_key *key)
 {
-    return &gsync_buckets[((uintptr_t)key->space >> 6 ^ key->offset >> 2 ^ key->offset >> 12) % GSYNC_BUCKETS];
+    return &gsync_buckets[((uintptr_t)key->space >> 6 ^ key->offset >> 2 ^ key->offset >> 12) %
+                          GSYNC_BUCKETS];
 }
 
 static struct gsync_key gsync_key(task_t task, vm_address_t addr, int flags)
 {
     struct vm_map_region region;
 
-    if ((flags & GSYNC_SHARED) != 0 && vm_map_region(task->map, addr, false, &region) == KERN_SUCCESS &&
-        region.start <= addr && region.object != NULL) {
+    if ((flags & GSYNC_SHARED) != 0 &&
+        vm_map_region(task->map, addr, false, &region) == KERN_SUCCESS && region.start <= addr &&
+        region.object != NULL) {
         return (struct gsync_key){region.object, region.offset + (addr - region.start)};
     }
     return (struct gsync_key){task->map, addr};
@@ -68,7 +71,8 @@ static kern_return_t gsync_check(vm_address_t addr, int flags)
 }
 
 /* Is the word what the waiter expects? */
-static kern_return_t gsync_compare(task_t task, vm_address_t addr, unsigned val1, unsigned val2, int flags)
+static kern_return_t gsync_compare(task_t task, vm_address_t addr, unsigned val1, unsigned val2,
+                                   int flags)
 {
     uint32_t words[2] = {0, val2};
     kern_return_t kr = vm_fault_read(task->map, addr, words, (flags & GSYNC_QUAD) != 0 ? 8 : 4);
@@ -106,12 +110,15 @@ static kern_return_t gsync_block(struct gsync_waiter *waiter, uint64_t deadline)
     } else {
         result = thread_block(NULL);
     }
-    return result == WAIT_TIMED_OUT ? KERN_TIMEDOUT : result == WAIT_INTERRUPTED ? KERN_INTERRUPTED : KERN_SUCCESS;
+    return result == WAIT_TIMED_OUT     ? KERN_TIMEDOUT
+           : result == WAIT_INTERRUPTED ? KERN_INTERRUPTED
+                                        : KERN_SUCCESS;
 }
 
-/* Returns: KERN_SUCCESS (woken), KERN_INVALID_VALUE (the word differs), KERN_TIMEDOUT, KERN_INTERRUPTED, KERN_INVALID_ARGUMENT,
- * KERN_INVALID_ADDRESS. */
-kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned val2, natural_t msec, int flags)
+/* Returns: KERN_SUCCESS (woken), KERN_INVALID_VALUE (the word differs), KERN_TIMEDOUT,
+ * KERN_INTERRUPTED, KERN_INVALID_ARGUMENT, KERN_INVALID_ADDRESS. */
+kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned val2,
+                         natural_t msec, int flags)
 {
     struct gsync_waiter waiter = {.thread = current_thread()};
     uint64_t deadline = (flags & GSYNC_TIMED) != 0 ? clock_now_ns() + msec * NS_PER_MS + 1 : 0;
@@ -128,7 +135,8 @@ kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned
     if (kr == KERN_SUCCESS) {
         kr = gsync_block(&waiter, deadline);
     }
-    /* one that was chosen has been woken, whatever else ended its wait: else the wake-up would be lost to those behind it */
+    /* one that was chosen has been woken, whatever else ended its wait: else the wake-up would be
+     * lost to those behind it */
     return gsync_leave(&waiter) ? kr : KERN_SUCCESS;
 }
 
@@ -145,7 +153,8 @@ static struct gsync_waiter *gsync_find(const struct gsync_key *key)
     return NULL;
 }
 
-/* Wake the first waiter, or all. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (nobody waits, or bad flags), KERN_INVALID_ADDRESS. */
+/* Wake the first waiter, or all. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (nobody waits, or bad
+ * flags), KERN_INVALID_ADDRESS. */
 kern_return_t gsync_wake(task_t task, vm_address_t addr, unsigned val, int flags)
 {
     kern_return_t kr = gsync_check(addr, flags);
@@ -156,7 +165,8 @@ kern_return_t gsync_wake(task_t task, vm_address_t addr, unsigned val, int flags
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    if ((flags & GSYNC_MUTATE) != 0 && vm_fault_write(task->map, addr, &val, sizeof(val)) != KERN_SUCCESS) {
+    if ((flags & GSYNC_MUTATE) != 0 &&
+        vm_fault_write(task->map, addr, &val, sizeof(val)) != KERN_SUCCESS) {
         return KERN_INVALID_ADDRESS;
     }
     key = gsync_key(task, addr, flags);
@@ -173,9 +183,10 @@ kern_return_t gsync_wake(task_t task, vm_address_t addr, unsigned val, int flags
     return found ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
-/* Move the waiters of one word to another, or (without GSYNC_BROADCAST) the first one; with wake_one the first is woken instead of moved.
- * Returns: as gsync_wake. */
-kern_return_t gsync_requeue(task_t task, vm_address_t src, vm_address_t dst, boolean_t wake_one, int flags)
+/* Move the waiters of one word to another, or (without GSYNC_BROADCAST) the first one; with
+ * wake_one the first is woken instead of moved. Returns: as gsync_wake. */
+kern_return_t gsync_requeue(task_t task, vm_address_t src, vm_address_t dst, boolean_t wake_one,
+                            int flags)
 {
     kern_return_t kr = gsync_check(src, flags);
     struct gsync_key from, to;

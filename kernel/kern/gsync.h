@@ -1,4 +1,5 @@
-/* gsync.h - waiting on words of memory; the routines are declared by their interface (gnumach.defs). */
+/* gsync.h - waiting on words of memory; the routines are declared by their interface
+ * (gnumach.defs). */
 #ifndef KERN_GSYNC_H
 #define KERN_GSYNC_H
 

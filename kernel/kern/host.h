@@ -9,9 +9,10 @@ struct host {
 };
 
 extern struct host host_self;
-extern struct ipc_port *host_name_port;     /* [I] after host_init() */
-extern struct ipc_port *host_priv_port;     /* [I] */
-extern struct ipc_port *host_hardware_port; /* [I] raw devices; what the ABI calls the device master port */
+extern struct ipc_port *host_name_port; /* [I] after host_init() */
+extern struct ipc_port *host_priv_port; /* [I] */
+extern struct ipc_port
+    *host_hardware_port; /* [I] raw devices; what the ABI calls the device master port */
 
 /* Make the ports. Panics when out of memory. */
 void host_init(void);

@@ -1,4 +1,5 @@
-/* host_server.c - the routines of mach_host.defs on the host, its processors and the one processor set. Called by generated stubs. */
+/* host_server.c - the routines of mach_host.defs on the host, its processors and the one processor
+ * set. Called by generated stubs. */
 #include <mach/host_info.h>
 #include <mach/host_reboot.h>
 #include <mach/machine.h>
@@ -136,8 +137,8 @@ kern_return_t host_get_uptime64(host_t host, time_value64_t *uptime)
 kern_return_t host_set_time64(host_priv_t host, time_value64_t time)
 {
     (void)host;
-    if (time.seconds < 0 || time.seconds > INT64_MAX / (int64_t)NS_PER_SEC - 1 || time.nanoseconds < 0 ||
-        time.nanoseconds >= TIME_NANOS_MAX) {
+    if (time.seconds < 0 || time.seconds > INT64_MAX / (int64_t)NS_PER_SEC - 1 ||
+        time.nanoseconds < 0 || time.nanoseconds >= TIME_NANOS_MAX) {
         return KERN_INVALID_VALUE;
     }
     clock_set_wall_ns((uint64_t)time.seconds * NS_PER_SEC + (uint64_t)time.nanoseconds);
@@ -154,8 +155,8 @@ kern_return_t host_adjust_time64(host_priv_t host, time_value64_t adjustment, ti
     int64_t left;
 
     (void)host;
-    if (adjustment.seconds < -86400 || adjustment.seconds > 86400 || adjustment.nanoseconds <= -TIME_NANOS_MAX ||
-        adjustment.nanoseconds >= TIME_NANOS_MAX) {
+    if (adjustment.seconds < -86400 || adjustment.seconds > 86400 ||
+        adjustment.nanoseconds <= -TIME_NANOS_MAX || adjustment.nanoseconds >= TIME_NANOS_MAX) {
         return KERN_INVALID_VALUE;
     }
     left = clock_adjust_ns(adjustment.seconds * (int64_t)NS_PER_SEC + adjustment.nanoseconds);
@@ -166,18 +167,21 @@ kern_return_t host_adjust_time64(host_priv_t host, time_value64_t adjustment, ti
 kern_return_t host_adjust_time(host_priv_t host, time_value_t adjustment, time_value_t *old)
 {
     time_value64_t old64;
-    kern_return_t kr =
-        host_adjust_time64(host, (time_value64_t){adjustment.seconds, (int64_t)adjustment.microseconds * 1000}, &old64);
+    kern_return_t kr = host_adjust_time64(
+        host, (time_value64_t){adjustment.seconds, (int64_t)adjustment.microseconds * 1000},
+        &old64);
 
     if (kr == KERN_SUCCESS) {
-        *old = (time_value_t){.seconds = old64.seconds, .microseconds = (integer_t)(old64.nanoseconds / 1000)};
+        *old = (time_value_t){.seconds = old64.seconds,
+                              .microseconds = (integer_t)(old64.nanoseconds / 1000)};
     }
     return kr;
 }
 
 /* --- processors --- */
 
-kern_return_t host_processors(host_priv_t host, struct ipc_port ***list, mach_msg_type_number_t *count)
+kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
+                              mach_msg_type_number_t *count)
 {
     struct ipc_port **ports = kalloc(cpu_count * sizeof(*ports));
 
@@ -206,7 +210,8 @@ kern_return_t processor_exit(processor_t processor)
     return KERN_FAILURE;
 }
 
-kern_return_t processor_control(processor_t processor, processor_info_t command, mach_msg_type_number_t count)
+kern_return_t processor_control(processor_t processor, processor_info_t command,
+                                mach_msg_type_number_t count)
 {
     (void)processor;
     (void)command;
@@ -312,7 +317,8 @@ kern_return_t task_get_assignment(task_t task, processor_set_t *set)
     return KERN_SUCCESS;
 }
 
-kern_return_t processor_set_max_priority(processor_set_t set, int max_priority, boolean_t change_threads)
+kern_return_t processor_set_max_priority(processor_set_t set, int max_priority,
+                                         boolean_t change_threads)
 {
     (void)set;
     (void)max_priority;
@@ -326,7 +332,8 @@ kern_return_t processor_set_policy_enable(processor_set_t set, int policy)
     return invalid_policy(policy) ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
-kern_return_t processor_set_policy_disable(processor_set_t set, int policy, boolean_t change_threads)
+kern_return_t processor_set_policy_disable(processor_set_t set, int policy,
+                                           boolean_t change_threads)
 {
     (void)set;
     (void)change_threads;
@@ -367,9 +374,11 @@ static void host_list_add(struct host_port_list *list, struct ipc_port *port)
 }
 
 /* Hand the list out in an array of exactly its size. */
-static kern_return_t host_list_finish(struct host_port_list *list, struct ipc_port ***ports, mach_msg_type_number_t *count)
+static kern_return_t host_list_finish(struct host_port_list *list, struct ipc_port ***ports,
+                                      mach_msg_type_number_t *count)
 {
-    struct ipc_port **exact = list->count > 0 && !list->failed ? kalloc(list->count * sizeof(*exact)) : NULL;
+    struct ipc_port **exact =
+        list->count > 0 && !list->failed ? kalloc(list->count * sizeof(*exact)) : NULL;
 
     if (exact != NULL) {
         memcpy(exact, list->ports, list->count * sizeof(*exact));
@@ -411,7 +420,8 @@ static void host_collect_threads(struct task *task, void *argument)
     }
 }
 
-kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list, mach_msg_type_number_t *count)
+kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list,
+                                  mach_msg_type_number_t *count)
 {
     struct host_port_list ports = {0};
 
@@ -420,7 +430,8 @@ kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list, 
     return host_list_finish(&ports, list, count);
 }
 
-kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list, mach_msg_type_number_t *count)
+kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list,
+                                    mach_msg_type_number_t *count)
 {
     struct host_port_list ports = {0};
 
@@ -429,7 +440,8 @@ kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list
     return host_list_finish(&ports, list, count);
 }
 
-kern_return_t host_processor_sets(host_t host, struct ipc_port ***list, mach_msg_type_number_t *count)
+kern_return_t host_processor_sets(host_t host, struct ipc_port ***list,
+                                  mach_msg_type_number_t *count)
 {
     struct host_port_list ports = {0};
 
@@ -453,8 +465,8 @@ static void host_count_task(struct task *task, void *argument)
     info->thread_count += (integer_t)task->thread_count;
 }
 
-kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host, processor_set_info_t info,
-                                 mach_msg_type_number_t *count)
+kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host,
+                                 processor_set_info_t info, mach_msg_type_number_t *count)
 {
     uint32_t average[3], factor[3];
 
@@ -479,7 +491,8 @@ kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host, 
     return KERN_SUCCESS;
 }
 
-kern_return_t processor_set_processors(processor_set_t set, struct ipc_port ***list, mach_msg_type_number_t *count)
+kern_return_t processor_set_processors(processor_set_t set, struct ipc_port ***list,
+                                       mach_msg_type_number_t *count)
 {
     struct host_port_list ports = {0};
 

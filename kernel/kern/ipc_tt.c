@@ -1,4 +1,5 @@
-/* ipc_tt.c - from ports to the objects they stand for, and back. An object is taken with its port locked, so it cannot end in between. */
+/* ipc_tt.c - from ports to the objects they stand for, and back. An object is taken with its port
+ * locked, so it cannot end in between. */
 #include "kern/ipc_tt.h"
 
 #include "ipc/ipc_port.h"
@@ -12,9 +13,10 @@
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
 
-/* What `take` makes of the object of a kernel port of the given type while the port is locked; NULL for any other port. Inline, so that it calls
- * nothing. */
-static inline __attribute__((always_inline)) void *ipc_tt_object(struct ipc_port *port, enum kobject_type type, void *(*take)(void *))
+/* What `take` makes of the object of a kernel port of the given type while the port is locked; NULL
+ * for any other port. Inline, so that it calls nothing. */
+static inline __attribute__((always_inline)) void *
+ipc_tt_object(struct ipc_port *port, enum kobject_type type, void *(*take)(void *))
 {
     void *object = NULL;
 
@@ -138,7 +140,9 @@ struct ipc_port *thread_self_port(struct thread *thread)
 {
     struct ipc_port *port;
 
-    spin_lock(&thread->task->lock); /* guards self_port of threads too: a port's lock ranks above a thread's */
+    spin_lock(
+        &thread->task
+             ->lock); /* guards self_port of threads too: a port's lock ranks above a thread's */
     port = ipc_port_make_send(thread->self_port);
     spin_unlock(&thread->task->lock);
     return port;
@@ -203,9 +207,11 @@ struct ipc_port *convert_pset_name_to_port(struct processor_set *pset)
     return pset != NULL ? ipc_port_make_send(pset->name_port) : IP_NULL;
 }
 
-/* The object behind a send right of the current task's, as ipc_tt_object gives it; NULL when the name denotes no such right. The right is only looked
- * at: the space's lock keeps it where it is. */
-static inline __attribute__((always_inline)) void *ipc_tt_named_object(mach_port_name_t name, enum kobject_type type, void *(*take)(void *))
+/* The object behind a send right of the current task's, as ipc_tt_object gives it; NULL when the
+ * name denotes no such right. The right is only looked at: the space's lock keeps it where it is.
+ */
+static inline __attribute__((always_inline)) void *
+ipc_tt_named_object(mach_port_name_t name, enum kobject_type type, void *(*take)(void *))
 {
     struct ipc_space *space = current_task()->space;
     struct ipc_entry *entry;

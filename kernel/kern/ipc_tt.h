@@ -1,4 +1,5 @@
-/* ipc_tt.h - ports of tasks, threads and hosts: from a port to the object it names, and from an object to a right for it. */
+/* ipc_tt.h - ports of tasks, threads and hosts: from a port to the object it names, and from an
+ * object to a right for it. */
 #ifndef KERN_IPC_TT_H
 #define KERN_IPC_TT_H
 
@@ -17,20 +18,22 @@ struct thread;
 struct vm_map;
 struct vm_object;
 
-/* The object behind a port, with a reference; NULL when the port is not one of that kind or the object has ended. The port is borrowed. */
+/* The object behind a port, with a reference; NULL when the port is not one of that kind or the
+ * object has ended. The port is borrowed. */
 struct task *convert_port_to_task(struct ipc_port *port);
 struct thread *convert_port_to_thread(struct ipc_port *port);
 struct vm_map *convert_port_to_map(struct ipc_port *port);
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct vm_object *convert_port_to_memory_name(struct ipc_port *port);
-struct host *convert_port_to_host(struct ipc_port *port);      /* the name port or the privileged one */
+struct host *convert_port_to_host(struct ipc_port *port); /* the name port or the privileged one */
 struct host *convert_port_to_host_priv(struct ipc_port *port); /* the privileged one only */
 struct processor *convert_port_to_processor(struct ipc_port *port);
 struct processor *convert_port_to_processor_name(struct ipc_port *port); /* control or name port */
 struct processor_set *convert_port_to_pset(struct ipc_port *port);
 struct processor_set *convert_port_to_pset_name(struct ipc_port *port); /* control or name port */
 
-/* A send right for the object; consumes the reference. IP_NULL for NULL, IP_DEAD when the object has ended. */
+/* A send right for the object; consumes the reference. IP_NULL for NULL, IP_DEAD when the object
+ * has ended. */
 struct ipc_port *convert_task_to_port(struct task *task);
 struct ipc_port *convert_thread_to_port(struct thread *thread);
 struct ipc_port *convert_host_to_port(struct host *host);

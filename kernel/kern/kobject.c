@@ -1,7 +1,8 @@
 /* kobject.c - serving messages sent to kernel objects.
  *
- * The id picks an interface and a routine of it from the tables tools/mig generates; the stub checks the message, turns the destination into
- * the object and calls the routine. A reply is sent to the request's reply right; errors of one-way routines go nowhere. */
+ * The id picks an interface and a routine of it from the tables tools/mig generates; the stub
+ * checks the message, turns the destination into the object and calls the routine. A reply is sent
+ * to the request's reply right; errors of one-way routines go nowhere. */
 #include "kern/kobject.h"
 
 #include <mach/mig_errors.h>
@@ -38,7 +39,8 @@ const char *const kobject_type_name[KOBJECT_TYPE_COUNT] = {
 };
 
 #define KOBJECT_INTERFACE(name) &name##_subsystem,
-static const struct mig_kernel_subsystem *const kobject_subsystems[] = {KOBJECT_INTERFACES(KOBJECT_INTERFACE)};
+static const struct mig_kernel_subsystem *const kobject_subsystems[] = {
+    KOBJECT_INTERFACES(KOBJECT_INTERFACE)};
 
 static const struct mig_kernel_routine *kobject_find(int32_t id)
 {
@@ -77,7 +79,9 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
 {
     int32_t id = ipc_kmsg_header(request)->msgh_id;
     const struct mig_kernel_routine *r = kobject_find(id);
-    uint32_t size = r != NULL && r->reply_size > sizeof(mig_reply_error_t) ? r->reply_size : sizeof(mig_reply_error_t);
+    uint32_t size = r != NULL && r->reply_size > sizeof(mig_reply_error_t)
+                        ? r->reply_size
+                        : sizeof(mig_reply_error_t);
     struct ipc_port *reply_port;
     struct ipc_kmsg *reply;
     unsigned type = 0;

@@ -1,4 +1,5 @@
-/* kobject.h - kernel objects behind ports: which object a port stands for, and dispatch of messages sent to it. */
+/* kobject.h - kernel objects behind ports: which object a port stands for, and dispatch of messages
+ * sent to it. */
 #ifndef KERN_KOBJECT_H
 #define KERN_KOBJECT_H
 
@@ -17,22 +18,22 @@ enum kobject_type {
     KOBJECT_PROCESSOR_NAME,
     KOBJECT_PSET,
     KOBJECT_PSET_NAME,
-    KOBJECT_HARDWARE,  /* the hardware port: raw devices */
+    KOBJECT_HARDWARE, /* the hardware port: raw devices */
     KOBJECT_IO_RANGE,
     KOBJECT_IRQ,
     KOBJECT_MEMORY_CONTROL,
     KOBJECT_MEMORY_NAME,
     KOBJECT_EXCEPTION_REPLY, /* where a thread waits for the answer to its exception */
-    KOBJECT_PAGER,     /* memory object served by the kernel (device memory) */
+    KOBJECT_PAGER,           /* memory object served by the kernel (device memory) */
     KOBJECT_TYPE_COUNT,
 };
 
 extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
 
 /* Serve a message whose destination is a kernel port.
- * Refs: consumes request. Sleeps: yes, no locks held. Returns: the reply, its remote port the request's reply right, or NULL when there is none to send. */
+ * Refs: consumes request. Sleeps: yes, no locks held. Returns: the reply, its remote port the
+ * request's reply right, or NULL when there is none to send. */
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request);
-
 
 /* The name of the routine with that message id, or NULL. For traces and the debugger. */
 const char *kobject_routine_name(int32_t id);

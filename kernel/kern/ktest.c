@@ -1,4 +1,5 @@
-/* ktest.c - running the tests inside the debug kernel; then the machine is switched off. Output is one line a test, and a closing line for the runner. */
+/* ktest.c - running the tests inside the debug kernel; then the machine is switched off. Output is
+ * one line a test, and a closing line for the runner. */
 #include "kern/ktest.h"
 
 #include "arch/boot_info.h"
@@ -10,7 +11,7 @@
 #include "kern/thread.h"
 #include "vm/slab.h"
 
-#define KTEST_CACHES_MAX 64
+#define KTEST_CACHES_MAX   64
 #define KTEST_SETTLE_TRIES 200u
 
 extern const struct ktest ktest_table_start[], ktest_table_end[];
@@ -46,12 +47,14 @@ static void ktest_count_cache(struct kmem_cache *cache, void *argument)
 }
 
 /* Kernel address ranges are kept for stacks: their number says nothing. */
-static bool ktest_is_same(const struct ktest_counts *before, const struct ktest_counts *after, unsigned i)
+static bool ktest_is_same(const struct ktest_counts *before, const struct ktest_counts *after,
+                          unsigned i)
 {
     return before->live[i] == after->live[i] || strcmp(before->names[i], "kmem_range") == 0;
 }
 
-/* Count again until nothing has leaked or time is up: the last reference to a thread goes a moment after its end. */
+/* Count again until nothing has leaked or time is up: the last reference to a thread goes a moment
+ * after its end. */
 static void ktest_settle(const struct ktest_counts *before, struct ktest_counts *after)
 {
     for (unsigned tries = 0; tries < KTEST_SETTLE_TRIES; tries++) {
@@ -74,8 +77,8 @@ static void ktest_compare(const struct ktest_counts *before, const struct ktest_
 {
     for (unsigned i = 0; i < before->n && i < after->n; i++) {
         if (!ktest_is_same(before, after, i)) {
-            kprintf("  cache %s: %lu objects before, %lu after\n", before->names[i], before->live[i],
-                    after->live[i]);
+            kprintf("  cache %s: %lu objects before, %lu after\n", before->names[i],
+                    before->live[i], after->live[i]);
             ktest_failures++;
         }
     }

@@ -1,4 +1,5 @@
-/* ledger.h - what a task makes the kernel allocate is charged to it, against limits; the offender gets an error and nobody else notices. */
+/* ledger.h - what a task makes the kernel allocate is charged to it, against limits; the offender
+ * gets an error and nobody else notices. */
 #ifndef KERN_LEDGER_H
 #define KERN_LEDGER_H
 

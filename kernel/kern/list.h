@@ -1,7 +1,7 @@
 /* list.h - circular doubly linked lists, the node embedded in the thing that is listed.
  *
- * A node that is on no list points to itself after list_init() or list_remove(), so membership is one compare.
- * Locks: none here; a list is guarded by whatever lock its owner names. */
+ * A node that is on no list points to itself after list_init() or list_remove(), so membership is
+ * one compare. Locks: none here; a list is guarded by whatever lock its owner names. */
 #ifndef KERN_LIST_H
 #define KERN_LIST_H
 
@@ -13,10 +13,13 @@ struct list {
     struct list *prev;
 };
 
-#define LIST_INITIALIZER(name) {&(name), &(name)}
+#define LIST_INITIALIZER(name)                                                                     \
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
 
 /* The structure of `type` whose `member` is at `node`. */
-#define list_entry(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *list)
 {
@@ -105,12 +108,12 @@ static inline void list_splice_tail(struct list *to, struct list *from)
     list_init(from);
 }
 
-#define list_for_each(head, node) \
+#define list_for_each(head, node)                                                                  \
     for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)
 
 /* As list_for_each, but the body may remove `node`. */
-#define list_for_each_safe(head, node, following)                                   \
-    for (struct list *node = (head)->next, *following = (node)->next; (node) != (head); \
+#define list_for_each_safe(head, node, following)                                                  \
+    for (struct list *node = (head)->next, *following = (node)->next; (node) != (head);            \
          (node) = (following), (following) = (node)->next)
 
 #endif

@@ -1,4 +1,5 @@
-/* lock_rank.h - the order in which spin locks are taken: rising rank, one table for the whole kernel. */
+/* lock_rank.h - the order in which spin locks are taken: rising rank, one table for the whole
+ * kernel. */
 #ifndef KERN_LOCK_RANK_H
 #define KERN_LOCK_RANK_H
 
@@ -18,11 +19,11 @@ enum lock_rank {
     LOCK_RANK_THREAD = 91,    /* a thread: suspend counts, termination */
     LOCK_RANK_SHOOTDOWN = 92, /* remote TLB invalidation */
     /* from here on taken in interrupts too: with interrupts off, after any of the above */
-    LOCK_RANK_DEVICE = 95,    /* interrupt lines, I/O ranges */
-    LOCK_RANK_WAITQ = 100,    /* a wait queue, a sleeping mutex */
-    LOCK_RANK_TIMER = 115,    /* a processor's timers */
-    LOCK_RANK_RUNQ = 120,     /* a processor's run queue */
-    LOCK_RANK_CONSOLE = 200,  /* the kernel console */
+    LOCK_RANK_DEVICE = 95,   /* interrupt lines, I/O ranges */
+    LOCK_RANK_WAITQ = 100,   /* a wait queue, a sleeping mutex */
+    LOCK_RANK_TIMER = 115,   /* a processor's timers */
+    LOCK_RANK_RUNQ = 120,    /* a processor's run queue */
+    LOCK_RANK_CONSOLE = 200, /* the kernel console */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* mach_debug_server.c - the routines of mach_debug.defs on the host: kernel stacks, and hash tables this kernel does not have. */
+/* mach_debug_server.c - the routines of mach_debug.defs on the host: kernel stacks, and hash tables
+ * this kernel does not have. */
 #include "arch/thread_state.h"
 #include "kern/ipc_tt.h"
 #include "kern/stack.h"
@@ -6,8 +7,8 @@
 #include "mach_i386_kernel_server.h"
 
 /* Stacks are not watched for their deepest use: maxusage is the size of one. */
-kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total, vm_size_t *space, vm_size_t *resident,
-                               vm_size_t *maxusage, vm_offset_t *maxstack)
+kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total, vm_size_t *space,
+                               vm_size_t *resident, vm_size_t *maxusage, vm_offset_t *maxstack)
 {
     (void)host;
     *reserved = 0;
@@ -19,8 +20,9 @@ kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total
     return KERN_SUCCESS;
 }
 
-kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *total, vm_size_t *space, vm_size_t *resident,
-                                        vm_size_t *maxusage, vm_offset_t *maxstack)
+kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *total, vm_size_t *space,
+                                        vm_size_t *resident, vm_size_t *maxusage,
+                                        vm_offset_t *maxstack)
 {
     vm_size_t reserved;
 
@@ -28,8 +30,10 @@ kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *tota
     return host_stack_usage(NULL, &reserved, total, space, resident, maxusage, maxstack);
 }
 
-/* Msg-accepted requests are kept with their space, not in a table of the host: it has no buckets. */
-kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struct vm_copy **info, mach_msg_type_number_t *count)
+/* Msg-accepted requests are kept with their space, not in a table of the host: it has no buckets.
+ */
+kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struct vm_copy **info,
+                                      mach_msg_type_number_t *count)
 {
     (void)host;
     *max_requests = 0;
@@ -39,7 +43,8 @@ kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struc
 }
 
 /* Resident pages are found through their object, not through a table of the host. */
-kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **info, mach_msg_type_number_t *count)
+kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **info,
+                                               mach_msg_type_number_t *count)
 {
     (void)host;
     *info = NULL;

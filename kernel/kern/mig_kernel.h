@@ -7,7 +7,8 @@
 struct ipc_kmsg;
 
 struct mig_kernel_routine {
-    /* Check the request, call the routine, fill the reply in. NULL where the interface skips the id. */
+    /* Check the request, call the routine, fill the reply in. NULL where the interface skips the
+     * id. */
     void (*stub)(struct ipc_kmsg *request, struct ipc_kmsg *reply);
     const char *name;
     uint32_t reply_size;  /* largest reply in bytes; 0 for one-way routines */
@@ -16,7 +17,7 @@ struct mig_kernel_routine {
 
 struct mig_kernel_subsystem {
     const char *name;
-    int32_t base;   /* id of routines[0] */
+    int32_t base; /* id of routines[0] */
     uint32_t count;
     const struct mig_kernel_routine *routines;
 };

@@ -1,4 +1,5 @@
-/* mutex.c - the contended paths of the sleeping lock. Bit 0 of `owner` says that threads may wait; the owner then hands over under the queue's lock. */
+/* mutex.c - the contended paths of the sleeping lock. Bit 0 of `owner` says that threads may wait;
+ * the owner then hands over under the queue's lock. */
 #include "kern/mutex.h"
 
 #include "kern/assert.h"
@@ -19,10 +20,11 @@ static bool mutex_try_or_mark(struct mutex *mutex)
     uintptr_t owner = (uintptr_t)atomic_load(&mutex->owner);
 
     for (;;) {
-        uintptr_t wanted = (owner & ~MUTEX_WAITERS) == 0 ? self | (owner & MUTEX_WAITERS) : owner | MUTEX_WAITERS;
+        uintptr_t wanted =
+            (owner & ~MUTEX_WAITERS) == 0 ? self | (owner & MUTEX_WAITERS) : owner | MUTEX_WAITERS;
 
-        if (__atomic_compare_exchange_n((uintptr_t *)&mutex->owner, &owner, wanted, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED)) {
+        if (__atomic_compare_exchange_n((uintptr_t *)&mutex->owner, &owner, wanted, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             return (wanted & ~MUTEX_WAITERS) == self;
         }
     }
@@ -47,8 +49,9 @@ void mutex_lock_slow(struct mutex *mutex)
 void mutex_unlock_slow(struct mutex *mutex)
 {
     assert(mutex_is_held(mutex));
-    /* A thread that waits put itself on the queue before it looked at the owner, so clearing the word and waking misses none; the one woken, or
-     * one that comes first, marks the word again if others remain. */
+    /* A thread that waits put itself on the queue before it looked at the owner, so clearing the
+     * word and waking misses none; the one woken, or one that comes first, marks the word again if
+     * others remain. */
     atomic_store_release(&mutex->owner, NULL);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     waitq_wake_all(&mutex->waiters, WAIT_OK);

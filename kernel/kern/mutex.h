@@ -1,5 +1,6 @@
-/* mutex.h - a sleeping lock: for address maps and other things held across a page fault. Not recursive, FIFO, owner recorded.
- * Never taken with a spin lock held, never held across a message to user space. */
+/* mutex.h - a sleeping lock: for address maps and other things held across a page fault. Not
+ * recursive, FIFO, owner recorded. Never taken with a spin lock held, never held across a message
+ * to user space. */
 #ifndef KERN_MUTEX_H
 #define KERN_MUTEX_H
 

@@ -15,7 +15,8 @@
 #include "vm/slab.h"
 #include "vm/vm_page.h"
 
-static_assert(PORTOLAN_LEDGER_COUNT == LEDGER_COUNT, "portolan.h numbers the ledger as ledger.h does");
+static_assert(PORTOLAN_LEDGER_COUNT == LEDGER_COUNT,
+              "portolan.h numbers the ledger as ledger.h does");
 
 kern_return_t task_get_name(task_t task, portolan_name_t name)
 {
@@ -32,8 +33,9 @@ kern_return_t task_get_id(task_t task, int64_t *id)
     return KERN_SUCCESS;
 }
 
-kern_return_t task_get_ledger(task_t task, portolan_ledger_t used, mach_msg_type_number_t *used_count,
-                              portolan_ledger_t limit, mach_msg_type_number_t *limit_count)
+kern_return_t task_get_ledger(task_t task, portolan_ledger_t used,
+                              mach_msg_type_number_t *used_count, portolan_ledger_t limit,
+                              mach_msg_type_number_t *limit_count)
 {
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
         used[i] = (int64_t)atomic_load(&task->ledger.used[i]);
@@ -44,13 +46,15 @@ kern_return_t task_get_ledger(task_t task, portolan_ledger_t used, mach_msg_type
     return KERN_SUCCESS;
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (raising without the privileged host port). */
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (raising without the privileged host
+ * port). */
 kern_return_t task_set_ledger_limit(struct ipc_port *host, task_t task, int kind, int64_t new_limit)
 {
     if (kind < 0 || kind >= LEDGER_COUNT || new_limit < 0) {
         return KERN_INVALID_ARGUMENT;
     }
-    if ((uint64_t)new_limit > atomic_load(&task->ledger.limit[kind]) && convert_port_to_host_priv(host) == NULL) {
+    if ((uint64_t)new_limit > atomic_load(&task->ledger.limit[kind]) &&
+        convert_port_to_host_priv(host) == NULL) {
         return KERN_NO_ACCESS;
     }
     atomic_store(&task->ledger.limit[kind], (uint64_t)new_limit);
@@ -63,7 +67,8 @@ kern_return_t thread_get_id(thread_t thread, int64_t *id)
     return KERN_SUCCESS;
 }
 
-kern_return_t host_read_messages(host_t host, int64_t *position, portolan_text_t text, mach_msg_type_number_t *count)
+kern_return_t host_read_messages(host_t host, int64_t *position, portolan_text_t text,
+                                 mach_msg_type_number_t *count)
 {
     uint64_t from = (uint64_t)*position;
 
@@ -111,7 +116,8 @@ static int64_t portolan_count_names(void)
     return names;
 }
 
-kern_return_t host_object_counts(host_t host, portolan_counts_t counts, mach_msg_type_number_t *count)
+kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
+                                 mach_msg_type_number_t *count)
 {
     (void)host;
     memset(counts, 0, PORTOLAN_COUNT_COUNT * sizeof(*counts));

@@ -1,7 +1,8 @@
 /* preempt.h - the per-processor preemption count: the kernel is preempted wherever it is zero.
  *
- * The count and the request to reschedule lie in the per-processor area (arch/cpu.h). Enabling preemption does not itself check for a pending
- * request unless the count falls to zero with one pending. */
+ * The count and the request to reschedule lie in the per-processor area (arch/cpu.h). Enabling
+ * preemption does not itself check for a pending request unless the count falls to zero with one
+ * pending. */
 #ifndef KERN_PREEMPT_H
 #define KERN_PREEMPT_H
 
@@ -16,7 +17,8 @@ static inline void preempt_disable(void)
     __asm__ volatile("" ::: "memory");
 }
 
-/* Enable without looking for a pending request: the caller is about to block or to return to user mode. */
+/* Enable without looking for a pending request: the caller is about to block or to return to user
+ * mode. */
 static inline void preempt_enable_no_check(void)
 {
     __asm__ volatile("" ::: "memory");

@@ -96,7 +96,8 @@ static void printf_number(struct printf_sink *sink, const struct printf_spec *sp
     }
 }
 
-static const char *printf_parse_spec(const char *format, struct printf_spec *spec, va_list *arguments)
+static const char *printf_parse_spec(const char *format, struct printf_spec *spec,
+                                     va_list *arguments)
 {
     *spec = (struct printf_spec){.precision = -1};
     for (;; format++) {
@@ -140,22 +141,24 @@ static void printf_signed(struct printf_sink *sink, const struct printf_spec *sp
                   value < 0 ? "-" : "", false);
 }
 
-static void printf_convert(struct printf_sink *sink, const struct printf_spec *spec, char conversion,
-                           va_list *arguments)
+static void printf_convert(struct printf_sink *sink, const struct printf_spec *spec,
+                           char conversion, va_list *arguments)
 {
     char character[2] = {0, 0};
 
     switch (conversion) {
     case 'd':
     case 'i':
-        printf_signed(sink, spec, spec->wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int));
+        printf_signed(sink, spec,
+                      spec->wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int));
         break;
     case 'u':
     case 'x':
     case 'X':
-        printf_number(sink, spec, spec->wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
-                      conversion == 'u' ? 10 : 16,
-                      spec->prefix && conversion != 'u' ? "0x" : "", conversion == 'X');
+        printf_number(sink, spec,
+                      spec->wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
+                      conversion == 'u' ? 10 : 16, spec->prefix && conversion != 'u' ? "0x" : "",
+                      conversion == 'X');
         break;
     case 'p':
         printf_number(sink, spec, (uint64_t)va_arg(*arguments, void *), 16, "0x", false);

@@ -1,14 +1,16 @@
 /* sched.c - the scheduler.
  *
- * Each processor has a run queue: 64 lists by priority (0 best) and a bitmap of those that are not empty. A thread that becomes runnable queues where it
- * ran last, or on an idle processor; a processor with nothing to do steals from others. Timesharing threads lose priority while they use the
- * processor and win it back while they wait; fixed-priority threads keep theirs.
+ * Each processor has a run queue: 64 lists by priority (0 best) and a bitmap of those that are not
+ * empty. A thread that becomes runnable queues where it ran last, or on an idle processor; a
+ * processor with nothing to do steals from others. Timesharing threads lose priority while they use
+ * the processor and win it back while they wait; fixed-priority threads keep theirs.
  *
- * Switching. A thread blocked with a continuation has no kernel stack. When the thread that leaves also leaves with a continuation, the next one
- * takes over its stack and just runs its continuation: no registers are kept, no stack is switched.
+ * Switching. A thread blocked with a continuation has no kernel stack. When the thread that leaves
+ * also leaves with a continuation, the next one takes over its stack and just runs its
+ * continuation: no registers are kept, no stack is switched.
  *
- * Locks: RUNQ, one per processor, interrupts off. A thread's on_cpu is true until the processor it leaves no longer uses its stack and registers: who
- * makes it runnable elsewhere waits for that. */
+ * Locks: RUNQ, one per processor, interrupts off. A thread's on_cpu is true until the processor it
+ * leaves no longer uses its stack and registers: who makes it runnable elsewhere waits for that. */
 #include "kern/sched.h"
 
 #include "arch/cpu.h"
@@ -27,24 +29,25 @@
 #include "kern/timer.h"
 #include "vm/vm_page.h"
 
-#define USAGE_DECAY_NS 100000000ull /* usage halves in this time */
-#define USAGE_PER_PRIORITY 2u       /* ticks of usage that cost one level */
-#define USAGE_PRIORITY_MAX 20       /* levels a thread can lose */
-#define LOAD_PERIOD_NS 1000000000ull
+#define USAGE_DECAY_NS     100000000ull /* usage halves in this time */
+#define USAGE_PER_PRIORITY 2u           /* ticks of usage that cost one level */
+#define USAGE_PRIORITY_MAX 20           /* levels a thread can lose */
+#define LOAD_PERIOD_NS     1000000000ull
 
 /* Keys: [L] this->lock, interrupts off; [a] atomic */
 struct sched_queue {
     struct spinlock lock; /* RUNQ */
     uint64_t ready;       /* [L] bit p: lists[p] is not empty */
     struct list lists[PRIORITY_COUNT];
-    uint32_t count;       /* [L] written, read by anybody */
+    uint32_t count;         /* [L] written, read by anybody */
     uint64_t stack_to_free; /* by its processor, interrupts off: of the thread switched away from */
-    struct list dead;       /* by its processor, interrupts off: threads that have ended and can be freed */
-    bool requeue_previous;  /* by its processor: the thread switched away from is still runnable */
+    struct list
+        dead; /* by its processor, interrupts off: threads that have ended and can be freed */
+    bool requeue_previous; /* by its processor: the thread switched away from is still runnable */
 };
 
 static struct sched_queue sched_queues[CPU_MAX];
-static uint32_t sched_idle_cpus; /* [a] */
+static uint32_t sched_idle_cpus;  /* [a] */
 static uint64_t sched_load_stamp; /* processor 0 only */
 static uint32_t sched_load_average[3];
 
@@ -84,7 +87,8 @@ static struct thread *sched_dequeue_best(struct sched_queue *queue, int32_t wors
     }
     spin_lock(&queue->lock);
     if (queue->ready != 0 && __builtin_ctzll(queue->ready) <= worst) {
-        t = list_entry(list_first(&queue->lists[__builtin_ctzll(queue->ready)]), struct thread, run_link);
+        t = list_entry(list_first(&queue->lists[__builtin_ctzll(queue->ready)]), struct thread,
+                       run_link);
         sched_dequeue_locked(queue, t);
     }
     spin_unlock(&queue->lock);
@@ -188,8 +192,9 @@ void sched_set_priority(struct thread *thread, int32_t base)
 
 /* --- making threads runnable --- */
 
-/* Move a thread that is on no queue to another processor. Under the lock of the one it leaves, so that sched_set_priority(), which holds the lock of
- * the processor it found in the thread, knows where the thread is. Interrupts off. */
+/* Move a thread that is on no queue to another processor. Under the lock of the one it leaves, so
+ * that sched_set_priority(), which holds the lock of the processor it found in the thread, knows
+ * where the thread is. Interrupts off. */
 static void sched_set_cpu(struct thread *t, uint32_t number)
 {
     struct sched_queue *queue = &sched_queues[t->cpu];
@@ -219,7 +224,8 @@ static uint32_t sched_choose_cpu(struct thread *t, uint32_t self)
     return (uint32_t)__builtin_ctz(idle);
 }
 
-/* Queue t on a processor and make that look at its queue if t is better than what it runs. Interrupts off. */
+/* Queue t on a processor and make that look at its queue if t is better than what it runs.
+ * Interrupts off. */
 static void sched_queue_thread(struct thread *t)
 {
     struct cpu *self = cpu_current();
@@ -246,7 +252,9 @@ void thread_setrun(struct thread *t)
     uint64_t flags;
 
     if (atomic_load_acquire(&t->wait) == THREAD_CLAIMED_EARLY) {
-        atomic_store_release(&t->wait, THREAD_RUNNING); /* it has not blocked yet, and spins for this word if it tries */
+        atomic_store_release(
+            &t->wait,
+            THREAD_RUNNING); /* it has not blocked yet, and spins for this word if it tries */
         return;
     }
     flags = interrupt_save_disable();
@@ -280,7 +288,8 @@ void sched_dispatch_previous(void)
         return;
     }
     if (atomic_load(&previous->wait) == THREAD_DEAD) {
-        list_insert_tail(&queue->dead, &previous->wait_link); /* not run_link: sched_set_priority() takes that for being runnable */
+        list_insert_tail(&queue->dead, &previous->wait_link); /* not run_link: sched_set_priority()
+                                                                 takes that for being runnable */
     }
     atomic_store_release(&previous->on_cpu, false);
     if (queue->requeue_previous) {
@@ -291,7 +300,8 @@ void sched_dispatch_previous(void)
     }
 }
 
-/* Back from a switch: enable interrupts, and free threads that ended on this processor (not possible with interrupts off). */
+/* Back from a switch: enable interrupts, and free threads that ended on this processor (not
+ * possible with interrupts off). */
 void sched_switched(void)
 {
     struct sched_queue *queue = &sched_queues[cpu_number()];
@@ -326,13 +336,15 @@ void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *n
         io_perm_switch(cpu, next->task);
     }
     cpu->previous = self;
-    /* Before its flags are looked at: who sets one either is seen here or sees the thread here (sched_poke). */
+    /* Before its flags are looked at: who sets one either is seen here or sees the thread here
+     * (sched_poke). */
     __atomic_store_n(&cpu->current, next, __ATOMIC_SEQ_CST);
     cpu->ast = (atomic_load(&next->flags) & THREAD_FLAG_AST) != 0 ? AST_THREAD : 0;
 }
 
-/* Run the continuation of `self`, by now the current thread, on its stack from the top. (The compiler may believe that current_thread() is still who
- * it was before a switch in the same function.) Interrupts off. */
+/* Run the continuation of `self`, by now the current thread, on its stack from the top. (The
+ * compiler may believe that current_thread() is still who it was before a switch in the same
+ * function.) Interrupts off. */
 _Noreturn void sched_continue(struct thread *self)
 {
     stack_jump(self->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
@@ -351,8 +363,10 @@ void sched_start_thread(void)
     panic("thread %lu: its continuation %p returned", self->id, (void *)continuation);
 }
 
-/* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something switches back. Interrupts off. */
-void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, void (*continuation)(void))
+/* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something
+ * switches back. Interrupts off. */
+void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
+                  void (*continuation)(void))
 {
     struct sched_queue *queue = &sched_queues[cpu->number];
 
@@ -360,7 +374,8 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, voi
     if (next->pcb.kernel_stack == 0 && continuation == NULL) {
         next->pcb.kernel_stack = stack_take();
         assert(next->pcb.kernel_stack != 0);
-        switch_prepare_stack(&next->pcb, next->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
+        switch_prepare_stack(&next->pcb, next->pcb.kernel_stack + KERNEL_STACK_SIZE,
+                             sched_start_thread);
     }
     sched_switch_machine(cpu, self, next);
     if (continuation == NULL) {
@@ -381,8 +396,9 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, voi
     switch_stacks(&self->pcb, &next->pcb);
 }
 
-/* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs one; if there is none, it waits on the queue and
- * the idle thread, which has one, runs meanwhile. */
+/* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs
+ * one; if there is none, it waits on the queue and the idle thread, which has one, runs meanwhile.
+ */
 struct thread *sched_pick_with_stack(struct cpu *cpu)
 {
     struct thread *next = sched_pick(cpu);
@@ -414,8 +430,9 @@ void sched_give_way(int32_t worst)
     struct cpu *cpu;
     uint64_t flags = interrupt_flags();
 
-    preempt_disable(); /* making a stack must not be a reason to come here again */
-    interrupt_enable(); /* it takes locks whose holders may wait for this processor to flush its TLB */
+    preempt_disable();  /* making a stack must not be a reason to come here again */
+    interrupt_enable(); /* it takes locks whose holders may wait for this processor to flush its TLB
+                         */
     stack_prepare();
     interrupt_disable();
     preempt_enable_no_check();
@@ -611,7 +628,8 @@ void sched_idle(void)
         }
         interrupt_disable();
         if (sched_queues[cpu->number].count != 0) {
-            timer_request(clock_now_ns() + SCHED_TICK_NS); /* there was no memory for a stack: try again then */
+            timer_request(clock_now_ns() +
+                          SCHED_TICK_NS); /* there was no memory for a stack: try again then */
         }
         if ((cpu->ast & AST_RESCHED) == 0) {
             __asm__ volatile("sti; hlt" ::: "memory");
@@ -639,8 +657,9 @@ void sched_load(uint32_t average[3], uint32_t mach_factor[3])
 {
     for (unsigned i = 0; i < 3; i++) {
         average[i] = sched_load_average[i];
-        mach_factor[i] = average[i] < cpu_count * 1000 ? cpu_count * 1000 - average[i]
-                                                       : cpu_count * 1000 * 1000 / (average[i] + 1000);
+        mach_factor[i] = average[i] < cpu_count * 1000
+                             ? cpu_count * 1000 - average[i]
+                             : cpu_count * 1000 * 1000 / (average[i] + 1000);
     }
 }
 

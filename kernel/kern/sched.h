@@ -13,7 +13,8 @@ struct cpu;
 void sched_init_cpu(struct cpu *cpu, struct thread *idle);
 /* The idle loop of this processor; never returns. */
 _Noreturn void sched_idle(void);
-/* Give the processor to a better or equal thread if one is runnable; the current thread stays runnable. */
+/* Give the processor to a better or equal thread if one is runnable; the current thread stays
+ * runnable. */
 void sched_preempt(void);
 /* As above, but also to threads of the same priority, behind which the current one queues. */
 void sched_yield(void);
@@ -23,13 +24,16 @@ void sched_tick(bool user);
 void sched_interrupt(void);
 /* The current thread has ended; switch away from it for good. */
 _Noreturn void sched_exit(void);
-/* What a thread finds first when it runs on a fresh stack: finish the switch, then go on with its continuation. */
+/* What a thread finds first when it runs on a fresh stack: finish the switch, then go on with its
+ * continuation. */
 _Noreturn void sched_start_thread(void);
-/* Set the base priority and recompute the effective one; requeues a runnable thread. Locks: thread->lock held. */
+/* Set the base priority and recompute the effective one; requeues a runnable thread. Locks:
+ * thread->lock held. */
 void sched_set_priority(struct thread *thread, int32_t base);
 /* Tell the processor a thread may be running on that its flags have changed. */
 void sched_poke(struct thread *thread);
-/* Restrict the thread to one processor, or -1 for any. Takes effect when it is next made runnable. */
+/* Restrict the thread to one processor, or -1 for any. Takes effect when it is next made runnable.
+ */
 void sched_bind(struct thread *thread, int cpu);
 /* Leave this processor: the current thread queues where it is bound to. */
 void sched_migrate(void);

@@ -1,5 +1,5 @@
-/* sched_impl.h - what thread_wait.c uses of the scheduler: picking a thread and switching to it. All with interrupts off on the processor concerned,
- * unless said otherwise. */
+/* sched_impl.h - what thread_wait.c uses of the scheduler: picking a thread and switching to it.
+ * All with interrupts off on the processor concerned, unless said otherwise. */
 #ifndef KERN_SCHED_IMPL_H
 #define KERN_SCHED_IMPL_H
 
@@ -10,10 +10,13 @@ struct thread;
 
 /* The thread to run next on this processor: its own best, one stolen, or the idle thread. */
 struct thread *sched_pick(struct cpu *cpu);
-/* The same instead of a thread that keeps its stack: one that has a stack or for which there is one. */
+/* The same instead of a thread that keeps its stack: one that has a stack or for which there is
+ * one. */
 struct thread *sched_pick_with_stack(struct cpu *cpu);
-/* Switch from the current thread to `next`. Returns, when continuation is NULL, once something switches back; then sched_switched() follows. */
-void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next, void (*continuation)(void));
+/* Switch from the current thread to `next`. Returns, when continuation is NULL, once something
+ * switches back; then sched_switched() follows. */
+void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
+                  void (*continuation)(void));
 /* Load everything of `next` but its stack. */
 void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next);
 /* Finish with the thread just switched away from. */
@@ -24,7 +27,8 @@ void sched_switched(void);
 void sched_keep_runnable(void);
 /* Run the continuation of the current thread on its stack from the top. */
 _Noreturn void sched_continue(struct thread *self);
-/* Let a thread of priority `worst` or better run in place of the current one. Interrupts as they are. */
+/* Let a thread of priority `worst` or better run in place of the current one. Interrupts as they
+ * are. */
 void sched_give_way(int32_t worst);
 
 #endif

@@ -42,8 +42,8 @@ void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *call
             panic("lock %s: taken twice, first at %p", lock->name, held->callers[i]);
         }
         if (held->locks[i]->rank > lock->rank || (held->locks[i]->rank == lock->rank && !nested)) {
-            panic("lock %s (rank %u): taken while %s (rank %u) is held, taken at %p", lock->name, lock->rank,
-                  held->locks[i]->name, held->locks[i]->rank, held->callers[i]);
+            panic("lock %s (rank %u): taken while %s (rank %u) is held, taken at %p", lock->name,
+                  lock->rank, held->locks[i]->name, held->locks[i]->rank, held->callers[i]);
         }
     }
     if (held->count == HELD_MAX) {
@@ -67,7 +67,8 @@ void spinlock_debug_release(struct spinlock *lock)
     uint32_t i = held->count;
 
     if (lock->holder != cpu_number() + 1) {
-        panic("lock %s: released by cpu %u, held by cpu %d", lock->name, cpu_number(), lock->holder - 1);
+        panic("lock %s: released by cpu %u, held by cpu %d", lock->name, cpu_number(),
+              lock->holder - 1);
     }
     lock->holder = 0;
     while (i > 0 && held->locks[i - 1] != lock) {

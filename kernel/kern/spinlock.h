@@ -1,8 +1,9 @@
 /* spinlock.h - spin locks with ranks.
  *
- * Holding a spin lock disables preemption on this processor. Locks are taken in rising rank; the debug kernel keeps the locks each
- * processor holds and panics when one is taken out of order, twice, or released by a processor that does not hold it.
- * Locks that interrupt handlers take too are taken with the _irqsave forms everywhere. */
+ * Holding a spin lock disables preemption on this processor. Locks are taken in rising rank; the
+ * debug kernel keeps the locks each processor holds and panics when one is taken out of order,
+ * twice, or released by a processor that does not hold it. Locks that interrupt handlers take too
+ * are taken with the _irqsave forms everywhere. */
 #ifndef KERN_SPINLOCK_H
 #define KERN_SPINLOCK_H
 
@@ -15,13 +16,16 @@
 #include "kern/preempt.h"
 
 struct CAPABILITY("spinlock") spinlock {
-    uint32_t    locked; /* [a] 0 free, 1 held */
-    uint16_t    rank;   /* [I] */
-    uint16_t    holder; /* [L] cpu number + 1 in the debug kernel */
-    const char *name;   /* [I] */
+    uint32_t locked;  /* [a] 0 free, 1 held */
+    uint16_t rank;    /* [I] */
+    uint16_t holder;  /* [L] cpu number + 1 in the debug kernel */
+    const char *name; /* [I] */
 };
 
-#define SPINLOCK_INITIALIZER(rank, name) {0, (rank), 0, (name)}
+#define SPINLOCK_INITIALIZER(rank, name)                                                           \
+    {                                                                                              \
+        0, (rank), 0, (name)                                                                       \
+    }
 
 static inline void spin_init(struct spinlock *lock, enum lock_rank rank, const char *name)
 {
@@ -59,7 +63,8 @@ static inline void spin_lock(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALY
     spinlock_take(lock, false);
 }
 
-/* As spin_lock, but a lock of the same rank may be held: the caller orders the two itself (by address, or child before parent). */
+/* As spin_lock, but a lock of the same rank may be held: the caller orders the two itself (by
+ * address, or child before parent). */
 static inline void spin_lock_nested(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
 {
     spinlock_take(lock, true);
@@ -96,8 +101,8 @@ static inline uint64_t spin_lock_irqsave(struct spinlock *lock) ACQUIRES(lock) N
     return flags;
 }
 
-static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags) RELEASES(lock)
-    NO_LOCK_ANALYSIS
+static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
+    RELEASES(lock) NO_LOCK_ANALYSIS
 {
     if (CONFIG_DEBUG) {
         spinlock_debug_release(lock);
@@ -107,7 +112,8 @@ static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
     preempt_enable();
 }
 
-/* Does this processor hold the lock? Exact in the debug kernel, always true in a release kernel: for assertions only. */
+/* Does this processor hold the lock? Exact in the debug kernel, always true in a release kernel:
+ * for assertions only. */
 static inline bool spin_is_held(const struct spinlock *lock)
 {
     return !CONFIG_DEBUG || lock->holder == cpu_number() + 1;

@@ -8,14 +8,14 @@
 #include "kern/atomic.h"
 #include "vm/kmem.h"
 
-#define STACK_CACHE_MAX 8
+#define STACK_CACHE_MAX  8
 #define STACK_CACHE_KEEP 4
 
 /* Keys: [C] by its processor with interrupts off */
 struct stack_cache {
     uint64_t stacks[STACK_CACHE_MAX]; /* [C] */
     uint32_t count;                   /* [C] */
-    uint64_t overflow;                /* [C] a chain of stacks to be freed, linked through their first word */
+    uint64_t overflow; /* [C] a chain of stacks to be freed, linked through their first word */
 };
 
 static struct stack_cache stack_caches[CPU_MAX];

@@ -7,7 +7,8 @@
 
 #define KERNEL_STACK_SIZE (CONFIG_DEBUG ? 32768ul : 16384ul)
 
-/* Make sure this processor has a stack at hand for stack_take(). Interrupts enabled, no locks. False when out of memory. */
+/* Make sure this processor has a stack at hand for stack_take(). Interrupts enabled, no locks.
+ * False when out of memory. */
 bool stack_prepare(void);
 /* A stack from this processor's cache, its lowest address; 0 when that is empty. Interrupts off. */
 uint64_t stack_take(void);

@@ -1,10 +1,12 @@
-/* stack_protector.c - the word gcc's stack protector compares, and what happens when it was overwritten. */
+/* stack_protector.c - the word gcc's stack protector compares, and what happens when it was
+ * overwritten. */
 #include <stdint.h>
 
 #include "kern/assert.h"
 #include "kern/stack_protector.h"
 
-uintptr_t __stack_chk_guard = 0x5bd1e995c0ffee00ul; /* replaced at start-up; the zero byte stops strings */
+uintptr_t __stack_chk_guard =
+    0x5bd1e995c0ffee00ul; /* replaced at start-up; the zero byte stops strings */
 
 void stack_protector_init(uint64_t entropy)
 {

@@ -1,4 +1,5 @@
-/* string.c - the memory and string functions of string.h; rep string instructions are the fast way on every processor we run on. */
+/* string.c - the memory and string functions of string.h; rep string instructions are the fast way
+ * on every processor we run on. */
 #include "kern/string.h"
 
 #include <stdint.h>

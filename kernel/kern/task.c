@@ -1,8 +1,9 @@
 /* task.c - the life of tasks.
  *
- * A task ends in two steps: it is marked dying and its threads are told to end; then, when the last thread is gone, its rights and its memory
- * are given back, by that last thread or by whoever ends a task without threads. The structure stays until the last reference goes.
- * Locks: task list, then task->lock, then thread->lock. */
+ * A task ends in two steps: it is marked dying and its threads are told to end; then, when the last
+ * thread is gone, its rights and its memory are given back, by that last thread or by whoever ends
+ * a task without threads. The structure stays until the last reference goes. Locks: task list, then
+ * task->lock, then thread->lock. */
 #include "kern/task.h"
 
 #include "arch/pmap.h"
@@ -30,11 +31,8 @@ static uint64_t task_next_id;                               /* [a] */
 void ledger_init(struct ledger *ledger)
 {
     static const uint64_t limits[LEDGER_COUNT] = {
-        [LEDGER_KMEM_PAGES] = 16384,
-        [LEDGER_PORTS] = 1200000,
-        [LEDGER_NAMES] = 1200000,
-        [LEDGER_KMSG_BYTES] = 64ull << 20,
-        [LEDGER_THREADS] = 4096,
+        [LEDGER_KMEM_PAGES] = 16384,       [LEDGER_PORTS] = 1200000, [LEDGER_NAMES] = 1200000,
+        [LEDGER_KMSG_BYTES] = 64ull << 20, [LEDGER_THREADS] = 4096,
     };
 
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
@@ -82,7 +80,8 @@ static void task_inherit_ports(struct task *parent, struct task *child)
     }
     child->priority = parent->priority;
     child->max_priority = parent->max_priority;
-    for (unsigned i = 0; i < LEDGER_COUNT; i++) { /* a lowered limit is not got round by having children */
+    for (unsigned i = 0; i < LEDGER_COUNT;
+         i++) { /* a lowered limit is not got round by having children */
         child->ledger.limit[i] = atomic_load(&parent->ledger.limit[i]);
     }
     strlcpy(child->name, parent->name, sizeof(child->name));
@@ -233,7 +232,8 @@ void task_tear_down(struct task *task)
     }
     task_release_ports(task);
     ipc_space_destroy(task->space);
-    (void)vm_map_remove(task->map, task->map->min, task->map->max); /* whole entries only: cannot fail */
+    (void)vm_map_remove(task->map, task->map->min,
+                        task->map->max); /* whole entries only: cannot fail */
     spin_lock(&task_list_lock);
     list_remove(&task->list_link);
     spin_unlock(&task_list_lock);
@@ -284,7 +284,8 @@ kern_return_t task_end(struct task *task)
     return KERN_SUCCESS;
 }
 
-/* The task with the smallest id above `after`, with a reference, or NULL. The list is in order of ids. */
+/* The task with the smallest id above `after`, with a reference, or NULL. The list is in order of
+ * ids. */
 static struct task *task_after(uint64_t after)
 {
     struct task *found = NULL;

@@ -1,4 +1,5 @@
-/* task_notify.c - telling one privileged port of every new task (register_new_task_notification). */
+/* task_notify.c - telling one privileged port of every new task (register_new_task_notification).
+ */
 #include "kern/task_notify.h"
 
 #include "gnumach_kernel_server.h"
@@ -18,7 +19,8 @@ kern_return_t register_new_task_notification(host_priv_t host, struct ipc_port *
     (void)host;
     spin_lock(&task_notify_lock);
     old = task_notify_port;
-    if (IP_VALID(old) && old->active && IP_VALID(notification)) { /* one whose receiver has died is replaced */
+    if (IP_VALID(old) && old->active &&
+        IP_VALID(notification)) { /* one whose receiver has died is replaced */
         spin_unlock(&task_notify_lock);
         return KERN_NO_ACCESS;
     }
@@ -42,7 +44,8 @@ void task_notify_created(struct task *parent, struct task *task)
         struct ipc_port *task_port = task_self_port(task);
         struct ipc_port *parent_port = task_self_port(parent);
 
-        if (mach_notify_new_task(port, task_port, parent_port) == MACH_SEND_NO_BUFFER) { /* nothing took the rights over */
+        if (mach_notify_new_task(port, task_port, parent_port) ==
+            MACH_SEND_NO_BUFFER) { /* nothing took the rights over */
             ipc_port_release_send(port);
             ipc_port_release_send(task_port);
             ipc_port_release_send(parent_port);

@@ -4,7 +4,8 @@
 
 struct task;
 
-/* A task was created by `parent`: if somebody asked, send mach_notify_new_task. Locks: none held. */
+/* A task was created by `parent`: if somebody asked, send mach_notify_new_task. Locks: none held.
+ */
 void task_notify_created(struct task *parent, struct task *task);
 
 #endif

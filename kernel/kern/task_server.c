@@ -1,5 +1,6 @@
-/* task_server.c - the routines of mach.defs and gnumach.defs on tasks. Called by generated stubs; the task is referenced by the stub.
- * Each returns KERN_SUCCESS, KERN_INVALID_ARGUMENT and what is named with its prototype in the interface's reference page. */
+/* task_server.c - the routines of mach.defs and gnumach.defs on tasks. Called by generated stubs;
+ * the task is referenced by the stub. Each returns KERN_SUCCESS, KERN_INVALID_ARGUMENT and what is
+ * named with its prototype in the interface's reference page. */
 #include <mach/task_info.h>
 #include <mach/task_special_ports.h>
 
@@ -33,7 +34,8 @@ kern_return_t task_terminate(task_t task)
     return task_end(task);
 }
 
-/* An array of send rights for the task's threads. Its memory is found without the lock, so the count may have changed: then once more. */
+/* An array of send rights for the task's threads. Its memory is found without the lock, so the
+ * count may have changed: then once more. */
 kern_return_t task_threads(task_t task, struct ipc_port ***list, mach_msg_type_number_t *count)
 {
     for (;;) {
@@ -47,7 +49,8 @@ kern_return_t task_threads(task_t task, struct ipc_port ***list, mach_msg_type_n
         spin_lock(&task->lock);
         if (task->thread_count == expected) {
             list_for_each (&task->threads, node) {
-                ports[n] = ipc_port_make_send(list_entry(node, struct thread, task_link)->self_port);
+                ports[n] =
+                    ipc_port_make_send(list_entry(node, struct thread, task_link)->self_port);
                 n++;
             }
             spin_unlock(&task->lock);
@@ -131,10 +134,11 @@ static void task_thread_times_info(struct task *task, struct task_thread_times_i
 
 kern_return_t task_info(task_t task, int flavor, task_info_t info, mach_msg_type_number_t *count)
 {
-    mach_msg_type_number_t needed = flavor == TASK_BASIC_INFO          ? TASK_BASIC_INFO_COUNT
-                                    : flavor == TASK_EVENTS_INFO       ? TASK_EVENTS_INFO_COUNT
-                                    : flavor == TASK_THREAD_TIMES_INFO ? TASK_THREAD_TIMES_INFO_COUNT
-                                                                       : 0;
+    mach_msg_type_number_t needed = flavor == TASK_BASIC_INFO    ? TASK_BASIC_INFO_COUNT
+                                    : flavor == TASK_EVENTS_INFO ? TASK_EVENTS_INFO_COUNT
+                                    : flavor == TASK_THREAD_TIMES_INFO
+                                        ? TASK_THREAD_TIMES_INFO_COUNT
+                                        : 0;
 
     if (needed == 0 || *count < needed) {
         return KERN_INVALID_ARGUMENT;
@@ -144,8 +148,10 @@ kern_return_t task_info(task_t task, int flavor, task_info_t info, mach_msg_type
     } else if (flavor == TASK_THREAD_TIMES_INFO) {
         task_thread_times_info(task, (struct task_thread_times_info *)info);
     } else {
-        *(struct task_events_info *)info = (struct task_events_info){
-            .faults = task->faults, .messages_sent = task->messages_sent, .messages_received = task->messages_received};
+        *(struct task_events_info *)info =
+            (struct task_events_info){.faults = task->faults,
+                                      .messages_sent = task->messages_sent,
+                                      .messages_received = task->messages_received};
     }
     *count = needed;
     return KERN_SUCCESS;
@@ -171,13 +177,15 @@ static struct thread *task_thread_after(task_t task, uint64_t after)
     return found;
 }
 
-/* Wait until every thread but the current one has stopped. When the wait is aborted the task stays suspended: its threads stop without being watched. */
+/* Wait until every thread but the current one has stopped. When the wait is aborted the task stays
+ * suspended: its threads stop without being watched. */
 static void task_wait_stopped(task_t task)
 {
     kern_return_t kr = KERN_SUCCESS;
     struct thread *t;
 
-    for (uint64_t id = 0; kr == KERN_SUCCESS && (t = task_thread_after(task, id)) != NULL; thread_unref(t)) {
+    for (uint64_t id = 0; kr == KERN_SUCCESS && (t = task_thread_after(task, id)) != NULL;
+         thread_unref(t)) {
         id = t->id;
         kr = thread_wait_stopped(t);
     }
@@ -263,7 +271,8 @@ kern_return_t task_set_special_port(task_t task, int which, struct ipc_port *por
     return KERN_SUCCESS;
 }
 
-kern_return_t mach_ports_register(task_t task, struct ipc_port **ports, mach_msg_type_number_t count)
+kern_return_t mach_ports_register(task_t task, struct ipc_port **ports,
+                                  mach_msg_type_number_t count)
 {
     struct ipc_port *old[TASK_PORT_REGISTER_MAX];
 
@@ -289,7 +298,8 @@ kern_return_t mach_ports_register(task_t task, struct ipc_port **ports, mach_msg
     return KERN_SUCCESS;
 }
 
-kern_return_t mach_ports_lookup(task_t task, struct ipc_port ***ports, mach_msg_type_number_t *count)
+kern_return_t mach_ports_lookup(task_t task, struct ipc_port ***ports,
+                                mach_msg_type_number_t *count)
 {
     struct ipc_port **copy = kalloc(TASK_PORT_REGISTER_MAX * sizeof(*copy));
 
@@ -306,7 +316,8 @@ kern_return_t mach_ports_lookup(task_t task, struct ipc_port ***ports, mach_msg_
     return KERN_SUCCESS;
 }
 
-kern_return_t task_get_emulation_vector(task_t task, int *vector_start, struct vm_copy **vector, mach_msg_type_number_t *count)
+kern_return_t task_get_emulation_vector(task_t task, int *vector_start, struct vm_copy **vector,
+                                        mach_msg_type_number_t *count)
 {
     vm_address_t *handlers = kalloc(EMULATION_MAX * sizeof(*handlers));
 
@@ -320,7 +331,8 @@ kern_return_t task_get_emulation_vector(task_t task, int *vector_start, struct v
     return *vector != NULL || *count == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
-kern_return_t task_set_emulation_vector(task_t task, int vector_start, struct vm_copy *vector, mach_msg_type_number_t count)
+kern_return_t task_set_emulation_vector(task_t task, int vector_start, struct vm_copy *vector,
+                                        mach_msg_type_number_t count)
 {
     vm_address_t *handlers;
     kern_return_t kr;
@@ -355,7 +367,8 @@ kern_return_t task_set_emulation(task_t task, vm_address_t routine_entry_pt, int
     return emulation_set(task, (uint32_t)routine_number, &routine_entry_pt, 1);
 }
 
-/* Restartable atomic sequences need no help on a processor with compare-and-exchange: like its model, the call says so. */
+/* Restartable atomic sequences need no help on a processor with compare-and-exchange: like its
+ * model, the call says so. */
 kern_return_t task_ras_control(task_t task, vm_address_t basepc, vm_address_t boundspc, int flavor)
 {
     (void)task;

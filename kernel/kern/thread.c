@@ -1,8 +1,9 @@
 /* thread.c - the life of threads: made suspended, run, stopped and continued, aborted, ended.
  *
- * A thread is stopped only where it would return to user mode (thread_ast), or while it waits interruptibly: there all its state is in its pcb.
- * References: one for the task's list until the thread ends, one for running at all (given back by the scheduler after its last switch),
- * one for each kernel pointer that outlives a call. Locks: task->lock, then thread->lock. */
+ * A thread is stopped only where it would return to user mode (thread_ast), or while it waits
+ * interruptibly: there all its state is in its pcb. References: one for the task's list until the
+ * thread ends, one for running at all (given back by the scheduler after its last switch), one for
+ * each kernel pointer that outlives a call. Locks: task->lock, then thread->lock. */
 #include "kern/thread.h"
 
 #include "arch/cpu_setup.h"
@@ -34,7 +35,8 @@ void thread_init(void)
 
 static void thread_timed_out(struct timer *timer)
 {
-    thread_wake((struct thread *)((char *)timer - offsetof(struct thread, timeout)), WAIT_TIMED_OUT);
+    thread_wake((struct thread *)((char *)timer - offsetof(struct thread, timeout)),
+                WAIT_TIMED_OUT);
 }
 
 /* The fields every thread starts with. */
@@ -98,13 +100,15 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
     return kr;
 }
 
-/* Where a stopped thread goes on. Under the lock: a waker that finds STOPPED under it ends this wait and never a later one. */
+/* Where a stopped thread goes on. Under the lock: a waker that finds STOPPED under it ends this
+ * wait and never a later one. */
 static void thread_continue_stopped(void)
 {
     struct thread *self = current_thread();
 
     spin_lock(&self->lock);
-    atomic_fetch_and(&self->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
+    atomic_fetch_and(&self->flags,
+                     ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
     spin_unlock(&self->lock);
     if ((atomic_load(&self->flags) & THREAD_FLAG_AST) != 0) {
         sched_poke(self); /* held again, or woken too soon: the AST that led here is used up */
@@ -158,7 +162,8 @@ static void thread_start_kernel(void)
     panic("kernel thread %s returned", self->name);
 }
 
-struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument, int priority)
+struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument,
+                                    int priority)
 {
     struct thread *t = kmem_cache_alloc(&thread_cache);
 
@@ -317,7 +322,8 @@ void thread_abort_wait(struct thread *thread)
     sched_poke(thread);
 }
 
-/* Stop at the return to user mode until the suspend count is zero or the thread is to end. Returns when there is no need to. */
+/* Stop at the return to user mode until the suspend count is zero or the thread is to end. Returns
+ * when there is no need to. */
 static void thread_stop(struct thread *self)
 {
     spin_lock(&self->lock);
@@ -331,8 +337,10 @@ static void thread_stop(struct thread *self)
     thread_wait_prepare(false, 0);
     atomic_fetch_or(&self->flags, THREAD_FLAG_STOPPED);
     waitq_wake_all(&self->stopped, WAIT_OK);
-    /* a release or an end between the test and here has to be seen, since it found nothing to wake */
-    if (atomic_load(&self->suspend_count) == 0 || (atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) != 0) {
+    /* a release or an end between the test and here has to be seen, since it found nothing to wake
+     */
+    if (atomic_load(&self->suspend_count) == 0 ||
+        (atomic_load(&self->flags) & THREAD_FLAG_TERMINATE) != 0) {
         thread_wake(self, WAIT_OK);
     }
     thread_block(thread_continue_stopped);
@@ -383,15 +391,17 @@ static bool thread_leave_task(struct thread *t)
     list_remove(&t->task_link);
     task->thread_count--;
     last = task->thread_count == 0;
-    task->dead_run_ticks += t->run_ticks + (t == current_thread() ? rdtsc_ticks() - t->run_since : 0);
+    task->dead_run_ticks +=
+        t->run_ticks + (t == current_thread() ? rdtsc_ticks() - t->run_since : 0);
     task->dead_user_samples += t->user_samples;
     task->dead_system_samples += t->system_samples;
     spin_unlock(&task->lock);
     return last;
 }
 
-/* Take from a thread that ends, the current one or one that never ran, its ports and its task. The caller has a reference beside the task
- * list's, which goes. Sleeps: the last thread of a task that is ending gives back all the task has. */
+/* Take from a thread that ends, the current one or one that never ran, its ports and its task. The
+ * caller has a reference beside the task list's, which goes. Sleeps: the last thread of a task that
+ * is ending gives back all the task has. */
 static void thread_take_apart(struct thread *t)
 {
     struct task *task = t->task;
@@ -428,8 +438,9 @@ void thread_exit(void)
     sched_exit();
 }
 
-/* Make a thread that has not run since it was created one that has ended. False when it has run, or is about to: a waker was first. The wait
- * that is claimed here is its first, on no queue, and nobody makes it runnable any more: it has no stack and nothing to go back to. */
+/* Make a thread that has not run since it was created one that has ended. False when it has run, or
+ * is about to: a waker was first. The wait that is claimed here is its first, on no queue, and
+ * nobody makes it runnable any more: it has no stack and nothing to go back to. */
 static bool thread_claim_unborn(struct thread *t)
 {
     bool claimed;
@@ -437,7 +448,8 @@ static bool thread_claim_unborn(struct thread *t)
     spin_lock(&t->lock);
     claimed = (atomic_load(&t->flags) & THREAD_FLAG_NEVER_RAN) != 0 && thread_claim(t, WAIT_OK);
     if (claimed) {
-        atomic_fetch_and(&t->flags, ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
+        atomic_fetch_and(&t->flags,
+                         ~(THREAD_FLAG_STOPPED | THREAD_FLAG_NEVER_RAN | THREAD_FLAG_RAX_SET));
         atomic_store_release(&t->wait, THREAD_DEAD);
     }
     spin_unlock(&t->lock);
@@ -494,8 +506,9 @@ bool thread_undepress(struct thread *thread)
     spin_lock(&thread->lock);
     was = thread->depressed_from >= 0;
     if (was) { /* the limit may have been lowered meanwhile */
-        sched_set_priority(thread, thread->depressed_from < thread->max_priority ? thread->max_priority
-                                                                                : thread->depressed_from);
+        sched_set_priority(thread, thread->depressed_from < thread->max_priority
+                                       ? thread->max_priority
+                                       : thread->depressed_from);
         thread->depressed_from = -1;
     }
     spin_unlock(&thread->lock);

@@ -1,11 +1,13 @@
 /* thread.h - threads: what they are, how they wait, how they end.
  *
- * A thread's user registers are saved in the thread itself. It has a kernel stack only while it runs or while it is blocked with something left to
- * do on it; a thread blocked with a continuation has none.
+ * A thread's user registers are saved in the thread itself. It has a kernel stack only while it
+ * runs or while it is blocked with something left to do on it; a thread blocked with a continuation
+ * has none.
  *
  * Life of a wait. The word `wait` goes
- *     RUNNING -> WAITING (thread_wait_prepare) -> BLOCKED (thread_block commits) -> CLAIMED (some waker) -> RUNNING (on a run queue)
- * and a waker that comes before the thread has committed makes it WAITING -> CLAIMED_EARLY -> RUNNING. Exactly one waker claims. */
+ *     RUNNING -> WAITING (thread_wait_prepare) -> BLOCKED (thread_block commits) -> CLAIMED (some
+ * waker) -> RUNNING (on a run queue) and a waker that comes before the thread has committed makes
+ * it WAITING -> CLAIMED_EARLY -> RUNNING. Exactly one waker claims. */
 #ifndef KERN_THREAD_H
 #define KERN_THREAD_H
 
@@ -48,72 +50,75 @@ enum thread_wait_state {
     THREAD_DEAD,
 };
 
-/* thread->flags */
-#define THREAD_FLAG_TERMINATE 1u /* ends at its next return to user mode */
-#define THREAD_FLAG_ABORT 2u     /* interruptible waits end at once */
-#define THREAD_FLAG_SUSPEND 4u   /* stops at its next return to user mode */
-#define THREAD_FLAG_STOPPED 8u   /* has stopped there */
-#define THREAD_FLAG_NEVER_RAN 16u
-#define THREAD_FLAG_RAX_SET 32u  /* rax was set while it was stopped: an aborted trap returns that */
-
+/* thread->flags. RAX_SET: rax was set while it was stopped, and an aborted trap returns that. */
+#define THREAD_FLAG_TERMINATE    1u  /* ends at its next return to user mode */
+#define THREAD_FLAG_ABORT        2u  /* interruptible waits end at once */
+#define THREAD_FLAG_SUSPEND      4u  /* stops at its next return to user mode */
+#define THREAD_FLAG_STOPPED      8u  /* has stopped there */
+#define THREAD_FLAG_NEVER_RAN    16u /* and has never been in user mode */
+#define THREAD_FLAG_RAX_SET      32u
 #define THREAD_FLAG_VM_PRIVILEGE 64u /* may use reserved memory */
-#define THREAD_FLAG_AST (THREAD_FLAG_TERMINATE | THREAD_FLAG_ABORT | THREAD_FLAG_SUSPEND) /* reasons for AST_THREAD */
+/* Reasons for AST_THREAD. */
+#define THREAD_FLAG_AST (THREAD_FLAG_TERMINATE | THREAD_FLAG_ABORT | THREAD_FLAG_SUSPEND)
 
 #define THREAD_NAME_SIZE 64
-#define PRIORITY_COUNT 64
-#define PRIORITY_SYSTEM 6
-#define PRIORITY_USER 25
-#define PRIORITY_IDLE 63
+#define PRIORITY_COUNT   64
+#define PRIORITY_SYSTEM  6
+#define PRIORITY_USER    25
+#define PRIORITY_IDLE    63
 
 enum thread_policy { THREAD_POLICY_TIMESHARE = 1, THREAD_POLICY_FIXED = 2 };
 
-/* Keys: [I] immutable after create, [L] this->lock, [T] task->lock, [R] run queue lock of the thread's cpu, [a] atomic,
- * [C] only by the thread itself or while it is switched out, [W] by whoever owns the wait (the thread, or the waker that claimed it) */
+/* Keys: [I] immutable after create, [L] this->lock, [T] task->lock, [R] run queue lock of the
+ * thread's cpu, [a] atomic, [C] only by the thread itself or while it is switched out, [W] by
+ * whoever owns the wait (the thread, or the waker that claimed it) */
 struct thread {
-    struct pcb pcb;               /* [C] must be first: entry.asm saves there */
-    struct task *task;            /* [I] owns a reference */
-    void (*continuation)(void);   /* [C] where to go on when it has no stack */
-    uint32_t wait;                /* [a] enum thread_wait_state */
-    uint32_t wait_result;         /* [W] enum wait_result */
-    bool wait_interruptible;      /* [W] */
-    bool on_cpu;                  /* [a] its stack and registers are still in use by a processor */
-    uint16_t cpu;                 /* [R] the processor it runs on or ran on last */
-    int16_t bound_cpu;            /* [R] the only processor it may run on, or -1 */
-    uint32_t flags;               /* [a] THREAD_FLAG_* */
-    struct ipc_thread ipc;        /* what kernel/ipc keeps in a thread */
-    struct list wait_link;        /* [waitq] on a wait queue; of a thread that has ended, on the list of those to be freed */
-    struct timer timeout;         /* of the current wait */
-    bool timeout_armed;           /* [C] */
-    bool quantum_over;            /* [C] equals may preempt it */
+    struct pcb pcb;             /* [C] must be first: entry.asm saves there */
+    struct task *task;          /* [I] owns a reference */
+    void (*continuation)(void); /* [C] where to go on when it has no stack */
+    uint32_t wait;              /* [a] enum thread_wait_state */
+    uint32_t wait_result;       /* [W] enum wait_result */
+    bool wait_interruptible;    /* [W] */
+    bool on_cpu;                /* [a] its stack and registers are still in use by a processor */
+    uint16_t cpu;               /* [R] the processor it runs on or ran on last */
+    int16_t bound_cpu;          /* [R] the only processor it may run on, or -1 */
+    uint32_t flags;             /* [a] THREAD_FLAG_* */
+    struct ipc_thread ipc;      /* what kernel/ipc keeps in a thread */
+    struct list wait_link; /* [waitq] on a wait queue; of a thread that has ended, on the list of
+                              those to be freed */
+    struct timer timeout;  /* of the current wait */
+    bool timeout_armed;    /* [C] */
+    bool quantum_over;     /* [C] equals may preempt it */
 
-    struct list run_link;         /* [R] */
-    void *kernel_argument;        /* [I] kernel threads: what they run and with what */
+    struct list run_link;            /* [R] */
+    void *kernel_argument;           /* [I] kernel threads: what they run and with what */
     void (*kernel_function)(void *); /* [I] */
-    int32_t priority;             /* [R] where it queues: 0 best .. 63 */
-    int32_t base_priority;        /* [L] */
-    int32_t max_priority;         /* [L] */
-    int32_t depressed_from;       /* [L] base priority to restore, -1 when not depressed */
-    enum thread_policy policy;    /* [L] */
-    uint32_t usage;               /* [C] decayed processor use in ticks, timesharing */
-    uint64_t usage_stamp_ns;      /* [C] when usage was last decayed */
-    uint64_t run_ticks;           /* [C] processor time in time stamp ticks */
-    uint64_t run_since;           /* [C] time stamp when it was last switched to */
-    uint32_t user_samples;        /* [C] scheduler ticks that found it in user mode, */
-    uint32_t system_samples;      /* [C]   in the kernel */
-    uint64_t switches;            /* [C] times it was switched to */
+    int32_t priority;                /* [R] where it queues: 0 best .. 63 */
+    int32_t base_priority;           /* [L] */
+    int32_t max_priority;            /* [L] */
+    int32_t depressed_from;          /* [L] base priority to restore, -1 when not depressed */
+    enum thread_policy policy;       /* [L] */
+    uint32_t usage;                  /* [C] decayed processor use in ticks, timesharing */
+    uint64_t usage_stamp_ns;         /* [C] when usage was last decayed */
+    uint64_t run_ticks;              /* [C] processor time in time stamp ticks */
+    uint64_t run_since;              /* [C] time stamp when it was last switched to */
+    uint32_t user_samples;           /* [C] scheduler ticks that found it in user mode, */
+    uint32_t system_samples;         /* [C]   in the kernel */
+    uint64_t switches;               /* [C] times it was switched to */
 
-    struct spinlock lock;         /* THREAD */
-    uint32_t refs;                /* [a] */
-    uint32_t suspend_count;       /* [L] all reasons to stop: user_suspend_count, its task's, and calls that need it stopped */
-    uint32_t user_suspend_count;  /* [L] thread_suspend() less thread_resume() */
-    struct waitq stopped;         /* threads waiting for it to stop */
-    struct list task_link;        /* [T] on task->threads; owns a reference */
-    struct ipc_port *self_port;   /* [T] kernel port, NULL when ended */
+    struct spinlock lock;   /* THREAD */
+    uint32_t refs;          /* [a] */
+    uint32_t suspend_count; /* [L] all reasons to stop: user_suspend_count, its task's, and calls
+                               that need it stopped */
+    uint32_t user_suspend_count;     /* [L] thread_suspend() less thread_resume() */
+    struct waitq stopped;            /* threads waiting for it to stop */
+    struct list task_link;           /* [T] on task->threads; owns a reference */
+    struct ipc_port *self_port;      /* [T] kernel port, NULL when ended */
     struct ipc_port *exception_port; /* [T] send right or NULL */
-    bool exception_done;          /* [a] the answer to its exception has come: */
-    kern_return_t exception_code; /* [W] and is this */
-    uint64_t id;                  /* [I] for people: never reused */
-    char name[THREAD_NAME_SIZE];  /* [L] */
+    bool exception_done;             /* [a] the answer to its exception has come: */
+    kern_return_t exception_code;    /* [W] and is this */
+    uint64_t id;                     /* [I] for people: never reused */
+    char name[THREAD_NAME_SIZE];     /* [L] */
 };
 
 static inline struct thread *current_thread(void)
@@ -123,25 +128,31 @@ static inline struct thread *current_thread(void)
 
 /* --- waiting: all blocking is made of these --- */
 
-/* The current thread is going to wait; deadline_ns is absolute (clock_now_ns), 0 for none. An interruptible wait of a thread that is being aborted
- * or ended is over at once. After this the thread must call thread_block(), thread_handoff() or thread_wait_cancel(). */
+/* The current thread is going to wait; deadline_ns is absolute (clock_now_ns), 0 for none. An
+ * interruptible wait of a thread that is being aborted or ended is over at once. After this the
+ * thread must call thread_block(), thread_handoff() or thread_wait_cancel(). */
 void thread_wait_prepare(bool interruptible, uint64_t deadline_ns);
-/* The wait is not needed after all. If somebody claimed it meanwhile, waits for that waker to finish and returns false. */
+/* The wait is not needed after all. If somebody claimed it meanwhile, waits for that waker to
+ * finish and returns false. */
 bool thread_wait_cancel(void);
-/* End t's wait. True if this caller is the one that ended it; it must then call thread_setrun(t) or thread_handoff(t) soon, without sleeping. */
+/* End t's wait. True if this caller is the one that ended it; it must then call thread_setrun(t) or
+ * thread_handoff(t) soon, without sleeping. */
 bool thread_claim(struct thread *t, enum wait_result result);
 /* Make a claimed thread runnable. Callable from interrupts. */
 void thread_setrun(struct thread *t);
 /* thread_claim and thread_setrun. */
 bool thread_wake(struct thread *t, enum wait_result result);
-/* Block unless the wait has ended already. With a continuation nothing is kept on the kernel stack: the call does not return, `continuation` runs
- * instead. Locks: none held. Sleeps: yes. Returns how the wait ended (continuations ask thread_wait_result()). */
+/* Block unless the wait has ended already. With a continuation nothing is kept on the kernel stack:
+ * the call does not return, `continuation` runs instead. Locks: none held. Sleeps: yes. Returns how
+ * the wait ended (continuations ask thread_wait_result()). */
 enum wait_result thread_block(void (*continuation)(void));
 /* As thread_block, but run the claimed thread t at once on this processor. */
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
-/* The current thread, which has prepared a wait, blocks with a continuation, and the caller goes on as thread t: same code, same stack, other thread. t
- * is claimed, has no kernel stack and is on no processor; its own continuation is dropped. Called with preemption disabled once, and returns
- * with it enabled; the caller must leave by thread_syscall_return() and must not use current_thread() it read before. */
+/* The current thread, which has prepared a wait, blocks with a continuation, and the caller goes on
+ * as thread t: same code, same stack, other thread. t is claimed, has no kernel stack and is on no
+ * processor; its own continuation is dropped. Called with preemption disabled once, and returns
+ * with it enabled; the caller must leave by thread_syscall_return() and must not use
+ * current_thread() it read before. */
 void thread_become(struct thread *t, void (*continuation)(void));
 enum wait_result thread_wait_result(void);
 /* Disarm the timeout of a wait that is over; the blocking calls do this themselves. */
@@ -160,33 +171,42 @@ bool thread_undepress(struct thread *thread);
 /* --- life --- */
 
 void thread_init(void);
-/* A new suspended thread (suspend count 1) of the task. Returns: KERN_SUCCESS, KERN_FAILURE (the task is ending), KERN_RESOURCE_SHORTAGE.
- * Refs: caller owns one; another belongs to the task until the thread ends. */
+/* A new suspended thread (suspend count 1) of the task. Returns: KERN_SUCCESS, KERN_FAILURE (the
+ * task is ending), KERN_RESOURCE_SHORTAGE. Refs: caller owns one; another belongs to the task until
+ * the thread ends. */
 kern_return_t thread_create_in(struct task *task, struct thread **thread);
-/* A kernel thread that runs function(argument) at the given priority. Panics when out of memory: for start-up. */
-struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument, int priority);
+/* A kernel thread that runs function(argument) at the given priority. Panics when out of memory:
+ * for start-up. */
+struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument,
+                                    int priority);
 void thread_ref(struct thread *thread);
 void thread_unref(struct thread *thread);
-/* End a thread: at its next return to user mode; its interruptible wait ends now. Does not wait for it. */
+/* End a thread: at its next return to user mode; its interruptible wait ends now. Does not wait for
+ * it. */
 void thread_terminate_start(struct thread *thread);
-/* The same; a thread that never ran is gone when this returns, without running. Locks: none held. Sleeps: yes. Refs: the caller has one. */
+/* The same; a thread that never ran is gone when this returns, without running. Locks: none held.
+ * Sleeps: yes. Refs: the caller has one. */
 void thread_end(struct thread *thread);
 /* The current thread ends here. */
 _Noreturn void thread_exit(void);
-/* Stop and continue, counted. A held thread stops before it next returns to user mode. Returns: KERN_SUCCESS, KERN_TERMINATED; release: KERN_FAILURE
- * when it was not held. */
+/* Stop and continue, counted. A held thread stops before it next returns to user mode. Returns:
+ * KERN_SUCCESS, KERN_TERMINATED; release: KERN_FAILURE when it was not held. */
 kern_return_t thread_hold(struct thread *thread);
-/* Wait until a held thread has stopped: then its registers are in its pcb. Sleeps: yes. Returns: KERN_SUCCESS, KERN_ABORTED (the caller was). */
+/* Wait until a held thread has stopped: then its registers are in its pcb. Sleeps: yes. Returns:
+ * KERN_SUCCESS, KERN_ABORTED (the caller was). */
 kern_return_t thread_wait_stopped(struct thread *thread);
 kern_return_t thread_release(struct thread *thread);
-/* The same on behalf of users, who cannot undo holds that are not theirs (of the task, of a call under way). */
+/* The same on behalf of users, who cannot undo holds that are not theirs (of the task, of a call
+ * under way). */
 kern_return_t thread_hold_by_user(struct thread *thread);
 kern_return_t thread_release_by_user(struct thread *thread);
-/* Has the thread all its state in its pcb? It stays so while it is held, or it runs in the kernel alone and is stopped again. */
+/* Has the thread all its state in its pcb? It stays so while it is held, or it runs in the kernel
+ * alone and is stopped again. */
 bool thread_is_stopped(struct thread *thread);
 /* Interrupt its wait if that is interruptible. */
 void thread_abort_wait(struct thread *thread);
-/* Do what AST_THREAD asks of the current thread before it returns to user mode: end, stop, or take back an abort. Interrupts enabled. */
+/* Do what AST_THREAD asks of the current thread before it returns to user mode: end, stop, or take
+ * back an abort. Interrupts enabled. */
 void thread_ast(void);
 /* Processor time used so far in ns. */
 void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns);

@@ -1,4 +1,5 @@
-/* thread_server.c - the routines of mach.defs, mach_host.defs and gnumach.defs on threads. Called by generated stubs; the thread is referenced by the stub. */
+/* thread_server.c - the routines of mach.defs, mach_host.defs and gnumach.defs on threads. Called
+ * by generated stubs; the thread is referenced by the stub. */
 #include <mach/policy.h>
 #include <mach/thread_info.h>
 #include <mach/thread_special_ports.h>
@@ -35,7 +36,8 @@ kern_return_t thread_terminate(thread_t thread)
 
 /* Ends the thread and gives back what only it can name last: its ports and its stack. */
 kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_name_t thread_name,
-                                       mach_port_name_t reply_port, vm_address_t address, vm_size_t size)
+                                       mach_port_name_t reply_port, vm_address_t address,
+                                       vm_size_t size)
 {
     if (reply_port != MACH_PORT_NAME_NULL) {
         mach_port_mod_refs(task->space, reply_port, MACH_PORT_RIGHT_RECEIVE, -1);
@@ -77,9 +79,11 @@ kern_return_t thread_abort(thread_t thread)
     return KERN_SUCCESS;
 }
 
-/* Hold a thread that is not the current one, call, release. A held thread may still leave a wait and run in the kernel up to its return to user
- * mode, and take its registers along: then the call is made again on what it left in its pcb. */
-static kern_return_t thread_while_held(thread_t thread, kern_return_t (*call)(thread_t, void *), void *argument)
+/* Hold a thread that is not the current one, call, release. A held thread may still leave a wait
+ * and run in the kernel up to its return to user mode, and take its registers along: then the call
+ * is made again on what it left in its pcb. */
+static kern_return_t thread_while_held(thread_t thread, kern_return_t (*call)(thread_t, void *),
+                                       void *argument)
 {
     uint64_t switches;
     kern_return_t kr;
@@ -122,14 +126,16 @@ static kern_return_t thread_call_set(thread_t thread, void *argument)
     return thread_state_set(thread, c->flavor, c->state, *c->count);
 }
 
-kern_return_t thread_get_state(thread_t thread, int flavor, thread_state_t state, mach_msg_type_number_t *count)
+kern_return_t thread_get_state(thread_t thread, int flavor, thread_state_t state,
+                               mach_msg_type_number_t *count)
 {
     struct thread_state_call call = {flavor, state, count};
 
     return thread_while_held(thread, thread_call_get, &call);
 }
 
-kern_return_t thread_set_state(thread_t thread, int flavor, thread_state_t state, mach_msg_type_number_t count)
+kern_return_t thread_set_state(thread_t thread, int flavor, thread_state_t state,
+                               mach_msg_type_number_t count)
 {
     struct thread_state_call call = {flavor, state, &count};
 
@@ -193,7 +199,8 @@ static void thread_sched_info(struct thread *t, struct thread_sched_info *info)
     };
 }
 
-kern_return_t thread_info(thread_t thread, int flavor, thread_info_t info, mach_msg_type_number_t *count)
+kern_return_t thread_info(thread_t thread, int flavor, thread_info_t info,
+                          mach_msg_type_number_t *count)
 {
     if (flavor == THREAD_BASIC_INFO && *count >= THREAD_BASIC_INFO_COUNT) {
         thread_basic_info(thread, (struct thread_basic_info *)info);
@@ -313,7 +320,8 @@ kern_return_t thread_policy(thread_t thread, int policy, int data)
     }
     spin_lock(&thread->lock);
     thread->policy = (enum thread_policy)policy;
-    thread_set_base_locked(thread, thread->depressed_from >= 0 ? thread->depressed_from : thread->base_priority);
+    thread_set_base_locked(thread, thread->depressed_from >= 0 ? thread->depressed_from
+                                                               : thread->base_priority);
     spin_unlock(&thread->lock);
     return KERN_SUCCESS;
 }
@@ -384,8 +392,8 @@ kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)
     return KERN_SUCCESS;
 }
 
-kern_return_t task_max_priority(struct ipc_port *host, task_t task, int max_priority, boolean_t set_priority,
-                                boolean_t change_threads)
+kern_return_t task_max_priority(struct ipc_port *host, task_t task, int max_priority,
+                                boolean_t set_priority, boolean_t change_threads)
 {
     bool privileged = convert_port_to_host_priv(host) != NULL;
     bool allowed;

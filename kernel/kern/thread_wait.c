@@ -1,7 +1,9 @@
-/* thread_wait.c - waiting: a thread prepares a wait, somebody claims it, the thread blocks until then. All blocking is made of these calls.
+/* thread_wait.c - waiting: a thread prepares a wait, somebody claims it, the thread blocks until
+ * then. All blocking is made of these calls.
  *
- * The states are in thread.h. A claim decides between all who might end a wait (wakers, timeouts, aborts) by one compare-and-exchange, so no lock is
- * needed, and a thread that is claimed before it has blocked does not block. */
+ * The states are in thread.h. A claim decides between all who might end a wait (wakers, timeouts,
+ * aborts) by one compare-and-exchange, so no lock is needed, and a thread that is claimed before it
+ * has blocked does not block. */
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/switch.h"
@@ -16,7 +18,8 @@
 
 bool thread_claim(struct thread *t, enum wait_result result)
 {
-    /* In the order in which the thread goes through these states: the other way round it could slip past between the two. */
+    /* In the order in which the thread goes through these states: the other way round it could slip
+     * past between the two. */
     if (atomic_cas(&t->wait, THREAD_WAITING, THREAD_CLAIMED_EARLY) ||
         atomic_cas(&t->wait, THREAD_BLOCKED, THREAD_CLAIMED)) {
         t->wait_result = result;
@@ -52,7 +55,8 @@ void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
     } else {
         __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
     }
-    if (interruptible && (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
+    if (interruptible &&
+        (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
         thread_wake(self, WAIT_INTERRUPTED);
     }
 }
@@ -65,8 +69,9 @@ void thread_wait_finish(struct thread *self)
     }
 }
 
-/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). If that takes long, the waker has been preempted, perhaps
- * by this very thread: let it run, however bad its priority. */
+/* Wait until the waker that claimed this thread before it blocked has called thread_setrun(). If
+ * that takes long, the waker has been preempted, perhaps by this very thread: let it run, however
+ * bad its priority. */
 static void thread_wait_for_claimer(struct thread *self)
 {
     for (uint32_t spins = 0; atomic_load_acquire(&self->wait) != THREAD_RUNNING; spins++) {

@@ -1,5 +1,6 @@
-/* timer.c - one-shot timers: a balanced tree by deadline on each processor, and its hardware timer set to the earliest event.
- * Locks: TIMER, one per processor, interrupts off; handlers run without it. */
+/* timer.c - one-shot timers: a balanced tree by deadline on each processor, and its hardware timer
+ * set to the earliest event. Locks: TIMER, one per processor, interrupts off; handlers run without
+ * it. */
 #include "kern/timer.h"
 
 #include "arch/apic.h"
@@ -12,9 +13,9 @@
 
 /* Keys: [L] this->lock */
 struct timer_queue {
-    struct spinlock lock;  /* TIMER */
-    struct rbtree tree;    /* [L] by deadline */
-    uint64_t tick_ns;      /* [L] the scheduler's request, 0 for none */
+    struct spinlock lock;   /* TIMER */
+    struct rbtree tree;     /* [L] by deadline */
+    uint64_t tick_ns;       /* [L] the scheduler's request, 0 for none */
     uint64_t programmed_ns; /* [L] what the hardware is set to, 0 for nothing */
 };
 
@@ -120,7 +121,8 @@ bool timer_interrupt(void)
 
     spin_lock(&queue->lock);
     queue->programmed_ns = 0;
-    while ((node = rbtree_first(&queue->tree)) != NULL && timer_from_node(node)->deadline_ns <= now) {
+    while ((node = rbtree_first(&queue->tree)) != NULL &&
+           timer_from_node(node)->deadline_ns <= now) {
         struct timer *timer = timer_from_node(node);
 
         rbtree_remove(&queue->tree, node);

@@ -1,4 +1,5 @@
-/* timer.h - one-shot timers, kept per processor in order of deadline. The handler runs in the timer interrupt with no lock held. */
+/* timer.h - one-shot timers, kept per processor in order of deadline. The handler runs in the timer
+ * interrupt with no lock held. */
 #ifndef KERN_TIMER_H
 #define KERN_TIMER_H
 
@@ -8,22 +9,25 @@
 #include "kern/rbtree.h"
 
 struct timer {
-    struct rbnode node;               /* [timers lock of its cpu] */
-    uint64_t deadline_ns;             /* [timers lock] */
-    void (*handler)(struct timer *);  /* [I] */
-    uint16_t cpu;                     /* [timers lock] */
-    bool armed;                       /* [timers lock] */
-    bool running;                     /* [timers lock] handler is being called */
+    struct rbnode node;              /* [timers lock of its cpu] */
+    uint64_t deadline_ns;            /* [timers lock] */
+    void (*handler)(struct timer *); /* [I] */
+    uint16_t cpu;                    /* [timers lock] */
+    bool armed;                      /* [timers lock] */
+    bool running;                    /* [timers lock] handler is being called */
 };
 
 void timer_init(struct timer *timer, void (*handler)(struct timer *));
 /* Call the handler at or soon after the deadline. The timer must not be armed. */
 void timer_arm(struct timer *timer, uint64_t deadline_ns);
-/* Disarm. On return the handler is not running and will not run. Not callable from the handler itself. */
+/* Disarm. On return the handler is not running and will not run. Not callable from the handler
+ * itself. */
 void timer_cancel(struct timer *timer);
-/* Timer interrupt: run what is due on this processor and program the next event. True when the tick asked for with timer_request() is due. */
+/* Timer interrupt: run what is due on this processor and program the next event. True when the tick
+ * asked for with timer_request() is due. */
 bool timer_interrupt(void);
-/* Ask for a timer interrupt on this processor no later than this (the scheduler's tick). Interrupts off. */
+/* Ask for a timer interrupt on this processor no later than this (the scheduler's tick). Interrupts
+ * off. */
 void timer_request(uint64_t deadline_ns);
 /* Prepare the structures of one processor. */
 void timer_init_cpu(uint32_t cpu);

@@ -28,9 +28,9 @@ bool trace_enabled = CONFIG_DEBUG;
 static struct trace_ring trace_rings[CPU_MAX];
 
 static const char *const trace_names[TRACE_KIND_COUNT] = {
-    [TRACE_SEND] = "send",   [TRACE_RECEIVE] = "receive",     [TRACE_KCALL] = "kernel call", [TRACE_FAULT] = "fault",
-    [TRACE_BLOCK] = "block", [TRACE_EXCEPTION] = "exception", [TRACE_HANDOFF] = "handoff",   [TRACE_WAKE] = "wake",
-    [TRACE_IRQ] = "irq",
+    [TRACE_SEND] = "send",       [TRACE_RECEIVE] = "receive", [TRACE_KCALL] = "kernel call",
+    [TRACE_FAULT] = "fault",     [TRACE_BLOCK] = "block",     [TRACE_EXCEPTION] = "exception",
+    [TRACE_HANDOFF] = "handoff", [TRACE_WAKE] = "wake",       [TRACE_IRQ] = "irq",
 };
 
 void trace_record(enum trace_kind kind, uint64_t a, uint64_t b)
@@ -54,7 +54,8 @@ static const struct trace_event *trace_newest_before(uint64_t before, uint32_t *
         for (uint32_t i = 0; i < TRACE_RING; i++) {
             const struct trace_event *e = &trace_rings[c].events[i];
 
-            if (e->kind != TRACE_NONE && e->ticks < before && (best == NULL || e->ticks > best->ticks)) {
+            if (e->kind != TRACE_NONE && e->ticks < before &&
+                (best == NULL || e->ticks > best->ticks)) {
                 best = e;
                 *cpu = c;
             }
@@ -75,8 +76,8 @@ void trace_print_last(unsigned n)
         if (e == NULL) {
             break;
         }
-        kprintf("  %12lu cpu %u thread %lu %s %lx %lx\n", e->ticks, cpu, e->thread, trace_names[e->kind], e->a,
-                e->b);
+        kprintf("  %12lu cpu %u thread %lu %s %lx %lx\n", e->ticks, cpu, e->thread,
+                trace_names[e->kind], e->a, e->b);
         before = e->ticks;
     }
 }

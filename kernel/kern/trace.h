@@ -1,4 +1,5 @@
-/* trace.h - a ring of the last events of each processor, for the debugger and for panics. Costs one test where tracing is off. */
+/* trace.h - a ring of the last events of each processor, for the debugger and for panics. Costs one
+ * test where tracing is off. */
 #ifndef KERN_TRACE_H
 #define KERN_TRACE_H
 

@@ -1,4 +1,5 @@
-/* trap_calls.c - the traps that are not in ipc/ or vm/: yielding, printing, and the twins of routines on tasks. Arguments come straight from user registers. */
+/* trap_calls.c - the traps that are not in ipc/ or vm/: yielding, printing, and the twins of
+ * routines on tasks. Arguments come straight from user registers. */
 #include "kern/trap_calls.h"
 
 #include <mach/thread_switch.h>
@@ -15,8 +16,8 @@
 #include "kern/thread.h"
 #include "mach_kernel_server.h"
 
-#define PRINT_MAX 1024
-#define PRINT_PIECE 80
+#define PRINT_MAX       1024
+#define PRINT_PIECE     80
 #define STATE_MAX_WORDS 1024
 
 /* There are no kernel event counters: every number is refused. */
@@ -126,7 +127,8 @@ kern_return_t syscall_task_create(mach_port_name_t parent, boolean_t inherit, us
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    kr = ipc_space_copyout_right(current_task()->space, task_self_port(made), MACH_MSG_TYPE_PORT_SEND, &name);
+    kr = ipc_space_copyout_right(current_task()->space, task_self_port(made),
+                                 MACH_MSG_TYPE_PORT_SEND, &name);
     if (kr == KERN_SUCCESS) {
         kr = copyout(&name, child, sizeof(name));
     } else {
@@ -162,7 +164,8 @@ kern_return_t syscall_task_suspend(mach_port_name_t name)
     return kr;
 }
 
-kern_return_t syscall_task_set_special_port(mach_port_name_t name, int which, mach_port_name_t port_name)
+kern_return_t syscall_task_set_special_port(mach_port_name_t name, int which,
+                                            mach_port_name_t port_name)
 {
     struct task *task = port_name_to_task(name);
     struct ipc_port *port = IP_NULL;
@@ -172,7 +175,8 @@ kern_return_t syscall_task_set_special_port(mach_port_name_t name, int which, ma
         return KERN_INVALID_ARGUMENT;
     }
     if (port_name != MACH_PORT_NAME_NULL && port_name != MACH_PORT_NAME_DEAD) {
-        kr = ipc_space_copyin_right(current_task()->space, port_name, MACH_MSG_TYPE_COPY_SEND, &port);
+        kr = ipc_space_copyin_right(current_task()->space, port_name, MACH_MSG_TYPE_COPY_SEND,
+                                    &port);
     }
     if (kr == KERN_SUCCESS) {
         kr = task_set_special_port(task, which, port);

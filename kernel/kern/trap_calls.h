@@ -1,4 +1,5 @@
-/* trap_calls.h - traps served in kern/ (mach/mach_traps.h has the numbers and what user space sees). */
+/* trap_calls.h - traps served in kern/ (mach/mach_traps.h has the numbers and what user space
+ * sees). */
 #ifndef KERN_TRAP_CALLS_H
 #define KERN_TRAP_CALLS_H
 
@@ -21,7 +22,8 @@ kern_return_t thread_set_self_state(int flavor, user_addr_t state, uint32_t coun
 kern_return_t syscall_task_create(mach_port_name_t parent, boolean_t inherit, user_addr_t child);
 kern_return_t syscall_task_terminate(mach_port_name_t name);
 kern_return_t syscall_task_suspend(mach_port_name_t name);
-kern_return_t syscall_task_set_special_port(mach_port_name_t name, int which, mach_port_name_t port_name);
+kern_return_t syscall_task_set_special_port(mach_port_name_t name, int which,
+                                            mach_port_name_t port_name);
 kern_return_t syscall_device_write_request(void);
 kern_return_t syscall_device_writev_request(void);
 /* Every number of the table that has no trap. */

@@ -1,4 +1,5 @@
-/* user_error.c - why a call was refused, for people who write user programs: with `user_errors` on the command line of the debug kernel. */
+/* user_error.c - why a call was refused, for people who write user programs: with `user_errors` on
+ * the command line of the debug kernel. */
 #include "arch/boot_info.h"
 #include "kern/printf.h"
 #include "kern/task.h"

@@ -1,4 +1,5 @@
-/* waitq.c - wait queues. A waker takes the thread off the queue under the lock; a thread whose wait ended another way takes itself off. */
+/* waitq.c - wait queues. A waker takes the thread off the queue under the lock; a thread whose wait
+ * ended another way takes itself off. */
 #include "kern/waitq.h"
 
 #include "kern/assert.h"
@@ -14,7 +15,8 @@ void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadlin
     struct thread *self = current_thread();
     uint64_t flags;
 
-    /* The wait begins before the thread can be found: a waker takes it off the queue, and must be able to claim it then. */
+    /* The wait begins before the thread can be found: a waker takes it off the queue, and must be
+     * able to claim it then. */
     thread_wait_prepare(interruptible, deadline_ns);
     flags = spin_lock_irqsave(&waitq->lock);
     assert(!list_is_linked(&self->wait_link));

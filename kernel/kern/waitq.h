@@ -1,6 +1,7 @@
 /* waitq.h - a queue of threads waiting for something, with its own lock.
  *
- * Waiting takes three steps: waitq_assert_wait(), look once more whether the thing has happened (then thread_wait_cancel()), thread_block(). */
+ * Waiting takes three steps: waitq_assert_wait(), look once more whether the thing has happened
+ * (then thread_wait_cancel()), thread_block(). */
 #ifndef KERN_WAITQ_H
 #define KERN_WAITQ_H
 
@@ -18,7 +19,8 @@ void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadlin
 enum wait_result waitq_block(struct waitq *waitq);
 /* Give up a wait that was asserted and not yet blocked on. */
 void waitq_cancel_wait(struct waitq *waitq);
-/* End the wait of the first thread, or of all. Callable from interrupts. waitq_wake_one returns false when nobody waited. */
+/* End the wait of the first thread, or of all. Callable from interrupts. waitq_wake_one returns
+ * false when nobody waited. */
 bool waitq_wake_one(struct waitq *waitq, enum wait_result result);
 void waitq_wake_all(struct waitq *waitq, enum wait_result result);
 

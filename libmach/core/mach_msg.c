@@ -20,8 +20,8 @@ mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,
     if ((option & MACH_RCV_INTERRUPT) == 0) {
         /* The message is sent by now. */
         while (result == MACH_RCV_INTERRUPTED) {
-            result = mach_msg_trap(msg, now & ~MACH_SEND_MSG, 0, rcv_size, rcv_name, timeout,
-                                   notify);
+            result =
+                mach_msg_trap(msg, now & ~MACH_SEND_MSG, 0, rcv_size, rcv_name, timeout, notify);
         }
     }
     return result;

@@ -58,8 +58,8 @@ static uint64_t message_item_read(const char *at, uint64_t room, struct message_
         return 0;
     }
     memory_copy(&type, at, sizeof(type));
-    *item = (struct message_item){type.msgt_name, type.msgt_size, type.msgt_number,
-                                  type.msgt_inline};
+    *item =
+        (struct message_item){type.msgt_name, type.msgt_size, type.msgt_number, type.msgt_inline};
     length = item->is_inline ? (item->number * item->bits + 7) / 8 : sizeof(vm_address_t);
     length = sizeof(type) + MACH_MSG_ALIGN(length);
     return length <= room ? length : 0;

@@ -75,8 +75,7 @@ kern_return_t portolan_look_up(const char *name, mach_port_t *service)
 {
     mach_port_t bootstrap = portolan_bootstrap();
 
-    return bootstrap != MACH_PORT_NULL ? bootstrap_look_up(bootstrap, name, service)
-                                       : KERN_FAILURE;
+    return bootstrap != MACH_PORT_NULL ? bootstrap_look_up(bootstrap, name, service) : KERN_FAILURE;
 }
 
 kern_return_t portolan_check_in(const char *name, mach_port_t *receive)
@@ -97,8 +96,8 @@ kern_return_t portolan_port_allocate(bool send, mach_port_t *port)
         return kr;
     }
     if (send) {
-        kr = syscall_mach_port_insert_right(mach_task_self(), fresh, fresh,
-                                            MACH_MSG_TYPE_MAKE_SEND);
+        kr =
+            syscall_mach_port_insert_right(mach_task_self(), fresh, fresh, MACH_MSG_TYPE_MAKE_SEND);
         if (kr != KERN_SUCCESS) {
             portolan_port_destroy_receive(fresh);
             return kr;

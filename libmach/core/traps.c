@@ -3,15 +3,15 @@
 
 /* The first six arguments are in registers as C passes them, but for the fourth, which the
  * instruction wants in r10; the others are where the caller put them. */
-#define TRAP_STUB(name, number, arguments)           \
-    __asm__(".pushsection .text." #name ",\"ax\"\n"  \
-            ".globl " #name "\n"                     \
-            ".type " #name ", @function\n" #name ":\n" \
-            "    movl $-" #number ", %eax\n"         \
-            "    movq %rcx, %r10\n"                  \
-            "    syscall\n"                          \
-            "    ret\n"                              \
-            ".size " #name ", . - " #name "\n"       \
+#define TRAP_STUB(name, number, arguments)                                                         \
+    __asm__(".pushsection .text." #name ",\"ax\"\n"                                                \
+            ".globl " #name "\n"                                                                   \
+            ".type " #name ", @function\n" #name ":\n"                                             \
+            "    movl $-" #number ", %eax\n"                                                       \
+            "    movq %rcx, %r10\n"                                                                \
+            "    syscall\n"                                                                        \
+            "    ret\n"                                                                            \
+            ".size " #name ", . - " #name "\n"                                                     \
             ".popsection\n");
 
 MACH_TRAP_LIST(TRAP_STUB)

@@ -14,7 +14,7 @@
 #include "core/text.h"
 #include "posix/posix.h"
 
-#define NS_PER_S 1000000000l
+#define NS_PER_S  1000000000l
 #define NS_PER_MS 1000000l
 
 static struct timespec clock_sum(time_value64_t a, time_value64_t b)
@@ -114,8 +114,8 @@ long clock_milliseconds(const struct timespec *duration, uint32_t *milliseconds)
     if (duration->tv_sec >= INT32_MAX / 1000) {
         *milliseconds = INT32_MAX;
     } else {
-        *milliseconds = (uint32_t)(duration->tv_sec * 1000 +
-                                   (duration->tv_nsec + NS_PER_MS - 1) / NS_PER_MS);
+        *milliseconds =
+            (uint32_t)(duration->tv_sec * 1000 + (duration->tv_nsec + NS_PER_MS - 1) / NS_PER_MS);
     }
     return 0;
 }

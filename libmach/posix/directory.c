@@ -108,8 +108,8 @@ long linux_getdents64(struct posix_frame *f)
     if (file == NULL) {
         return -EBADF;
     }
-    result = file->directory != NULL ? directory_list(file, (char *)f->a1, (uint32_t)f->a2)
-                                     : -ENOTDIR;
+    result =
+        file->directory != NULL ? directory_list(file, (char *)f->a1, (uint32_t)f->a2) : -ENOTDIR;
     file_put(file);
     return result;
 }
@@ -188,8 +188,7 @@ static long directory_unlink(int directory, const char *path, int flags)
     return -portolan_errno(dir_unlink(portolan_port("root"), tidy, flags & DIR_UNLINK_DIRECTORY));
 }
 
-static long directory_rename(int from_directory, const char *from, int to_directory,
-                             const char *to)
+static long directory_rename(int from_directory, const char *from, int to_directory, const char *to)
 {
     char tidy_from[DIR_PATH_MAX];
     char tidy_to[DIR_PATH_MAX];

@@ -12,8 +12,7 @@ typedef long (*posix_call_t)(struct posix_frame *frame);
 
 static const posix_call_t posix_table[POSIX_NUMBERS] = {
 #define POSIX_ENTRY(number, name) [number] = linux_##name,
-    POSIX_CALLS(POSIX_ENTRY)
-};
+    POSIX_CALLS(POSIX_ENTRY)};
 
 long posix_dispatch(struct posix_frame *frame)
 {

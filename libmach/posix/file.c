@@ -16,7 +16,7 @@ struct file_slot {
 };
 
 static struct portolan_lock file_lock;
-static struct file file_pool[FILE_MAX];              /* under file_lock, see struct file */
+static struct file file_pool[FILE_MAX];             /* under file_lock, see struct file */
 static struct file_slot file_descriptors[FILE_MAX]; /* under file_lock */
 
 struct file *file_create(enum file_kind kind, int status)

@@ -23,12 +23,12 @@ struct pipe;
 
 /* What getdents64 keeps of a directory, and the path its descriptor stands for. */
 struct directory {
-    char path[DIR_PATH_MAX];     /* from the root, without the leading '/' */
+    char path[DIR_PATH_MAX]; /* from the root, without the leading '/' */
     char records[DIR_ENTRIES_MAX];
-    uint32_t size;               /* bytes of records that are there */
-    uint32_t at;                 /* those given out already */
-    int64_t next;                /* position of the batch after */
-    int64_t given;               /* records given out, for d_off */
+    uint32_t size; /* bytes of records that are there */
+    uint32_t at;   /* those given out already */
+    int64_t next;  /* position of the batch after */
+    int64_t given; /* records given out, for d_off */
 };
 
 /* Keys: [F] the lock in file.c, [I] never changes while open */

@@ -140,8 +140,7 @@ int file_ready(struct file *file)
     switch (file->kind) {
     case FILE_OBJECT:
         /* One that cannot be asked fails at once when it is used: that is not waiting. */
-        return io_poll(file->port, &ready) == KERN_SUCCESS ? ready
-                                                           : IO_READY_READ | IO_READY_WRITE;
+        return io_poll(file->port, &ready) == KERN_SUCCESS ? ready : IO_READY_READ | IO_READY_WRITE;
     case FILE_PIPE_READ:
     case FILE_PIPE_WRITE:
         return pipe_ready(file->pipe, file->kind == FILE_PIPE_WRITE);

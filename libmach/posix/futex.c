@@ -10,15 +10,15 @@
 #include "posix/clock.h"
 #include "posix/posix.h"
 
-#define FUTEX_WAIT 0
-#define FUTEX_WAKE 1
-#define FUTEX_REQUEUE 3
-#define FUTEX_CMP_REQUEUE 4
-#define FUTEX_WAIT_BITSET 9
-#define FUTEX_WAKE_BITSET 10
-#define FUTEX_PRIVATE 128
+#define FUTEX_WAIT           0
+#define FUTEX_WAKE           1
+#define FUTEX_REQUEUE        3
+#define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAIT_BITSET    9
+#define FUTEX_WAKE_BITSET    10
+#define FUTEX_PRIVATE        128
 #define FUTEX_CLOCK_REALTIME 256
-#define FUTEX_BITS_ALL 0xffffffffu
+#define FUTEX_BITS_ALL       0xffffffffu
 
 static long futex_result(kern_return_t kr)
 {
@@ -95,8 +95,7 @@ long linux_futex(struct posix_frame *f)
     case FUTEX_WAIT_BITSET:
         return (uint32_t)f->a5 != FUTEX_BITS_ALL
                    ? -ENOSYS
-                   : futex_wait_until(word, value, time,
-                                      ((int)f->a1 & FUTEX_CLOCK_REALTIME) != 0);
+                   : futex_wait_until(word, value, time, ((int)f->a1 & FUTEX_CLOCK_REALTIME) != 0);
     case FUTEX_WAKE:
         return futex_wake(word, (int)value);
     case FUTEX_WAKE_BITSET:

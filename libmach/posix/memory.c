@@ -36,8 +36,8 @@ static kern_return_t memory_map(vm_address_t *address, vm_size_t size, bool fixe
     kern_return_t kr = KERN_NO_SPACE;
 
     if (hint != 0 || fixed) {
-        kr = syscall_vm_map(mach_task_self(), &hint, size, 0, FALSE, MACH_PORT_NULL, 0, FALSE,
-                            prot, VM_PROT_ALL, VM_INHERIT_DEFAULT);
+        kr = syscall_vm_map(mach_task_self(), &hint, size, 0, FALSE, MACH_PORT_NULL, 0, FALSE, prot,
+                            VM_PROT_ALL, VM_INHERIT_DEFAULT);
     }
     if (kr != KERN_SUCCESS && !fixed) {
         hint = 0;
@@ -118,8 +118,7 @@ long linux_munmap(struct posix_frame *f)
     if (!memory_range_is_good(f->a0, f->a1)) {
         return -EINVAL;
     }
-    return memory_errno(
-        syscall_vm_deallocate(mach_task_self(), f->a0, mach_round_page(f->a1)));
+    return memory_errno(syscall_vm_deallocate(mach_task_self(), f->a0, mach_round_page(f->a1)));
 }
 
 long linux_mprotect(struct posix_frame *f)
@@ -197,8 +196,8 @@ long linux_mremap(struct posix_frame *f)
     vm_address_t behind = old + old_size;
     vm_prot_t prot;
 
-    if (((int)f->a3 & ~MREMAP_MAYMOVE) != 0 || !memory_range_is_good(old, old_size) ||
-        size == 0 || f->a2 > VM_MAX_ADDRESS) {
+    if (((int)f->a3 & ~MREMAP_MAYMOVE) != 0 || !memory_range_is_good(old, old_size) || size == 0 ||
+        f->a2 > VM_MAX_ADDRESS) {
         return -EINVAL;
     }
     if (!memory_is_mapped(old, old_size, &prot)) {
@@ -207,8 +206,7 @@ long linux_mremap(struct posix_frame *f)
     if (size < old_size) {
         syscall_vm_deallocate(mach_task_self(), old + size, old_size - size);
     }
-    if (size <= old_size ||
-        memory_map(&behind, size - old_size, true, prot) == KERN_SUCCESS) {
+    if (size <= old_size || memory_map(&behind, size - old_size, true, prot) == KERN_SUCCESS) {
         return (long)old;
     }
     return ((int)f->a3 & MREMAP_MAYMOVE) != 0 ? memory_move(old, old_size, size, prot) : -ENOMEM;
@@ -256,8 +254,8 @@ long linux_brk(struct posix_frame *f)
     mapped = mach_round_page(break_now);
     wanted = mach_round_page(f->a0);
     if (f->a0 >= start && f->a0 < VM_MAX_ADDRESS) {
-        if (wanted > mapped && memory_map(&mapped, wanted - mapped, true, VM_PROT_DEFAULT) ==
-                                   KERN_SUCCESS) {
+        if (wanted > mapped &&
+            memory_map(&mapped, wanted - mapped, true, VM_PROT_DEFAULT) == KERN_SUCCESS) {
             break_now = f->a0;
         } else if (wanted <= mapped) {
             if (wanted < mapped) {

@@ -129,8 +129,7 @@ long linux_open(struct posix_frame *f)
 
 long linux_creat(struct posix_frame *f)
 {
-    return open_descriptor(AT_FDCWD, (const char *)f->a0, O_CREAT | O_WRONLY | O_TRUNC,
-                           (int)f->a1);
+    return open_descriptor(AT_FDCWD, (const char *)f->a0, O_CREAT | O_WRONLY | O_TRUNC, (int)f->a1);
 }
 
 long linux_openat(struct posix_frame *f)

@@ -10,7 +10,7 @@
 #include "posix/posix.h"
 #include "posix/thread.h"
 
-#define SIGNAL_MAX 64
+#define SIGNAL_MAX      64
 #define SIGNAL_SET_SIZE 8
 
 /* As the kernel of Linux has it. */

@@ -10,7 +10,7 @@
 #include "posix/open.h"
 #include "posix/posix.h"
 
-#define STAT_BLOCK 512
+#define STAT_BLOCK   512
 #define STAT_IO_SIZE 4096
 
 /* Linux's structure; libc's header has it only in its newer releases. */
@@ -80,9 +80,8 @@ static void stat_fill(struct stat *st, const int64_t *facts)
 static void stat_local(const struct file *file, struct stat *st)
 {
     memory_zero(st, sizeof(*st));
-    st->st_mode = file->kind == FILE_PIPE_READ || file->kind == FILE_PIPE_WRITE
-                      ? S_IFIFO | 0600
-                      : S_IFCHR | 0666;
+    st->st_mode = file->kind == FILE_PIPE_READ || file->kind == FILE_PIPE_WRITE ? S_IFIFO | 0600
+                                                                                : S_IFCHR | 0666;
     st->st_nlink = 1;
     st->st_blksize = STAT_IO_SIZE;
 }

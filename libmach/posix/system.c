@@ -77,8 +77,7 @@ long linux_sched_getaffinity(struct posix_frame *f)
     if (f->a1 < sizeof(*set) || f->a1 % sizeof(*set) != 0) {
         return -EINVAL;
     }
-    if (host_info(mach_host_self(), HOST_BASIC_INFO, (host_info_t)&host, &count) !=
-        KERN_SUCCESS) {
+    if (host_info(mach_host_self(), HOST_BASIC_INFO, (host_info_t)&host, &count) != KERN_SUCCESS) {
         return -EIO;
     }
     processors = host.avail_cpus < 1 ? 1 : host.avail_cpus;

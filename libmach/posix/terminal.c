@@ -19,11 +19,11 @@ struct linux_termios {
 };
 MACH_ABI_SIZE(struct linux_termios, 36);
 
-#define TERMIOS_INPUT 0x0500u   /* ICRNL IXON */
-#define TERMIOS_OUTPUT 0x0005u  /* OPOST ONLCR */
+#define TERMIOS_INPUT   0x0500u /* ICRNL IXON */
+#define TERMIOS_OUTPUT  0x0005u /* OPOST ONLCR */
 #define TERMIOS_CONTROL 0x00bfu /* 38400 baud, 8 bits, readable */
-#define TERMIOS_LOCAL 0x8a3bu   /* ISIG ICANON ECHO ... */
-#define TERMIOS_ICANON 0x0002u
+#define TERMIOS_LOCAL   0x8a3bu /* ISIG ICANON ECHO ... */
+#define TERMIOS_ICANON  0x0002u
 
 static const uint8_t terminal_characters[19] = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26};
 

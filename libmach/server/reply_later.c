@@ -6,8 +6,8 @@
 #include "core/text.h"
 
 #define REPLY_AFTER_REQUEST 100
-#define REPLY_CODE_SIZE 48
-#define REPLY_DATA_AT 56
+#define REPLY_CODE_SIZE     48
+#define REPLY_DATA_AT       56
 
 /* Send it, or throw it away with the right: nobody waits for a reply that cannot be sent. */
 static void reply_send(mach_msg_header_t *head, mach_port_t reply_to, mach_msg_id_t request)

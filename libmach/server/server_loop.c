@@ -23,8 +23,7 @@ mach_port_t server_current_reply(void)
 
 uint64_t server_port_of(const mach_msg_header_t *message)
 {
-    bool payload =
-        MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PROTECTED_PAYLOAD;
+    bool payload = MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PROTECTED_PAYLOAD;
 
     return payload ? message->msgh_protected_payload : message->msgh_local_port;
 }
@@ -86,9 +85,9 @@ static mach_msg_return_t loop_reply(const struct server *server, mach_msg_header
 {
     mach_msg_return_t result;
 
-    result = mach_msg(out, loop_send_options(out) | MACH_RCV_MSG, out->msgh_size,
-                      (mach_msg_size_t)size, server->receive, MACH_MSG_TIMEOUT_NONE,
-                      MACH_PORT_NULL);
+    result =
+        mach_msg(out, loop_send_options(out) | MACH_RCV_MSG, out->msgh_size, (mach_msg_size_t)size,
+                 server->receive, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
     if (loop_send_failed(result)) {
         mach_msg_destroy(out);
         result = loop_receive(server, out, size);

@@ -69,9 +69,11 @@ static kern_return_t load_build_stack(struct spawn_work *work, char *block)
     char directory[4 + 1 + DIR_PATH_MAX] = "PWD=/";
     char random[16];
     const struct stack_vector vector[] = {
-        {AT_PHDR, work->image.headers},   {AT_PHENT, sizeof(Elf64_Phdr)},
+        {AT_PHDR, work->image.headers},
+        {AT_PHENT, sizeof(Elf64_Phdr)},
         {AT_PHNUM, work->image.headers != 0 ? work->image.header_count : 0},
-        {AT_PAGESZ, MACH_PAGE_SIZE},      {AT_ENTRY, work->image.entry},
+        {AT_PAGESZ, MACH_PAGE_SIZE},
+        {AT_ENTRY, work->image.entry},
     };
     struct stack_content content = {
         .argv = spawn->argv != NULL ? spawn->argv : path_alone,

@@ -17,8 +17,7 @@ static bool rights_is_send(mach_msg_type_name_t disposition)
 
 static bool rights_is_move(mach_msg_type_name_t disposition)
 {
-    return disposition >= MACH_MSG_TYPE_MOVE_RECEIVE &&
-           disposition <= MACH_MSG_TYPE_MOVE_SEND_ONCE;
+    return disposition >= MACH_MSG_TYPE_MOVE_RECEIVE && disposition <= MACH_MSG_TYPE_MOVE_SEND_ONCE;
 }
 
 /* Append to the variable PORTS. Returns false when it is full. */
@@ -83,10 +82,9 @@ static kern_return_t rights_reserve(struct spawn_work *work, const struct spawn_
                                     mach_port_name_t *name)
 {
     const mach_port_right_t kind =
-        r->disposition == MACH_MSG_TYPE_MOVE_RECEIVE
-            ? MACH_PORT_RIGHT_RECEIVE
-            : r->disposition == MACH_MSG_TYPE_MOVE_SEND ? MACH_PORT_RIGHT_SEND
-                                                        : MACH_PORT_RIGHT_SEND_ONCE;
+        r->disposition == MACH_MSG_TYPE_MOVE_RECEIVE ? MACH_PORT_RIGHT_RECEIVE
+        : r->disposition == MACH_MSG_TYPE_MOVE_SEND  ? MACH_PORT_RIGHT_SEND
+                                                     : MACH_PORT_RIGHT_SEND_ONCE;
     mach_port_type_t type;
 
     if (mach_port_type(mach_task_self(), r->right, &type) != KERN_SUCCESS ||
@@ -245,8 +243,7 @@ kern_return_t spawn_give_moved(struct spawn_work *work)
 {
     for (unsigned i = 0; i < work->moved_count; i++) {
         const struct spawn_right *r = &work->moved[i];
-        kern_return_t kr =
-            mach_port_insert_right(work->task, r->wanted, r->right, r->disposition);
+        kern_return_t kr = mach_port_insert_right(work->task, r->wanted, r->right, r->disposition);
 
         if (kr != KERN_SUCCESS) {
             return kr == KERN_RESOURCE_SHORTAGE ? kr : SPAWN_BAD_RIGHT;

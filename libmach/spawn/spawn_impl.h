@@ -6,9 +6,9 @@
 
 #include "spawn/elf_image.h"
 
-#define SPAWN_RIGHTS_MAX 64
-#define SPAWN_PORTS_MAX 2048 /* bytes of the variable PORTS */
-#define SPAWN_STACK_SIZE ((vm_size_t)1024 * 1024)
+#define SPAWN_RIGHTS_MAX         64
+#define SPAWN_PORTS_MAX          2048 /* bytes of the variable PORTS */
+#define SPAWN_STACK_SIZE         ((vm_size_t)1024 * 1024)
 #define SPAWN_FOREIGN_STACK_SIZE ((vm_size_t)128 * 1024)
 
 /* A right that was given, remembered so that a second one for the same port gets the same name. */

@@ -6,8 +6,8 @@
 #include <mach/vm_types.h>
 #include <stddef.h>
 
-#define STACK_IMAGE_SIZE ((size_t)128 * 1024) /* room for the block */
-#define STACK_IMAGE_VECTOR_MAX 16             /* pairs */
+#define STACK_IMAGE_SIZE       ((size_t)128 * 1024) /* room for the block */
+#define STACK_IMAGE_VECTOR_MAX 16                   /* pairs */
 
 struct stack_vector {
     uint64_t type;
@@ -16,8 +16,8 @@ struct stack_vector {
 
 struct stack_content {
     char *const *argv;
-    char *const *envp;       /* NULL: none */
-    const char *extra[2];    /* variables that replace those of the same name in envp; or NULL */
+    char *const *envp;    /* NULL: none */
+    const char *extra[2]; /* variables that replace those of the same name in envp; or NULL */
     const struct stack_vector *vector; /* without AT_NULL and AT_RANDOM */
     unsigned vector_count;
     const void *random; /* 16 bytes for AT_RANDOM; NULL: none */

@@ -5,8 +5,8 @@
 #include <portolan/spawn.h>
 
 #define WAIT_PROCESS_EXITED 6400 /* process.defs */
-#define WAIT_MESSAGE_SIZE 48     /* header, descriptor, status */
-#define WAIT_KILLED 9            /* as if by SIGKILL */
+#define WAIT_MESSAGE_SIZE   48   /* header, descriptor, status */
+#define WAIT_KILLED         9    /* as if by SIGKILL */
 
 bool spawn_status_of(const mach_msg_header_t *message, int *status)
 {

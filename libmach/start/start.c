@@ -12,7 +12,7 @@
 #include "start/start.h"
 
 /* Room for the block of a program whose starter gave no auxiliary vector. */
-#define START_WORDS_MAX 256
+#define START_WORDS_MAX    256
 #define START_VECTOR_WORDS 12
 
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));

@@ -13,7 +13,8 @@
 #include "kern/task.h"
 
 /* A request to a port (a send right, taken over) with a reply right to `reply`. */
-static struct ipc_kmsg *test_request(struct ipc_port *to, struct ipc_port *reply, int32_t id, uint32_t size)
+static struct ipc_kmsg *test_request(struct ipc_port *to, struct ipc_port *reply, int32_t id,
+                                     uint32_t size)
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_alloc(size, 0);
     mach_msg_header_t *header = ipc_kmsg_header(kmsg);
@@ -56,12 +57,14 @@ KTEST(kobject, a_request_of_the_wrong_size_is_answered_with_bad_arguments)
 
 KTEST(kobject, a_request_to_the_wrong_kind_of_object_is_refused)
 {
-    EXPECT_EQ(test_call(host_self_port(), 2056, sizeof(mach_msg_header_t)), KERN_INVALID_ARGUMENT); /* task_suspend */
+    EXPECT_EQ(test_call(host_self_port(), 2056, sizeof(mach_msg_header_t)),
+              KERN_INVALID_ARGUMENT); /* task_suspend */
 }
 
 KTEST(kobject, a_good_request_is_served)
 {
-    EXPECT_EQ(test_call(host_self_port(), 2634, sizeof(mach_msg_header_t)), KERN_SUCCESS); /* host_get_time */
+    EXPECT_EQ(test_call(host_self_port(), 2634, sizeof(mach_msg_header_t)),
+              KERN_SUCCESS); /* host_get_time */
 }
 
 KTEST(kobject, a_privileged_routine_is_refused_at_any_port_but_the_privileged_one)
@@ -69,10 +72,12 @@ KTEST(kobject, a_privileged_routine_is_refused_at_any_port_but_the_privileged_on
     struct task *task;
 
     EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
-    EXPECT_EQ(test_call(host_priv_self_port(), 2600, sizeof(mach_msg_header_t)), KERN_SUCCESS); /* host_processors */
+    EXPECT_EQ(test_call(host_priv_self_port(), 2600, sizeof(mach_msg_header_t)),
+              KERN_SUCCESS); /* host_processors */
     EXPECT_EQ(test_call(host_self_port(), 2600, sizeof(mach_msg_header_t)), KERN_INVALID_HOST);
     EXPECT_EQ(test_call(task_self_port(task), 2600, sizeof(mach_msg_header_t)), KERN_INVALID_HOST);
-    EXPECT_EQ(test_call(task_self_port(task), 2634, sizeof(mach_msg_header_t)), KERN_INVALID_HOST); /* host_get_time */
+    EXPECT_EQ(test_call(task_self_port(task), 2634, sizeof(mach_msg_header_t)),
+              KERN_INVALID_HOST); /* host_get_time */
     EXPECT_EQ(task_end(task), KERN_SUCCESS);
     task_unref(task);
 }
@@ -151,7 +156,8 @@ KTEST(task, no_handler_can_be_set_in_a_task_that_has_ended)
     EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
     EXPECT_EQ(emulation_set(task, 0, &handler, 1), KERN_SUCCESS);
     EXPECT_EQ(task_end(task), KERN_SUCCESS);
-    EXPECT_EQ(emulation_set(task, 0, &handler, 1), KERN_FAILURE); /* and the harness checks that nothing leaked */
+    EXPECT_EQ(emulation_set(task, 0, &handler, 1),
+              KERN_FAILURE); /* and the harness checks that nothing leaked */
     task_unref(task);
 }
 

@@ -10,7 +10,8 @@
 
 KTEST(pmap, no_kernel_page_is_writable_and_executable)
 {
-    EXPECT_TRUE(pmap_setup_check() > 10); /* panics when one is; the kernel text itself is executable */
+    EXPECT_TRUE(pmap_setup_check() >
+                10); /* panics when one is; the kernel text itself is executable */
 }
 
 KTEST(pmap, an_entered_page_is_found_and_a_removed_one_is_not)
@@ -49,7 +50,8 @@ KTEST(pmap, page_tables_are_given_back_when_they_become_empty)
     uint64_t before = vm_page_free_count();
 
     for (uint64_t i = 0; i < 20; i++) {
-        EXPECT_EQ(pmap_enter(pmap, VA + i * 0x40000000ul, vm_page_to_phys(page), VM_PROT_READ, 0), KERN_SUCCESS);
+        EXPECT_EQ(pmap_enter(pmap, VA + i * 0x40000000ul, vm_page_to_phys(page), VM_PROT_READ, 0),
+                  KERN_SUCCESS);
     }
     EXPECT_TRUE(vm_page_free_count() < before - 20);
     pmap_remove(pmap, 0, VM_MAX_ADDRESS);
@@ -69,7 +71,8 @@ KTEST(pmap, page_protect_none_removes_every_mapping_of_a_page)
     EXPECT_EQ(pmap_enter(a, VA + PAGE_SIZE, vm_page_to_phys(page), VM_PROT_READ, 0), KERN_SUCCESS);
     EXPECT_EQ(pmap_enter(b, VA, vm_page_to_phys(page), VM_PROT_READ, 0), KERN_SUCCESS);
     pmap_page_protect(page, VM_PROT_NONE);
-    EXPECT_TRUE(!pmap_extract(a, VA, &phys) && !pmap_extract(a, VA + PAGE_SIZE, &phys) && !pmap_extract(b, VA, &phys));
+    EXPECT_TRUE(!pmap_extract(a, VA, &phys) && !pmap_extract(a, VA + PAGE_SIZE, &phys) &&
+                !pmap_extract(b, VA, &phys));
     pmap_remove(a, 0, VM_MAX_ADDRESS);
     pmap_remove(b, 0, VM_MAX_ADDRESS);
     pmap_destroy(a);
@@ -83,10 +86,12 @@ KTEST(pmap, large_pages_map_two_megabytes_and_refuse_occupied_places)
     struct vm_page *run = vm_page_alloc_contig(512, 9, 0, 0, 0);
     phys_addr_t phys = 0;
 
-    EXPECT_EQ(pmap_enter_large(pmap, VA, vm_page_to_phys(run), VM_PROT_READ | VM_PROT_WRITE, 0), KERN_SUCCESS);
+    EXPECT_EQ(pmap_enter_large(pmap, VA, vm_page_to_phys(run), VM_PROT_READ | VM_PROT_WRITE, 0),
+              KERN_SUCCESS);
     EXPECT_TRUE(pmap_extract(pmap, VA + 0x12345, &phys));
     EXPECT_EQ(phys, vm_page_to_phys(run) + 0x12345);
-    EXPECT_EQ(pmap_enter_large(pmap, VA, vm_page_to_phys(run), VM_PROT_READ, 0), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(pmap_enter_large(pmap, VA, vm_page_to_phys(run), VM_PROT_READ, 0),
+              KERN_INVALID_ARGUMENT);
     pmap_remove(pmap, VA, VA + LARGE_PAGE_SIZE);
     EXPECT_TRUE(!pmap_extract(pmap, VA, &phys));
     pmap_destroy(pmap);

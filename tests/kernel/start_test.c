@@ -1,4 +1,5 @@
-/* start_test.c - what start-up promises: guard pages, processors that all work, memory of every zone, caches that find misuse. */
+/* start_test.c - what start-up promises: guard pages, processors that all work, memory of every
+ * zone, caches that find misuse. */
 #include "arch/acpi.h"
 #include "arch/boot_info.h"
 #include "arch/cpu.h"

@@ -201,7 +201,8 @@ KTEST(sched, priorities_can_be_changed_while_threads_move_between_processors)
     for (unsigned i = 0; i < 6; i++) {
         threads[i] = test_start(test_wander, &running, PRIORITY_USER);
     }
-    for (int32_t priority = PRIORITY_USER; atomic_load(&running) != 0; priority = priority < 40 ? priority + 1 : PRIORITY_USER) {
+    for (int32_t priority = PRIORITY_USER; atomic_load(&running) != 0;
+         priority = priority < 40 ? priority + 1 : PRIORITY_USER) {
         for (unsigned i = 0; i < 6; i++) {
             spin_lock(&threads[i]->lock);
             sched_set_priority(threads[i], priority + (int32_t)i);

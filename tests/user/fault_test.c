@@ -1,4 +1,5 @@
-/* fault_test.c - programs that do what they must not: each ends alone, and the system goes on. An exception handler can save them. */
+/* fault_test.c - programs that do what they must not: each ends alone, and the system goes on. An
+ * exception handler can save them. */
 #include <exc_server.h>
 #include <mach.h>
 #include <mach_port.h>
@@ -25,12 +26,30 @@ static void write_at(uint64_t address)
     __asm__ volatile("movb $1, (%0)" ::"r"(address) : "memory");
 }
 
-TEST_CHILD(read_null) { read_at(0); }
-TEST_CHILD(write_null) { write_at(8); }
-TEST_CHILD(read_kernel) { read_at(0xffffffff80100000); }
-TEST_CHILD(read_direct_map) { read_at(0xffff800000100000); }
-TEST_CHILD(non_canonical) { read_at(0x0000900000000000); }
-TEST_CHILD(write_text) { write_at((uint64_t)read_at); }
+TEST_CHILD(read_null)
+{
+    read_at(0);
+}
+TEST_CHILD(write_null)
+{
+    write_at(8);
+}
+TEST_CHILD(read_kernel)
+{
+    read_at(0xffffffff80100000);
+}
+TEST_CHILD(read_direct_map)
+{
+    read_at(0xffff800000100000);
+}
+TEST_CHILD(non_canonical)
+{
+    read_at(0x0000900000000000);
+}
+TEST_CHILD(write_text)
+{
+    write_at((uint64_t)read_at);
+}
 TEST_CHILD(execute_data)
 {
     static char code[] = {(char)0xc3};
@@ -41,23 +60,49 @@ TEST_CHILD(divide)
 {
     __asm__ volatile("xorl %%ecx, %%ecx; divl %%ecx" ::: "eax", "ecx", "edx");
 }
-TEST_CHILD(invalid_instruction) { __asm__ volatile("ud2"); }
-TEST_CHILD(halt) { __asm__ volatile("hlt"); }
-TEST_CHILD(port_io) { __asm__ volatile("outb %%al, $0x80" ::"a"(0)); }
-TEST_CHILD(disable_interrupts) { __asm__ volatile("cli"); }
+TEST_CHILD(invalid_instruction)
+{
+    __asm__ volatile("ud2");
+}
+TEST_CHILD(halt)
+{
+    __asm__ volatile("hlt");
+}
+TEST_CHILD(port_io)
+{
+    __asm__ volatile("outb %%al, $0x80" ::"a"(0));
+}
+TEST_CHILD(disable_interrupts)
+{
+    __asm__ volatile("cli");
+}
 TEST_CHILD(read_cr0)
 {
     uint64_t x;
 
     __asm__ volatile("mov %%cr0, %0" : "=r"(x));
 }
-TEST_CHILD(read_msr) { __asm__ volatile("rdmsr" ::"c"(0xc0000080) : "eax", "edx"); }
-TEST_CHILD(breakpoint) { __asm__ volatile("int3"); }
-TEST_CHILD(software_interrupt) { __asm__ volatile("int $0xf0"); }
-TEST_CHILD(bad_trap_number) { __asm__ volatile("syscall" ::"a"(-5000) : "rcx", "r11", "memory"); }
+TEST_CHILD(read_msr)
+{
+    __asm__ volatile("rdmsr" ::"c"(0xc0000080) : "eax", "edx");
+}
+TEST_CHILD(breakpoint)
+{
+    __asm__ volatile("int3");
+}
+TEST_CHILD(software_interrupt)
+{
+    __asm__ volatile("int $0xf0");
+}
+TEST_CHILD(bad_trap_number)
+{
+    __asm__ volatile("syscall" ::"a"(-5000) : "rcx", "r11", "memory");
+}
 TEST_CHILD(bad_stack_for_trap)
 {
-    __asm__ volatile("mov %%rsp, %%rbx; mov $8, %%rsp; mov $-25, %%rax; syscall; mov %%rbx, %%rsp" ::: "rax", "rbx", "rcx", "r11", "memory");
+    __asm__ volatile(
+        "mov %%rsp, %%rbx; mov $8, %%rsp; mov $-25, %%rax; syscall; mov %%rbx, %%rsp" ::
+            : "rax", "rbx", "rcx", "r11", "memory");
 }
 TEST_CHILD(stack_pointer_in_kernel)
 {
@@ -72,10 +117,10 @@ TEST_CHILD(jump_to_end)
     ((void (*)(void))0x00007ffffffffff0)();
 }
 
-#define FAULT_TEST(word, sentence)                                \
-    TEST(sentence)                                                \
-    {                                                             \
-        CHECK(KILLED(test_run_child(#word)));                     \
+#define FAULT_TEST(word, sentence)                                                                 \
+    TEST(sentence)                                                                                 \
+    {                                                                                              \
+        CHECK(KILLED(test_run_child(#word)));                                                      \
     }
 
 FAULT_TEST(read_null, reading_address_zero_ends_the_task_alone)
@@ -105,9 +150,8 @@ FAULT_TEST(jump_to_end, running_at_the_end_of_the_address_space_ends_the_task_al
 static mach_port_t exception_port;
 static volatile int seen_exception, seen_code;
 
-
-kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task, integer_t exception, integer_t code,
-                                    rpc_long_integer_t subcode)
+kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task,
+                                    integer_t exception, integer_t code, rpc_long_integer_t subcode)
 {
     struct i386_thread_state state;
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
@@ -116,11 +160,13 @@ kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_p
     (void)subcode;
     seen_exception = exception;
     seen_code = code;
-    if (thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count) != KERN_SUCCESS) {
+    if (thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count) !=
+        KERN_SUCCESS) {
         return KERN_FAILURE;
     }
     state.rip += 2; /* over the ud2 */
-    if (thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count) != KERN_SUCCESS) {
+    if (thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count) !=
+        KERN_SUCCESS) {
         return KERN_FAILURE;
     }
     mach_port_deallocate(mach_task_self(), thread);
@@ -145,13 +191,15 @@ TEST(a_handler_that_fixes_the_state_resumes_the_thread)
     pthread_t handler;
 
     exception_port = test_port();
-    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, exception_port), KERN_SUCCESS);
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, exception_port),
+             KERN_SUCCESS);
     CHECK_EQ(pthread_create(&handler, NULL, handle_one, NULL), 0);
     __asm__ volatile("ud2" ::: "memory");
     CHECK_EQ(pthread_join(handler, NULL), 0);
     CHECK_EQ(seen_exception, EXC_BAD_INSTRUCTION);
     CHECK_EQ(seen_code, EXC_I386_INVOP);
-    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL), KERN_SUCCESS);
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL),
+             KERN_SUCCESS);
     mach_port_destroy(mach_task_self(), exception_port);
 }
 
@@ -178,7 +226,8 @@ TEST(vector_registers_survive_other_threads)
         __asm__ volatile("movdqu %1, %%xmm5; mov $-60, %%rax; syscall; movdqu %%xmm5, %0"
                          : "=m"(*out)
                          : "m"(*in)
-                         : "rax", "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "xmm5", "memory");
+                         : "rax", "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "xmm5",
+                           "memory");
         if (out[0] != in[0] || out[1] != in[1]) {
             CHECK_EQ(out[0], in[0]);
             break;
@@ -193,7 +242,8 @@ TEST_CHILD(read_vectors)
 {
     uint64_t words[4];
 
-    /* before anything used them: what the loader of this task, or any other, left there must not show */
+    /* before anything used them: what the loader of this task, or any other, left there must not
+     * show */
     __asm__ volatile("movdqu %%xmm14, (%0); movdqu %%xmm15, 16(%0)" ::"r"(words) : "memory");
     exit((words[0] | words[1] | words[2] | words[3]) == 0 ? 42 : 43);
 }

@@ -1,4 +1,5 @@
-/* message_test.c - mach_msg as a program sees it: sizes, options, timeouts, rights in messages, bad addresses. */
+/* message_test.c - mach_msg as a program sees it: sizes, options, timeouts, rights in messages, bad
+ * addresses. */
 #include <mach_port.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -6,8 +7,8 @@
 #include "lib/test.h"
 
 #define KERNEL_ADDRESS 0xffffffff80100000ul
-#define NON_CANONICAL 0x0000900000000000ul
-#define LAST_PAGE_END 0x0000800000000000ul
+#define NON_CANONICAL  0x0000900000000000ul
+#define LAST_PAGE_END  0x0000800000000000ul
 
 TEST(a_message_arrives_with_its_id_and_its_bytes)
 {
@@ -17,8 +18,11 @@ TEST(a_message_arrives_with_its_id_and_its_bytes)
     for (unsigned i = 0; i < 100; i++) {
         out.body[i] = (uint8_t)(i * 7);
     }
-    out.head = (mach_msg_header_t){.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), .msgh_remote_port = port, .msgh_id = 4711};
-    CHECK_EQ(mach_msg(&out.head, MACH_SEND_MSG, sizeof(out.head) + 100, 0, 0, 0, 0), MACH_MSG_SUCCESS);
+    out.head = (mach_msg_header_t){.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+                                   .msgh_remote_port = port,
+                                   .msgh_id = 4711};
+    CHECK_EQ(mach_msg(&out.head, MACH_SEND_MSG, sizeof(out.head) + 100, 0, 0, 0, 0),
+             MACH_MSG_SUCCESS);
     CHECK_EQ(test_receive(port, &in, 0, 2000), MACH_MSG_SUCCESS);
     CHECK_EQ(in.head.msgh_id, 4711);
     CHECK_EQ(in.head.msgh_size, sizeof(out.head) + 104); /* rounded up to 8 */
@@ -58,13 +62,18 @@ TEST(a_full_queue_makes_a_sender_time_out)
 TEST(a_message_larger_than_the_buffer_is_destroyed_or_kept_as_asked)
 {
     mach_port_t port = test_port();
-    struct test_message out = {.head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), .msgh_remote_port = port}};
+    struct test_message out = {.head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+                                        .msgh_remote_port = port}};
     struct test_message in;
 
-    CHECK_EQ(mach_msg(&out.head, MACH_SEND_MSG, sizeof(out.head) + 512, 0, 0, 0, 0), MACH_MSG_SUCCESS);
-    CHECK_EQ(mach_msg(&in.head, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_TIMEOUT, 0, 64, port, 0, 0), MACH_RCV_TOO_LARGE);
+    CHECK_EQ(mach_msg(&out.head, MACH_SEND_MSG, sizeof(out.head) + 512, 0, 0, 0, 0),
+             MACH_MSG_SUCCESS);
+    CHECK_EQ(
+        mach_msg(&in.head, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_TIMEOUT, 0, 64, port, 0, 0),
+        MACH_RCV_TOO_LARGE);
     CHECK_EQ(in.head.msgh_size, sizeof(out.head) + 512);
-    CHECK_EQ(mach_msg(&in.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 64, port, 0, 0), MACH_RCV_TOO_LARGE);
+    CHECK_EQ(mach_msg(&in.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 64, port, 0, 0),
+             MACH_RCV_TOO_LARGE);
     CHECK_EQ(test_receive(port, &in, 0, 0), MACH_RCV_TIMED_OUT); /* it is gone */
     mach_port_destroy(mach_task_self(), port);
 }
@@ -91,7 +100,8 @@ TEST(a_message_shorter_than_its_header_is_refused)
 
 static mach_msg_return_t send_from(uint64_t address)
 {
-    return mach_msg((mach_msg_header_t *)address, MACH_SEND_MSG, sizeof(mach_msg_header_t) + 32, 0, 0, 0, 0);
+    return mach_msg((mach_msg_header_t *)address, MACH_SEND_MSG, sizeof(mach_msg_header_t) + 32, 0,
+                    0, 0, 0);
 }
 
 TEST(a_message_at_a_bad_address_is_refused)
@@ -112,7 +122,8 @@ TEST(a_message_that_straddles_into_an_unmapped_page_is_refused)
 
     munmap(pages + 4096, 4096);
     head = (mach_msg_header_t *)(pages + 4096 - sizeof(*head));
-    *head = (mach_msg_header_t){.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), .msgh_remote_port = port};
+    *head = (mach_msg_header_t){.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+                                .msgh_remote_port = port};
     CHECK_EQ(send_from((uint64_t)head), MACH_SEND_INVALID_DATA);
     CHECK_EQ(mach_msg(head, MACH_SEND_MSG, sizeof(*head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
     munmap(pages, 4096);
@@ -126,7 +137,8 @@ TEST(a_receive_into_a_bad_or_read_only_buffer_loses_the_message_and_nothing_else
     void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     CHECK_EQ(test_send(port, 0, 1, 0, 0), MACH_MSG_SUCCESS);
-    CHECK_EQ(mach_msg((mach_msg_header_t *)KERNEL_ADDRESS, MACH_RCV_MSG, 0, 256, port, 0, 0), MACH_RCV_INVALID_DATA);
+    CHECK_EQ(mach_msg((mach_msg_header_t *)KERNEL_ADDRESS, MACH_RCV_MSG, 0, 256, port, 0, 0),
+             MACH_RCV_INVALID_DATA);
     CHECK_EQ(test_send(port, 0, 2, 0, 0), MACH_MSG_SUCCESS);
     CHECK_EQ(mach_msg(page, MACH_RCV_MSG, 0, 256, port, 0, 0), MACH_RCV_INVALID_DATA);
     CHECK_EQ(test_send(port, 0, 3, 0, 0), MACH_MSG_SUCCESS);
@@ -149,7 +161,8 @@ TEST(a_reply_right_works_once)
     in.head.msgh_local_port = MACH_PORT_NULL;
     in.head.msgh_id = 101;
     CHECK_EQ(mach_msg(&in.head, MACH_SEND_MSG, sizeof(in.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
-    CHECK_EQ(mach_msg(&in.head, MACH_SEND_MSG, sizeof(in.head), 0, 0, 0, 0), MACH_SEND_INVALID_DEST);
+    CHECK_EQ(mach_msg(&in.head, MACH_SEND_MSG, sizeof(in.head), 0, 0, 0, 0),
+             MACH_SEND_INVALID_DEST);
     CHECK_EQ(test_receive(reply, &in, 0, 0), MACH_MSG_SUCCESS);
     CHECK_EQ(in.head.msgh_id, 101);
     mach_port_destroy(mach_task_self(), port);
@@ -179,10 +192,13 @@ struct port_message {
     uint32_t pad;
 };
 
-static mach_msg_return_t send_port(mach_port_t to, mach_port_t port, unsigned disposition, unsigned count)
+static mach_msg_return_t send_port(mach_port_t to, mach_port_t port, unsigned disposition,
+                                   unsigned count)
 {
     struct port_message m = {
-        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, .msgh_remote_port = to, .msgh_id = 5},
+        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+                 .msgh_remote_port = to,
+                 .msgh_id = 5},
         .type = {.msgt_name = disposition, .msgt_size = 64, .msgt_number = count, .msgt_inline = 1},
         .port = port,
     };
@@ -231,11 +247,13 @@ TEST(a_send_that_fails_has_moved_no_right)
     mach_port_t port = test_port();
     mach_port_urefs_t before, after;
 
-    CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &before), KERN_SUCCESS);
+    CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &before),
+             KERN_SUCCESS);
     CHECK_EQ(send_port(0x777777, port, MACH_MSG_TYPE_MOVE_SEND, 1), MACH_SEND_INVALID_DEST);
     CHECK_EQ(send_port(port, 0x777777, MACH_MSG_TYPE_COPY_SEND, 1), MACH_SEND_INVALID_RIGHT);
     CHECK_EQ(send_port(port, port, MACH_MSG_TYPE_COPY_SEND, 0x1000000), MACH_SEND_MSG_TOO_SMALL);
-    CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &after), KERN_SUCCESS);
+    CHECK_EQ(mach_port_get_refs(mach_task_self(), port, MACH_PORT_RIGHT_SEND, &after),
+             KERN_SUCCESS);
     CHECK_EQ(before, after);
     mach_port_destroy(mach_task_self(), port);
 }
@@ -247,11 +265,16 @@ struct memory_message {
     uint64_t address;
 };
 
-static mach_msg_return_t send_memory(mach_port_t to, const void *data, uint32_t size, bool deallocate)
+static mach_msg_return_t send_memory(mach_port_t to, const void *data, uint32_t size,
+                                     bool deallocate)
 {
     struct memory_message m = {
-        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, .msgh_remote_port = to},
-        .type = {.msgt_name = MACH_MSG_TYPE_BYTE, .msgt_size = 8, .msgt_number = size, .msgt_deallocate = deallocate},
+        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+                 .msgh_remote_port = to},
+        .type = {.msgt_name = MACH_MSG_TYPE_BYTE,
+                 .msgt_size = 8,
+                 .msgt_number = size,
+                 .msgt_deallocate = deallocate},
         .address = (uint64_t)data,
     };
 
@@ -263,7 +286,8 @@ static void check_memory_arrives(uint32_t size, unsigned offset)
     mach_port_t port = test_port();
     struct test_message in;
     struct memory_message *m = (struct memory_message *)&in;
-    uint8_t *data = mmap(NULL, size + 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *data =
+        mmap(NULL, size + 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     for (uint32_t i = 0; i < size; i++) {
         data[offset + i] = (uint8_t)(i * 13 + i / 4096);

@@ -73,8 +73,10 @@ TEST(chosen_names_work_once)
     CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, 0x1234), KERN_SUCCESS);
     CHECK_EQ(type_of(0x1234), MACH_PORT_TYPE_RECEIVE);
     CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, 0x1234), KERN_NAME_EXISTS);
-    CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, MACH_PORT_NULL), KERN_INVALID_VALUE);
-    CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, MACH_PORT_DEAD), KERN_INVALID_VALUE);
+    CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, MACH_PORT_NULL),
+             KERN_INVALID_VALUE);
+    CHECK_EQ(mach_port_allocate_name(self(), MACH_PORT_RIGHT_RECEIVE, MACH_PORT_DEAD),
+             KERN_INVALID_VALUE);
     CHECK_EQ(mach_port_destroy(self(), 0x1234), KERN_SUCCESS);
 }
 
@@ -100,7 +102,8 @@ TEST(references_are_counted_and_checked)
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, 10), KERN_SUCCESS);
     CHECK_EQ(refs_of(port, MACH_PORT_RIGHT_SEND), 11);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, -12), KERN_INVALID_VALUE);
-    CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, 0x7fffffff), KERN_UREFS_OVERFLOW);
+    CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, 0x7fffffff),
+             KERN_UREFS_OVERFLOW);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, -11), KERN_SUCCESS);
     CHECK_EQ(type_of(port), MACH_PORT_TYPE_RECEIVE);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_SEND, -1), KERN_INVALID_RIGHT);
@@ -190,7 +193,8 @@ TEST(a_dead_name_notification_comes_when_the_port_dies)
     mach_port_t port = test_port(), notify = test_port(), previous = 99;
     struct test_message in;
 
-    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_DEAD_NAME, 0, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_DEAD_NAME, 0, notify,
+                                            MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
              KERN_SUCCESS);
     CHECK_EQ(previous, MACH_PORT_NULL);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
@@ -206,7 +210,8 @@ TEST(a_no_senders_notification_comes_when_the_last_send_right_goes)
     mach_port_t port = test_port(), notify = test_port(), previous;
     struct test_message in;
 
-    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_NO_SENDERS, 1, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_NO_SENDERS, 1, notify,
+                                            MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
              KERN_SUCCESS);
     CHECK_EQ(test_receive(notify, &in, 0, 0), MACH_RCV_TIMED_OUT);
     CHECK_EQ(mach_port_deallocate(self(), port), KERN_SUCCESS);
@@ -221,7 +226,8 @@ TEST(a_port_destroyed_notification_hands_the_receive_right_over)
     mach_port_t port = test_port(), notify = test_port(), previous, revived;
     struct test_message in;
 
-    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_PORT_DESTROYED, 0, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+    CHECK_EQ(mach_port_request_notification(self(), port, MACH_NOTIFY_PORT_DESTROYED, 0, notify,
+                                            MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
              KERN_SUCCESS);
     CHECK_EQ(mach_port_mod_refs(self(), port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
     CHECK_EQ(type_of(port), MACH_PORT_TYPE_DEAD_NAME);
@@ -238,8 +244,11 @@ TEST(unknown_notifications_are_refused)
 {
     mach_port_t port = test_port(), previous;
 
-    CHECK_EQ(mach_port_request_notification(self(), port, 1, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous), KERN_INVALID_VALUE);
-    CHECK_EQ(mach_port_request_notification(self(), NO_NAME, MACH_NOTIFY_DEAD_NAME, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+    CHECK_EQ(mach_port_request_notification(self(), port, 1, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                                            &previous),
+             KERN_INVALID_VALUE);
+    CHECK_EQ(mach_port_request_notification(self(), NO_NAME, MACH_NOTIFY_DEAD_NAME, 0, port,
+                                            MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
              KERN_INVALID_NAME);
     mach_port_destroy(self(), port);
 }
@@ -269,7 +278,8 @@ TEST(names_lists_every_name_with_its_type)
     CHECK_EQ(mach_port_names(self(), &names, &name_count, &types, &type_count), KERN_SUCCESS);
     CHECK_EQ(name_count, type_count);
     for (mach_msg_type_number_t i = 0; i < name_count; i++) {
-        found = found || (names[i] == port && (types[i] & MACH_PORT_TYPE_ALL_RIGHTS) == MACH_PORT_TYPE_SEND_RECEIVE);
+        found = found || (names[i] == port &&
+                          (types[i] & MACH_PORT_TYPE_ALL_RIGHTS) == MACH_PORT_TYPE_SEND_RECEIVE);
     }
     CHECK(found);
     syscall_vm_deallocate(self(), (vm_address_t)names, name_count * sizeof(*names));
@@ -282,12 +292,16 @@ TEST(rights_can_be_extracted_and_inserted)
     mach_port_t port = test_port(), right = 0;
     mach_msg_type_name_t type = 0;
 
-    CHECK_EQ(mach_port_extract_right(self(), port, MACH_MSG_TYPE_MAKE_SEND, &right, &type), KERN_SUCCESS);
+    CHECK_EQ(mach_port_extract_right(self(), port, MACH_MSG_TYPE_MAKE_SEND, &right, &type),
+             KERN_SUCCESS);
     CHECK_EQ(right, port);
     CHECK_EQ(type, MACH_MSG_TYPE_PORT_SEND);
     CHECK_EQ(refs_of(port, MACH_PORT_RIGHT_SEND), 2);
-    CHECK_EQ(mach_port_insert_right(self(), 0x2222, port, MACH_MSG_TYPE_COPY_SEND), KERN_RIGHT_EXISTS);
-    CHECK_EQ(mach_port_insert_right(self(), 0x2222, NO_NAME, MACH_MSG_TYPE_COPY_SEND), MACH_SEND_INVALID_RIGHT);
-    CHECK_EQ(mach_port_extract_right(self(), NO_NAME, MACH_MSG_TYPE_COPY_SEND, &right, &type), KERN_INVALID_NAME);
+    CHECK_EQ(mach_port_insert_right(self(), 0x2222, port, MACH_MSG_TYPE_COPY_SEND),
+             KERN_RIGHT_EXISTS);
+    CHECK_EQ(mach_port_insert_right(self(), 0x2222, NO_NAME, MACH_MSG_TYPE_COPY_SEND),
+             MACH_SEND_INVALID_RIGHT);
+    CHECK_EQ(mach_port_extract_right(self(), NO_NAME, MACH_MSG_TYPE_COPY_SEND, &right, &type),
+             KERN_INVALID_NAME);
     mach_port_destroy(self(), port);
 }

@@ -1,4 +1,5 @@
-/* posix_test.c - the C library over system call emulation: memory, threads, time, files of the archive. */
+/* posix_test.c - the C library over system call emulation: memory, threads, time, files of the
+ * archive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,7 +6,7 @@
 #include "lib/test.h"
 
 #define SENDERS 3
-#define ROUNDS 400
+#define ROUNDS  400
 
 struct sender {
     pthread_t thread;
@@ -20,7 +20,8 @@ static void *send_rounds(void *argument)
     struct sender *s = argument;
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (test_send(s->port, 0, s->id * ROUNDS + i, MACH_SEND_TIMEOUT, 5000) != MACH_MSG_SUCCESS) {
+        if (test_send(s->port, 0, s->id * ROUNDS + i, MACH_SEND_TIMEOUT, 5000) !=
+            MACH_MSG_SUCCESS) {
             s->failures++;
         }
         if (i % 16 == 0) {
@@ -30,7 +31,8 @@ static void *send_rounds(void *argument)
     return NULL;
 }
 
-/* Receive everything the senders send from `from`; each message once and those of a sender in order. */
+/* Receive everything the senders send from `from`; each message once and those of a sender in
+ * order. */
 static void receive_all(mach_port_t from)
 {
     int next[SENDERS] = {0};
@@ -82,9 +84,18 @@ static void run(bool one_port, bool in_set)
     mach_port_destroy(mach_task_self(), set);
 }
 
-TEST(three_senders_to_one_port_lose_nothing) { run(true, false); }
-TEST(three_senders_to_one_port_in_a_set_lose_nothing) { run(true, true); }
-TEST(three_senders_to_three_ports_in_a_set_lose_nothing) { run(false, true); }
+TEST(three_senders_to_one_port_lose_nothing)
+{
+    run(true, false);
+}
+TEST(three_senders_to_one_port_in_a_set_lose_nothing)
+{
+    run(true, true);
+}
+TEST(three_senders_to_three_ports_in_a_set_lose_nothing)
+{
+    run(false, true);
+}
 
 static mach_port_t echo_port;
 
@@ -93,7 +104,8 @@ static void *echo(void *unused)
     struct test_message m;
 
     for (;;) {
-        if (mach_msg(&m.head, MACH_RCV_MSG, 0, sizeof(m), echo_port, 0, 0) != MACH_MSG_SUCCESS || m.head.msgh_id < 0) {
+        if (mach_msg(&m.head, MACH_RCV_MSG, 0, sizeof(m), echo_port, 0, 0) != MACH_MSG_SUCCESS ||
+            m.head.msgh_id < 0) {
             return unused;
         }
         m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
@@ -111,10 +123,13 @@ TEST(two_thousand_calls_are_answered)
     echo_port = test_port();
     CHECK_EQ(pthread_create(&thread, NULL, echo, NULL), 0);
     for (int i = 0; i < 2000; i++) {
-        struct test_message m = {.head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
-                                          .msgh_remote_port = echo_port, .msgh_local_port = reply, .msgh_id = i}};
-        mach_msg_return_t mr = mach_msg(&m.head, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT, sizeof(m.head), sizeof(m), reply,
-                                        5000, 0);
+        struct test_message m = {.head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
+                                                                      MACH_MSG_TYPE_MAKE_SEND_ONCE),
+                                          .msgh_remote_port = echo_port,
+                                          .msgh_local_port = reply,
+                                          .msgh_id = i}};
+        mach_msg_return_t mr = mach_msg(&m.head, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+                                        sizeof(m.head), sizeof(m), reply, 5000, 0);
 
         if (mr != MACH_MSG_SUCCESS || m.head.msgh_id != i + 100) {
             CHECK_EQ(mr, MACH_MSG_SUCCESS);

@@ -45,7 +45,9 @@ static mach_port_t start_thread(void (*function)(void), unsigned stack)
     CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
     state.rip = (uint64_t)function;
     state.ursp = (uint64_t)(stacks[stack] + sizeof(stacks[0]) - 8);
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, i386_THREAD_STATE_COUNT), KERN_SUCCESS);
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state,
+                              i386_THREAD_STATE_COUNT),
+             KERN_SUCCESS);
     CHECK_EQ(thread_resume(thread), KERN_SUCCESS);
     return thread;
 }
@@ -113,15 +115,18 @@ TEST(the_float_state_of_a_thread_that_never_ran_is_the_initial_one_or_what_was_s
     mach_port_t thread = 0;
 
     CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
-    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
     CHECK_EQ(words[0] & 0xffff, 0x37f);
     for (unsigned i = 28; i < 108; i++) {
         CHECK_EQ(((uint8_t *)state.hw_state)[i], 0);
     }
     words[0] = 0xffff027f;
-    CHECK_EQ(thread_set_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, count), KERN_SUCCESS);
+    CHECK_EQ(thread_set_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, count),
+             KERN_SUCCESS);
     memset(&state, 0, sizeof(state));
-    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_FLOAT_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
     CHECK_EQ(words[0] & 0xffff, 0x27f);
     end_thread(thread);
 }
@@ -155,13 +160,15 @@ TEST(the_state_of_a_running_thread_can_be_read_and_has_user_selectors)
     struct i386_thread_state state;
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
 
-    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
     CHECK_EQ(count, i386_THREAD_STATE_COUNT);
     CHECK(state.rip >= (uint64_t)count_for_ever && state.rip < (uint64_t)count_for_ever + 64);
     CHECK_EQ(state.cs & 3, 3);
     CHECK_EQ(state.ss & 3, 3);
     count = 1;
-    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_INVALID_ARGUMENT);
     count = i386_THREAD_STATE_COUNT;
     CHECK_EQ(thread_get_state(thread, 99, (thread_state_t)&state, &count), KERN_INVALID_ARGUMENT);
     end_thread(thread);
@@ -175,11 +182,18 @@ TEST(a_state_the_processor_would_refuse_is_refused)
 
     CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
     state.rip = 0x0000900000000000;
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, i386_THREAD_STATE_COUNT), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state,
+                              i386_THREAD_STATE_COUNT),
+             KERN_INVALID_ARGUMENT);
     state.rip = 0xffffffff80100000;
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, i386_THREAD_STATE_COUNT), KERN_INVALID_ARGUMENT);
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, 2), KERN_INVALID_ARGUMENT);
-    CHECK_EQ(thread_set_state(thread, i386_FSGS_BASE_STATE, (thread_state_t)&bases, i386_FSGS_BASE_STATE_COUNT), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state,
+                              i386_THREAD_STATE_COUNT),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, 2),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_state(thread, i386_FSGS_BASE_STATE, (thread_state_t)&bases,
+                              i386_FSGS_BASE_STATE_COUNT),
+             KERN_INVALID_ARGUMENT);
     end_thread(thread);
 }
 
@@ -190,11 +204,14 @@ TEST(privileged_flags_are_not_taken)
     mach_port_t thread;
 
     CHECK_EQ(thread_create(self(), &thread), KERN_SUCCESS);
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, i386_THREAD_STATE_COUNT), KERN_SUCCESS);
-    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
-    CHECK_EQ(state.rfl & 0x3000, 0);      /* I/O privilege */
-    CHECK_EQ(state.rfl & 0x200, 0x200);   /* interrupts */
-    CHECK_EQ(state.rfl & 0x20000, 0);     /* virtual 8086 */
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state,
+                              i386_THREAD_STATE_COUNT),
+             KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
+    CHECK_EQ(state.rfl & 0x3000, 0);    /* I/O privilege */
+    CHECK_EQ(state.rfl & 0x200, 0x200); /* interrupts */
+    CHECK_EQ(state.rfl & 0x20000, 0);   /* virtual 8086 */
     end_thread(thread);
 }
 
@@ -228,9 +245,11 @@ TEST(rax_set_while_suspended_is_what_an_aborted_receive_returns)
     thread = start_thread(receive_for_ever, 1);
     pause_ms(10);
     CHECK_EQ(thread_suspend(thread), KERN_SUCCESS);
-    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count), KERN_SUCCESS);
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
     state.rax = 0x1234;
-    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count), KERN_SUCCESS);
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count),
+             KERN_SUCCESS);
     CHECK_EQ(thread_abort(thread), KERN_SUCCESS);
     CHECK_EQ(thread_resume(thread), KERN_SUCCESS);
     for (unsigned i = 0; i < 1000 && receive_result == 0; i++) {
@@ -264,7 +283,8 @@ TEST(task_info_tells_sizes_and_counts)
     CHECK(basic.virtual_size > 0 && basic.resident_size > 0);
     CHECK_EQ(basic.suspend_count, 0);
     count = 1;
-    CHECK_EQ(task_info(self(), TASK_BASIC_INFO, (task_info_t)&basic, &count), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(task_info(self(), TASK_BASIC_INFO, (task_info_t)&basic, &count),
+             KERN_INVALID_ARGUMENT);
     count = TASK_BASIC_INFO_COUNT;
     CHECK_EQ(task_info(self(), 77, (task_info_t)&basic, &count), KERN_INVALID_ARGUMENT);
 }
@@ -320,7 +340,9 @@ TEST(priorities_stay_within_the_maximum)
 
 TEST(a_task_cannot_call_itself_essential)
 {
-    CHECK_EQ(task_set_essential(self(), 1), KERN_SUCCESS); /* one-way: it went out; that nothing came of it shows when this program ends */
+    CHECK_EQ(task_set_essential(self(), 1),
+             KERN_SUCCESS); /* one-way: it went out; that nothing came of it shows when this program
+                               ends */
 }
 
 TEST(tasks_have_names_and_numbers)
@@ -347,7 +369,8 @@ TEST(limits_can_be_lowered_by_anybody_and_raised_by_none_without_privilege)
 
     CHECK_EQ(task_create(self(), 0, &task), KERN_SUCCESS);
     CHECK_EQ(task_set_ledger_limit(mach_host_self(), task, PORTOLAN_LEDGER_PORTS, 2), KERN_SUCCESS);
-    CHECK_EQ(task_set_ledger_limit(mach_host_self(), task, PORTOLAN_LEDGER_PORTS, 3), KERN_NO_ACCESS);
+    CHECK_EQ(task_set_ledger_limit(mach_host_self(), task, PORTOLAN_LEDGER_PORTS, 3),
+             KERN_NO_ACCESS);
     CHECK_EQ(task_set_ledger_limit(mach_host_self(), task, 99, 3), KERN_INVALID_ARGUMENT);
     CHECK_EQ(mach_port_allocate(task, MACH_PORT_RIGHT_RECEIVE, &name), KERN_SUCCESS);
     CHECK_EQ(mach_port_allocate(task, MACH_PORT_RIGHT_RECEIVE, &name), KERN_SUCCESS);

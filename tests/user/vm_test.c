@@ -32,7 +32,9 @@ static vm_prot_t protection_at(const void *where)
     mach_port_t name = 0;
     vm_offset_t offset;
 
-    CHECK_EQ(vm_region(self(), &address, &size, &protection, &max, &inherit, &shared, &name, &offset), KERN_SUCCESS);
+    CHECK_EQ(
+        vm_region(self(), &address, &size, &protection, &max, &inherit, &shared, &name, &offset),
+        KERN_SUCCESS);
     return protection;
 }
 
@@ -81,7 +83,8 @@ TEST(protection_can_be_lowered_and_raised_within_the_maximum)
     CHECK_EQ(protection_at(p), VM_PROT_READ);
     CHECK_EQ(protection_at(p + PAGE) & VM_PROT_WRITE, VM_PROT_WRITE);
     CHECK_EQ(vm_protect(self(), (vm_address_t)p, PAGE, 1, VM_PROT_READ), KERN_SUCCESS);
-    CHECK_EQ(vm_protect(self(), (vm_address_t)p, PAGE, 0, VM_PROT_READ | VM_PROT_WRITE), KERN_PROTECTION_FAILURE);
+    CHECK_EQ(vm_protect(self(), (vm_address_t)p, PAGE, 0, VM_PROT_READ | VM_PROT_WRITE),
+             KERN_PROTECTION_FAILURE);
     CHECK_EQ(vm_protect(self(), (vm_address_t)p, PAGE, 0, 0x77), KERN_INVALID_ARGUMENT);
     CHECK_EQ(p[0], 1);
     CHECK_EQ(vm_deallocate(self(), (vm_address_t)p, 2 * PAGE), KERN_SUCCESS);
@@ -138,7 +141,8 @@ static uint32_t peek(mach_port_t task, const void *where)
 
 TEST(a_child_inherits_memory_as_each_region_says)
 {
-    uint32_t *copied = (uint32_t *)allocate(PAGE), *shared = (uint32_t *)allocate(PAGE), *none = (uint32_t *)allocate(PAGE);
+    uint32_t *copied = (uint32_t *)allocate(PAGE), *shared = (uint32_t *)allocate(PAGE),
+             *none = (uint32_t *)allocate(PAGE);
     mach_port_t child;
     vm_offset_t data;
     mach_msg_type_number_t count;
@@ -189,8 +193,12 @@ TEST(a_memory_object_that_is_no_pager_is_refused)
     vm_address_t address = 0;
     mach_port_t port = test_port();
 
-    CHECK_EQ(vm_map(self(), &address, PAGE, 0, 1, port, 0, 0, VM_PROT_READ, VM_PROT_READ, VM_INHERIT_NONE), KERN_INVALID_ARGUMENT);
-    CHECK_EQ(vm_map(self(), &address, PAGE, 0xffff, 1, MACH_PORT_NULL, 0, 0, VM_PROT_READ, VM_PROT_ALL, VM_INHERIT_COPY), KERN_SUCCESS);
+    CHECK_EQ(vm_map(self(), &address, PAGE, 0, 1, port, 0, 0, VM_PROT_READ, VM_PROT_READ,
+                    VM_INHERIT_NONE),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(vm_map(self(), &address, PAGE, 0xffff, 1, MACH_PORT_NULL, 0, 0, VM_PROT_READ,
+                    VM_PROT_ALL, VM_INHERIT_COPY),
+             KERN_SUCCESS);
     CHECK_EQ(address & 0xffff, 0);
     CHECK_EQ(protection_at((void *)address), VM_PROT_READ);
     vm_deallocate(self(), address, PAGE);
@@ -204,8 +212,9 @@ TEST(the_traps_do_what_the_messages_do)
     CHECK_EQ(syscall_vm_allocate(self(), &address, PAGE, 1), KERN_SUCCESS);
     *(volatile char *)address = 1;
     CHECK_EQ(syscall_vm_deallocate(self(), address, PAGE), KERN_SUCCESS);
-    CHECK_EQ(syscall_vm_map(self(), &address, PAGE, 0, 1, MACH_PORT_NULL, 0, 0, VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL,
-                            VM_INHERIT_COPY), KERN_SUCCESS);
+    CHECK_EQ(syscall_vm_map(self(), &address, PAGE, 0, 1, MACH_PORT_NULL, 0, 0,
+                            VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_COPY),
+             KERN_SUCCESS);
     *(volatile char *)address = 1;
     CHECK_EQ(syscall_vm_deallocate(self(), address, PAGE), KERN_SUCCESS);
     CHECK_EQ(syscall_vm_allocate(self(), (vm_address_t *)16, PAGE, 1), KERN_INVALID_ADDRESS);

@@ -1,4 +1,5 @@
-/* acpi.c - static ACPI tables (ACPI specification 6.4, chapter 5). No AML interpreter: \_S5 is found by its bytes in the DSDT. */
+/* acpi.c - static ACPI tables (ACPI specification 6.4, chapter 5). No AML interpreter: \_S5 is
+ * found by its bytes in the DSDT. */
 #include "arch/acpi.h"
 
 #include "arch/boot_info.h"
@@ -83,7 +84,7 @@ struct acpi_mcfg {
 } __attribute__((packed));
 
 #define FADT_RESET_SUPPORTED (1u << 10)
-#define PM1_SLEEP_ENABLE (1u << 13)
+#define PM1_SLEEP_ENABLE     (1u << 13)
 
 struct acpi_info acpi_info;
 
@@ -148,7 +149,8 @@ static void acpi_read_madt(const struct acpi_madt *madt)
     }
 }
 
-/* \_S5: NameOp "_S5_" PackageOp length count value value; small constants are bytes, others have a prefix 0x0a. */
+/* \_S5: NameOp "_S5_" PackageOp length count value value; small constants are bytes, others have a
+ * prefix 0x0a. */
 static void acpi_read_s5(const struct acpi_header *dsdt)
 {
     const uint8_t *bytes = (const uint8_t *)dsdt;

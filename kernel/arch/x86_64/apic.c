@@ -9,34 +9,34 @@
 #include "arch/ipi.h"
 #include "kern/atomic.h"
 
-#define APIC_ID 0x20u
-#define APIC_TPR 0x80u
-#define APIC_EOI 0xb0u
-#define APIC_SPURIOUS 0xf0u
-#define APIC_ICR_LOW 0x300u
-#define APIC_ICR_HIGH 0x310u
-#define APIC_LVT_TIMER 0x320u
-#define APIC_LVT_LINT0 0x350u
-#define APIC_LVT_ERROR 0x370u
+#define APIC_ID            0x20u
+#define APIC_TPR           0x80u
+#define APIC_EOI           0xb0u
+#define APIC_SPURIOUS      0xf0u
+#define APIC_ICR_LOW       0x300u
+#define APIC_ICR_HIGH      0x310u
+#define APIC_LVT_TIMER     0x320u
+#define APIC_LVT_LINT0     0x350u
+#define APIC_LVT_ERROR     0x370u
 #define APIC_TIMER_INITIAL 0x380u
 #define APIC_TIMER_CURRENT 0x390u
-#define APIC_TIMER_DIVIDE 0x3e0u
+#define APIC_TIMER_DIVIDE  0x3e0u
 
-#define APIC_ENABLE 0x100u
-#define APIC_MASKED 0x10000u
+#define APIC_ENABLE         0x100u
+#define APIC_MASKED         0x10000u
 #define APIC_TIMER_DEADLINE 0x40000u
-#define APIC_ICR_PENDING 0x1000u
-#define APIC_ICR_ASSERT 0x4000u
-#define APIC_ICR_INIT 0x500u
-#define APIC_ICR_STARTUP 0x600u
-#define APIC_ICR_NMI 0x400u
-#define APIC_ICR_OTHERS 0xc0000u
-#define APIC_BASE_X2 0x400u
-#define APIC_DIVIDE_BY_1 0xbu
-#define CALIBRATE_NS 10000000ull
+#define APIC_ICR_PENDING    0x1000u
+#define APIC_ICR_ASSERT     0x4000u
+#define APIC_ICR_INIT       0x500u
+#define APIC_ICR_STARTUP    0x600u
+#define APIC_ICR_NMI        0x400u
+#define APIC_ICR_OTHERS     0xc0000u
+#define APIC_BASE_X2        0x400u
+#define APIC_DIVIDE_BY_1    0xbu
+#define CALIBRATE_NS        10000000ull
 
-static bool apic_x2;              /* [I] after the boot processor's apic_init_cpu() */
-static uint64_t apic_timer_rate;  /* [I] timer ticks per 2^32 time stamp ticks */
+static bool apic_x2;             /* [I] after the boot processor's apic_init_cpu() */
+static uint64_t apic_timer_rate; /* [I] timer ticks per 2^32 time stamp ticks */
 
 static uint32_t apic_read(uint32_t reg)
 {
@@ -86,7 +86,8 @@ static void apic_command(uint32_t target, uint32_t low)
     uint64_t flags = interrupt_save_disable();
 
     if (apic_x2) {
-        __asm__ volatile("mfence" ::: "memory"); /* the MSR write is not ordered with earlier stores */
+        __asm__ volatile("mfence" ::
+                             : "memory"); /* the MSR write is not ordered with earlier stores */
         wrmsr(MSR_X2APIC + (APIC_ICR_LOW >> 4), (uint64_t)target << 32 | low);
     } else {
         while ((apic_read(APIC_ICR_LOW) & APIC_ICR_PENDING) != 0) {

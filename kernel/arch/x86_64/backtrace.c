@@ -1,5 +1,6 @@
-/* backtrace.c - panic, and backtraces by frame pointer. The symbol table is made after the kernel is linked once and then linked in
- * (tools/symbols.py): addresses in order, each with the offset of its name. */
+/* backtrace.c - panic, and backtraces by frame pointer. The symbol table is made after the kernel
+ * is linked once and then linked in (tools/symbols.py): addresses in order, each with the offset of
+ * its name. */
 #include "arch/backtrace.h"
 
 #include "arch/cpu.h"
@@ -18,7 +19,7 @@
 #include "kern/thread.h"
 #include "kern/trace.h"
 
-#define BACKTRACE_DEPTH 32
+#define BACKTRACE_DEPTH    32
 #define PANIC_TRACE_EVENTS 16
 
 struct symbol {
@@ -36,7 +37,8 @@ const char *backtrace_symbol(uint64_t address, uint64_t *offset)
     uint64_t low = 0;
     uint64_t high = (uint64_t)(symbol_table_end - symbol_table_start);
 
-    if (address < (uint64_t)kernel_text_start || address >= (uint64_t)kernel_text_end || high == 0) {
+    if (address < (uint64_t)kernel_text_start || address >= (uint64_t)kernel_text_end ||
+        high == 0) {
         return NULL;
     }
     while (high - low > 1) {

@@ -4,15 +4,15 @@
 #include "kern/assert.h"
 #include "kern/string.h"
 
-#define TAG_END 0u
+#define TAG_END          0u
 #define TAG_COMMAND_LINE 1u
-#define TAG_MODULE 3u
-#define TAG_MEMORY_MAP 6u
-#define TAG_FRAMEBUFFER 8u
-#define TAG_ACPI_OLD 14u
-#define TAG_ACPI_NEW 15u
+#define TAG_MODULE       3u
+#define TAG_MEMORY_MAP   6u
+#define TAG_FRAMEBUFFER  8u
+#define TAG_ACPI_OLD     14u
+#define TAG_ACPI_NEW     15u
 #define MEMORY_AVAILABLE 1u
-#define LOW_MEMORY_END 0x100000ul
+#define LOW_MEMORY_END   0x100000ul
 
 struct mb2_tag {
     uint32_t type;
@@ -228,7 +228,8 @@ bool boot_info_option(const char *name, char *buffer, uint64_t size)
     const char *p = boot_info.command_line;
 
     while (*p != '\0') {
-        if (strncmp(p, name, length) == 0 && (p[length] == '=' || p[length] == ' ' || p[length] == '\0')) {
+        if (strncmp(p, name, length) == 0 &&
+            (p[length] == '=' || p[length] == ' ' || p[length] == '\0')) {
             size_t n = 0;
 
             for (p += length + (p[length] == '='); *p != '\0' && *p != ' ' && n + 1 < size; p++) {

@@ -1,17 +1,18 @@
-/* clock_machine.c - the time stamp counter, calibrated against the PIT (Intel 8254), and the date from the RTC (MC146818). */
+/* clock_machine.c - the time stamp counter, calibrated against the PIT (Intel 8254), and the date
+ * from the RTC (MC146818). */
 #include "arch/clock_machine.h"
 
 #include "arch/io.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
 
-#define PIT_HZ 1193182ull
-#define PIT_CHANNEL2 0x42
-#define PIT_COMMAND 0x43
-#define PIT_GATE 0x61
-#define CALIBRATE_COUNT 23864u /* 20 ms */
+#define PIT_HZ             1193182ull
+#define PIT_CHANNEL2       0x42
+#define PIT_COMMAND        0x43
+#define PIT_GATE           0x61
+#define CALIBRATE_COUNT    23864u /* 20 ms */
 #define CALIBRATE_SPIN_MAX 100000000u
-#define SCALE_SHIFT 32
+#define SCALE_SHIFT        32
 
 uint64_t clock_boot_ticks;
 
@@ -21,7 +22,8 @@ static uint64_t clock_wall_offset; /* [a] wall clock minus monotonic, ns */
 static int64_t clock_slew_left;    /* [a] ns still to be slewed */
 static uint64_t clock_slew_last;   /* [a] monotonic ns of the last slew step */
 
-/* Ticks that pass while channel 2 counts down from `count`; its output shows in bit 5 of port 0x61. */
+/* Ticks that pass while channel 2 counts down from `count`; its output shows in bit 5 of port 0x61.
+ */
 static uint64_t clock_measure(uint32_t count)
 {
     uint64_t start;
@@ -70,7 +72,8 @@ static uint64_t clock_rtc_seconds(void)
     }
     hour = clock_rtc_number(4, bcd);
     return clock_days_since_1970(2000 + clock_rtc_number(9, bcd), clock_rtc_number(8, bcd),
-                                 clock_rtc_number(7, bcd)) * 86400 +
+                                 clock_rtc_number(7, bcd)) *
+               86400 +
            hour * 3600 + clock_rtc_number(2, bcd) * 60 + clock_rtc_number(0, bcd);
 }
 

@@ -5,17 +5,17 @@
 #include "kern/atomic.h"
 #include "kern/spinlock.h"
 
-#define UART_BASE 0x3f8
-#define UART_DATA (UART_BASE + 0)
+#define UART_BASE             0x3f8
+#define UART_DATA             (UART_BASE + 0)
 #define UART_INTERRUPT_ENABLE (UART_BASE + 1)
-#define UART_FIFO (UART_BASE + 2)
-#define UART_LINE_CONTROL (UART_BASE + 3)
-#define UART_MODEM_CONTROL (UART_BASE + 4)
-#define UART_LINE_STATUS (UART_BASE + 5)
-#define UART_SCRATCH (UART_BASE + 7)
-#define UART_STATUS_READY 0x01u
-#define UART_STATUS_EMPTY 0x20u
-#define UART_SPIN_MAX 1000000u
+#define UART_FIFO             (UART_BASE + 2)
+#define UART_LINE_CONTROL     (UART_BASE + 3)
+#define UART_MODEM_CONTROL    (UART_BASE + 4)
+#define UART_LINE_STATUS      (UART_BASE + 5)
+#define UART_SCRATCH          (UART_BASE + 7)
+#define UART_STATUS_READY     0x01u
+#define UART_STATUS_EMPTY     0x20u
+#define UART_SPIN_MAX         1000000u
 
 #define CONSOLE_RING_SIZE 32768u
 
@@ -65,7 +65,8 @@ void console_break_lock(bool broken)
 
 static void console_put_uart(char c)
 {
-    for (unsigned i = 0; i < UART_SPIN_MAX && (inb(UART_LINE_STATUS) & UART_STATUS_EMPTY) == 0; i++) {
+    for (unsigned i = 0; i < UART_SPIN_MAX && (inb(UART_LINE_STATUS) & UART_STATUS_EMPTY) == 0;
+         i++) {
         cpu_relax();
     }
     outb(UART_DATA, (uint8_t)c);

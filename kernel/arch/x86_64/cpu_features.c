@@ -51,7 +51,8 @@ void cpu_features_init(void)
               cpu_features.brand);
     }
     if ((r.edx & (1u << 9)) == 0 || (r.edx & (1u << 4)) == 0) {
-        panic("this processor (%s) has no local APIC or no time stamp counter, which the kernel needs",
+        panic("this processor (%s) has no local APIC or no time stamp counter, which the kernel "
+              "needs",
               cpu_features.brand);
     }
     cpu_features.pge = (r.edx & (1u << 13)) != 0;

@@ -1,6 +1,7 @@
 /* cpu_setup.c - descriptor tables, control registers and system call registers of a processor.
  *
- * The interrupt stacks of NMI, double fault and machine check are separate (IST 1-3), since these come at any instruction. */
+ * The interrupt stacks of NMI, double fault and machine check are separate (IST 1-3), since these
+ * come at any instruction. */
 #include "arch/cpu_setup.h"
 
 #include "arch/cpu.h"
@@ -11,8 +12,8 @@
 #include "kern/assert.h"
 #include "kern/string.h"
 
-#define IST_STACK_SIZE 8192
-#define IDT_ENTRIES 256
+#define IST_STACK_SIZE      8192
+#define IDT_ENTRIES         256
 #define RFLAGS_SYSCALL_MASK 0x47700u /* TF IF DF IOPL NT AC cleared on system calls */
 
 struct idt_gate {

@@ -1,5 +1,6 @@
-/* fpu.c - vector state: saved when a thread leaves a processor, loaded when it comes back, so no register outlives its thread.
- * XSAVEOPT where there is one, else XSAVE, else FXSAVE (Intel SDM volume 1, chapter 13). */
+/* fpu.c - vector state: saved when a thread leaves a processor, loaded when it comes back, so no
+ * register outlives its thread. XSAVEOPT where there is one, else XSAVE, else FXSAVE (Intel SDM
+ * volume 1, chapter 13). */
 #include "arch/fpu.h"
 
 #include "arch/cpu_features.h"
@@ -9,12 +10,12 @@
 #include "kern/string.h"
 #include "vm/slab.h"
 
-#define FXSAVE_SIZE 512u
+#define FXSAVE_SIZE         512u
 #define FPU_CONTROL_DEFAULT 0x37fu
-#define MXCSR_DEFAULT 0x1f80u
-#define MXCSR_OFFSET 24u
-#define MXCSR_RESERVED 0xffff0000u
-#define XSTATE_BV_OFFSET 512u
+#define MXCSR_DEFAULT       0x1f80u
+#define MXCSR_OFFSET        24u
+#define MXCSR_RESERVED      0xffff0000u
+#define XSTATE_BV_OFFSET    512u
 
 static struct kmem_cache fpu_cache;
 static uint32_t fpu_size; /* [I] */

@@ -1,6 +1,7 @@
-/* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12). Line n uses vector VECTOR_DEVICE_FIRST + n, sent to the boot processor.
- * A level line is masked when it fires and stays so until its owner has served it, so it cannot storm. An edge line is not: an edge that comes while
- * a line is masked is lost, and with it all that would have followed. */
+/* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12). Line n uses vector
+ * VECTOR_DEVICE_FIRST + n, sent to the boot processor. A level line is masked when it fires and
+ * stays so until its owner has served it, so it cannot storm. An edge line is not: an edge that
+ * comes while a line is masked is lost, and with it all that would have followed. */
 #include "arch/irq.h"
 
 #include <stddef.h>
@@ -11,14 +12,14 @@
 #include "arch/ipi.h"
 #include "kern/spinlock.h"
 
-#define IRQ_LINE_MAX 128u
-#define IOAPIC_SELECT 0
-#define IOAPIC_WINDOW 4 /* in 32-bit words */
-#define IOAPIC_VERSION 1u
+#define IRQ_LINE_MAX       128u
+#define IOAPIC_SELECT      0
+#define IOAPIC_WINDOW      4 /* in 32-bit words */
+#define IOAPIC_VERSION     1u
 #define IOAPIC_REDIRECTION 0x10u
 #define REDIRECTION_MASKED 0x10000u
-#define REDIRECTION_LEVEL 0x8000u
-#define REDIRECTION_LOW 0x2000u
+#define REDIRECTION_LEVEL  0x8000u
+#define REDIRECTION_LOW    0x2000u
 
 /* Keys: [L] irq_lock */
 struct irq_line {

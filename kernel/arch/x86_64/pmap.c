@@ -1,9 +1,10 @@
 /* pmap.c - page tables of address spaces.
  *
- * Four levels (Intel SDM volume 3A, chapter 4). An entry that points to a table counts the table's present entries in bits the hardware ignores, so
- * an empty table is found when its last mapping goes and given back at once. A mapping of managed memory is also on its page's list
- * (pmap_pv.c), whose lock lets pmap_page_protect() change entries without the pmap's lock; so entries are changed with atomic operations.
- * Locks: pmap->lock, then a page's PV lock. */
+ * Four levels (Intel SDM volume 3A, chapter 4). An entry that points to a table counts the table's
+ * present entries in bits the hardware ignores, so an empty table is found when its last mapping
+ * goes and given back at once. A mapping of managed memory is also on its page's list (pmap_pv.c),
+ * whose lock lets pmap_page_protect() change entries without the pmap's lock; so entries are
+ * changed with atomic operations. Locks: pmap->lock, then a page's PV lock. */
 #include "arch/pmap.h"
 
 #include "arch/boot_info.h"
@@ -17,13 +18,14 @@
 #include "vm/slab.h"
 #include "vm/vm_page.h"
 
-#define PCID_COUNT 4096u
+#define PCID_COUNT    4096u
 #define TOP_USER_PAGE (VM_MAX_ADDRESS - PAGE_SIZE)
 
 static struct pmap pmap_kernel_map;
 static struct kmem_cache pmap_cache;
 static struct spinlock pmap_pcid_lock = SPINLOCK_INITIALIZER(LOCK_RANK_VM_PAGE, "pcid");
-static uint64_t pmap_pcid_used[PCID_COUNT / 64] = {1}; /* [pmap_pcid_lock] 0 belongs to the kernel map */
+static uint64_t pmap_pcid_used[PCID_COUNT / 64] = {
+    1}; /* [pmap_pcid_lock] 0 belongs to the kernel map */
 
 struct pmap *pmap_kernel(void)
 {
@@ -100,8 +102,9 @@ struct pmap *pmap_create(void)
 
 void pmap_destroy(struct pmap *pmap)
 {
-    /* Another processor may just be taking a mapping away on behalf of a page (pmap_page_protect). The count is the last thing it touches, and the
-     * table the mapping was in may have been left, empty. */
+    /* Another processor may just be taking a mapping away on behalf of a page (pmap_page_protect).
+     * The count is the last thing it touches, and the table the mapping was in may have been left,
+     * empty. */
     while (atomic_load_acquire(&pmap->resident) != 0) {
         assert(cpu_count > 1);
         cpu_relax();
@@ -126,7 +129,8 @@ static uint64_t *pmap_table(uint64_t entry)
     return phys_to_virt(entry & PTE_FRAME);
 }
 
-/* Walk to the table of `level` (3 .. 1; 1 holds 4 KiB entries) that covers va. path[level] is the entry that points to it. */
+/* Walk to the table of `level` (3 .. 1; 1 holds 4 KiB entries) that covers va. path[level] is the
+ * entry that points to it. */
 static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
 {
     uint64_t *table = pmap->pml4;
@@ -143,8 +147,10 @@ static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
     return table;
 }
 
-/* As pmap_walk, making the tables that miss down to `bottom`. NULL: out of memory, or a large page is in the way. */
-static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned bottom, uint64_t *path[4])
+/* As pmap_walk, making the tables that miss down to `bottom`. NULL: out of memory, or a large page
+ * is in the way. */
+static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned bottom,
+                                  uint64_t *path[4])
 {
     uint64_t *table = pmap->pml4;
     uint64_t user = va < VM_MAX_ADDRESS ? PTE_USER : 0;
@@ -177,10 +183,11 @@ static void pmap_flush_widen(struct pmap_flush *flush, uint64_t start, uint64_t 
     flush->end = end > flush->end ? end : flush->end;
 }
 
-/* Give back the tables on the path of va, from `level` up, that have become empty. User half only: the kernel's top tables are shared by all.
- * Other processors may still walk a freed table through a cached directory entry, so the freed range is flushed whole: *flush is widened. */
-static void pmap_free_empty(uint64_t *path[4], unsigned level, uint64_t va, struct pmap_flush *flush,
-                            struct list *freed)
+/* Give back the tables on the path of va, from `level` up, that have become empty. User half only:
+ * the kernel's top tables are shared by all. Other processors may still walk a freed table through
+ * a cached directory entry, so the freed range is flushed whole: *flush is widened. */
+static void pmap_free_empty(uint64_t *path[4], unsigned level, uint64_t va,
+                            struct pmap_flush *flush, struct list *freed)
 {
     for (; level <= 3; level++) {
         uint64_t span = 1ul << (12 + 9 * level);
@@ -212,7 +219,8 @@ static uint64_t pmap_make_entry(uint64_t va, phys_addr_t phys, vm_prot_t prot, u
     uint64_t entry = phys | PTE_PRESENT;
 
     entry |= (prot & VM_PROT_WRITE) != 0 ? PTE_WRITE : 0;
-    /* nothing runs in the last page below the hole, so no system call there returns to an address that is not canonical */
+    /* nothing runs in the last page below the hole, so no system call there returns to an address
+     * that is not canonical */
     entry |= (prot & VM_PROT_EXECUTE) == 0 || va == TOP_USER_PAGE ? PTE_NX : 0;
     entry |= va < VM_MAX_ADDRESS ? PTE_USER : PTE_GLOBAL;
     entry |= (flags & PMAP_WIRED) != 0 ? PTE_WIRED : 0;
@@ -221,14 +229,16 @@ static uint64_t pmap_make_entry(uint64_t va, phys_addr_t phys, vm_prot_t prot, u
     return entry;
 }
 
-/* Is the page under the reverse map? Kernel mappings are not: they are never taken away by page replacement. */
+/* Is the page under the reverse map? Kernel mappings are not: they are never taken away by page
+ * replacement. */
 static struct vm_page *pmap_managed_page(uint64_t va, phys_addr_t phys)
 {
     return va < VM_MAX_ADDRESS ? vm_page_from_phys(phys) : NULL;
 }
 
 /* Remove one present entry. Locks: pmap->lock. */
-static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry, uint64_t *directory_entry)
+static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry,
+                              uint64_t *directory_entry)
 {
     uint64_t old = *entry;
 
@@ -243,7 +253,8 @@ static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry, u
     }
 }
 
-/* Change the rights of a mapping of the same page; says whether TLBs may hold more than it grants now. */
+/* Change the rights of a mapping of the same page; says whether TLBs may hold more than it grants
+ * now. */
 static bool pmap_enter_same(uint64_t *entry, uint64_t wanted)
 {
     uint64_t old = *entry;
@@ -251,12 +262,14 @@ static bool pmap_enter_same(uint64_t *entry, uint64_t wanted)
 
     do {
         new = wanted | (old & (PTE_ACCESSED | PTE_DIRTY | PTE_MANAGED));
-    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-    return (old & ~new & PTE_WRITE) != 0 || (new & ~old & PTE_NX) != 0 ||
+    } while (
+        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return (old & ~new &PTE_WRITE) != 0 || (new & ~old &PTE_NX) != 0 ||
            ((old ^ new) & (PTE_NOCACHE | PTE_PAT)) != 0;
 }
 
-kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
+                         unsigned flags)
 {
     uint64_t *path[4];
     uint64_t wanted = pmap_make_entry(va, phys, prot, flags);
@@ -299,7 +312,8 @@ out:
     return kr;
 }
 
-kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
+                               unsigned flags)
 {
     uint64_t *path[4];
     uint64_t wanted = pmap_make_entry(va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
@@ -329,7 +343,8 @@ static unsigned pmap_end_level(uint64_t *path[4])
 {
     unsigned level = 3;
 
-    while (level > 1 && (*path[level] & PTE_PRESENT) != 0 && (level == 3 || (*path[level] & PTE_LARGE) == 0)) {
+    while (level > 1 && (*path[level] & PTE_PRESENT) != 0 &&
+           (level == 3 || (*path[level] & PTE_LARGE) == 0)) {
         level--;
     }
     return level;
@@ -341,10 +356,9 @@ static uint64_t pmap_span_end(uint64_t va, unsigned level)
     return (va | ((1ul << (12 + 9 * level)) - 1)) + 1;
 }
 
-
 /* Remove what is mapped in one 2 MiB span. Returns the address after the span. */
-static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end, struct pmap_flush *flush,
-                                 struct list *freed)
+static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end,
+                                 struct pmap_flush *flush, struct list *freed)
 {
     uint64_t *path[4];
     uint64_t *table = pmap_walk(pmap, va, path);
@@ -408,7 +422,8 @@ static bool pmap_lower_entry(uint64_t *entry, vm_prot_t prot)
         if ((old & PTE_PRESENT) == 0 || new == old) {
             return false;
         }
-    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     return true;
 }
 

@@ -1,8 +1,9 @@
 /* pmap_flush.c - invalidation of TLBs, here and on other processors ("shootdown").
  *
- * The initiator changes the entries first, marks the address space stale for processors that do not run on it (they flush when they come back to
- * it), and interrupts those that do. One invalidation is under way at a time; its initiator spins with interrupts enabled, so two initiators
- * never wait for each other. A processor that sets its `active` bit and then looks at `stale` cannot miss one.
+ * The initiator changes the entries first, marks the address space stale for processors that do not
+ * run on it (they flush when they come back to it), and interrupts those that do. One invalidation
+ * is under way at a time; its initiator spins with interrupts enabled, so two initiators never wait
+ * for each other. A processor that sets its `active` bit and then looks at `stale` cannot miss one.
  * Locks: SHOOTDOWN, taken after everything else. */
 #include "arch/io.h"
 #include "arch/ipi.h"
@@ -69,7 +70,8 @@ void pmap_flush_interrupt(void)
     }
 }
 
-static void pmap_flush_remote(struct pmap *pmap, uint64_t start, uint64_t end, bool leave, uint32_t mask)
+static void pmap_flush_remote(struct pmap *pmap, uint64_t start, uint64_t end, bool leave,
+                              uint32_t mask)
 {
     assert(interrupt_is_enabled());
     spin_lock(&pmap_flush_lock);

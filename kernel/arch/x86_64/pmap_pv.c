@@ -1,9 +1,10 @@
 /* pmap_pv.c - the reverse map: for each page of memory, the user mappings of it.
  *
- * The first mapping is in the page's descriptor, others in a list. The low bits of the first entry's address, always zero in an address, remember
- * that the page was written or read through a mapping that is gone.
- * Locks: one of PV_LOCKS spin locks by frame number (PV). While it is held and a mapping is on the list, the page tables on the mapping's path stay,
- * so its entry may be changed without the pmap's lock. */
+ * The first mapping is in the page's descriptor, others in a list. The low bits of the first
+ * entry's address, always zero in an address, remember that the page was written or read through a
+ * mapping that is gone. Locks: one of PV_LOCKS spin locks by frame number (PV). While it is held
+ * and a mapping is on the list, the page tables on the mapping's path stay, so its entry may be
+ * changed without the pmap's lock. */
 #include "arch/pmap.h"
 #include "arch/pmap_impl.h"
 #include "kern/assert.h"
@@ -11,10 +12,10 @@
 #include "vm/slab.h"
 #include "vm/vm_page.h"
 
-#define PV_LOCKS 64
-#define PV_MODIFIED 1ul
+#define PV_LOCKS      64
+#define PV_MODIFIED   1ul
 #define PV_REFERENCED 2ul
-#define PV_FLAGS (PV_MODIFIED | PV_REFERENCED)
+#define PV_FLAGS      (PV_MODIFIED | PV_REFERENCED)
 
 static struct spinlock pmap_pv_locks[PV_LOCKS];
 static struct kmem_cache pmap_pv_cache;
@@ -190,7 +191,8 @@ static bool pmap_pv_test(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
 
     spin_lock(lock);
     found = (page->pv.va & flag) != 0;
-    for (struct pv_entry *pv = pmap_pv_next(page, NULL); pv != NULL && !found; pv = pmap_pv_next(page, pv)) {
+    for (struct pv_entry *pv = pmap_pv_next(page, NULL); pv != NULL && !found;
+         pv = pmap_pv_next(page, pv)) {
         uint64_t *directory_entry;
 
         found = (*pmap_find_entry(pv->pmap, pv->va & ~PV_FLAGS, &directory_entry) & pte_bit) != 0;

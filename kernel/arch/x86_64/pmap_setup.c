@@ -1,5 +1,6 @@
-/* pmap_setup.c - the kernel's own page tables: the direct map, the kernel image with the rights of each section, and the top tables that all
- * address spaces share. Pages without memory behind them are mapped uncached in the direct map: device registers are reached there. */
+/* pmap_setup.c - the kernel's own page tables: the direct map, the kernel image with the rights of
+ * each section, and the top tables that all address spaces share. Pages without memory behind them
+ * are mapped uncached in the direct map: device registers are reached there. */
 #include "arch/pmap_setup.h"
 
 #include "arch/boot_info.h"
@@ -10,7 +11,8 @@
 
 #define GIB 0x40000000ul
 
-extern char kernel_phys_start[], kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+extern char kernel_phys_start[], kernel_text_start[], kernel_text_end[], kernel_rodata_end[],
+    kernel_end[];
 
 static uint64_t *pmap_setup_pml4;
 
@@ -53,7 +55,8 @@ static void pmap_setup_direct_map(void)
         uint64_t span = big ? GIB : LARGE_PAGE_SIZE;
         uint64_t entry = phys | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_GLOBAL | PTE_NX;
 
-        /* the low 1 MiB and firmware tables are memory too, as are loaded modules: only what lies in the hole below 4 GiB is a device */
+        /* the low 1 MiB and firmware tables are memory too, as are loaded modules: only what lies
+         * in the hole below 4 GiB is a device */
         if (phys >= 0xc0000000ul && phys < 4 * GIB && !pmap_setup_has_ram(phys, phys + span)) {
             entry |= PTE_NOCACHE | PTE_WRITE_THROUGH;
         }
@@ -69,7 +72,8 @@ static void pmap_setup_map_image(uint64_t start, uint64_t end, uint64_t rights)
     }
 }
 
-/* Top tables for every kernel region, so that address spaces made later share whatever is mapped there. */
+/* Top tables for every kernel region, so that address spaces made later share whatever is mapped
+ * there. */
 static void pmap_setup_top_tables(void)
 {
     uint64_t span = 1ul << 39;
@@ -77,7 +81,8 @@ static void pmap_setup_top_tables(void)
     for (uint64_t va = KMEM_BASE; va < KMEM_BASE + KMEM_SIZE; va += span) {
         pmap_setup_next(&pmap_setup_pml4[PMAP_PML4_INDEX(va)]);
     }
-    for (uint64_t va = KMEM_SLOT_BASE; va < KMEM_SLOT_BASE + KMEM_SLOT_SIZE * KMEM_SLOT_COUNT; va += span) {
+    for (uint64_t va = KMEM_SLOT_BASE; va < KMEM_SLOT_BASE + KMEM_SLOT_SIZE * KMEM_SLOT_COUNT;
+         va += span) {
         pmap_setup_next(&pmap_setup_pml4[PMAP_PML4_INDEX(va)]);
     }
 }
@@ -88,8 +93,8 @@ void pmap_setup(void)
 
     pmap_setup_pml4 = phys_to_virt(phys);
     pmap_setup_direct_map();
-    pmap_setup_map_image((uint64_t)kernel_phys_start + KERNEL_IMAGE_BASE, (uint64_t)kernel_text_start,
-                         PTE_NX | PTE_WRITE); /* the stack we run on */
+    pmap_setup_map_image((uint64_t)kernel_phys_start + KERNEL_IMAGE_BASE,
+                         (uint64_t)kernel_text_start, PTE_NX | PTE_WRITE); /* the stack we run on */
     pmap_setup_map_image((uint64_t)kernel_text_start, (uint64_t)kernel_text_end, 0);
     pmap_setup_map_image((uint64_t)kernel_text_end, (uint64_t)kernel_rodata_end, PTE_NX);
     pmap_setup_map_image((uint64_t)kernel_rodata_end, (uint64_t)kernel_end, PTE_NX | PTE_WRITE);
@@ -103,7 +108,8 @@ void pmap_setup(void)
     }
 }
 
-static uint64_t pmap_setup_check_table(const uint64_t *table, unsigned level, unsigned first, bool writable, bool executable)
+static uint64_t pmap_setup_check_table(const uint64_t *table, unsigned level, unsigned first,
+                                       bool writable, bool executable)
 {
     uint64_t count = 0;
 
@@ -119,8 +125,8 @@ static uint64_t pmap_setup_check_table(const uint64_t *table, unsigned level, un
             continue;
         }
         if (w && x) {
-            panic("page table entry %p (level %u, index %u) is writable and executable", (void *)table[i],
-                  level, i);
+            panic("page table entry %p (level %u, index %u) is writable and executable",
+                  (void *)table[i], level, i);
         }
         count += x ? 1 : 0;
     }

@@ -1,4 +1,5 @@
-/* smp.c - application processors: INIT and startup interrupts (Intel SDM volume 3A, 8.4), then the same set-up as the first. */
+/* smp.c - application processors: INIT and startup interrupts (Intel SDM volume 3A, 8.4), then the
+ * same set-up as the first. */
 #include "arch/smp.h"
 
 #include "arch/acpi.h"
@@ -20,10 +21,11 @@
 #include "kern/timer.h"
 
 #define AP_TRAMPOLINE_PHYS 0x8000ul
-#define AP_START_NS (200 * NS_PER_MS)
+#define AP_START_NS        (200 * NS_PER_MS)
 
 extern char ap_trampoline_start[], ap_trampoline_end[];
-extern char ap_trampoline_cr3[], ap_trampoline_stack[], ap_trampoline_entry[], ap_trampoline_argument[];
+extern char ap_trampoline_cr3[], ap_trampoline_stack[], ap_trampoline_entry[],
+    ap_trampoline_argument[];
 extern char boot_pml4[], boot_stack_top[];
 
 static void smp_pause_ns(uint64_t ns)
@@ -61,7 +63,8 @@ static _Noreturn void smp_enter(struct cpu *cpu)
 /* Give the trampoline a variable. */
 static void smp_set(char *variable, uint64_t value)
 {
-    *(uint64_t *)((uint8_t *)phys_to_virt(AP_TRAMPOLINE_PHYS) + (variable - ap_trampoline_start)) = value;
+    *(uint64_t *)((uint8_t *)phys_to_virt(AP_TRAMPOLINE_PHYS) + (variable - ap_trampoline_start)) =
+        value;
 }
 
 static bool smp_wait_online(struct cpu *cpu, uint64_t ns)
@@ -111,7 +114,8 @@ void smp_start(void)
 {
     uint32_t self = apic_id();
 
-    memcpy(phys_to_virt(AP_TRAMPOLINE_PHYS), ap_trampoline_start, (size_t)(ap_trampoline_end - ap_trampoline_start));
+    memcpy(phys_to_virt(AP_TRAMPOLINE_PHYS), ap_trampoline_start,
+           (size_t)(ap_trampoline_end - ap_trampoline_start));
     smp_set(ap_trampoline_cr3, (uint64_t)boot_pml4);
     smp_set(ap_trampoline_entry, (uint64_t)smp_enter);
     for (uint32_t i = 0; i < acpi_info.apic_id_count && cpu_count < CPU_MAX; i++) {
@@ -119,10 +123,12 @@ void smp_start(void)
             continue;
         }
         if (!smp_start_one(cpu_count, acpi_info.apic_ids[i])) {
-            kprintf("smp: processor with APIC id %u does not start; going on without it and those after it\n",
+            kprintf("smp: processor with APIC id %u does not start; going on without it and those "
+                    "after it\n",
                     acpi_info.apic_ids[i]);
             return;
         }
-        cpu_count++; /* from now on it is told of changes to the kernel's page tables; none went on meanwhile */
+        cpu_count++; /* from now on it is told of changes to the kernel's page tables; none went on
+                        meanwhile */
     }
 }

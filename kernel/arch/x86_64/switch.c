@@ -52,7 +52,8 @@ void switch_prepare_stack(struct pcb *pcb, uint64_t stack_top, void (*function)(
 {
     uint64_t *stack = (uint64_t *)stack_top;
 
-    /* as switch_stacks() leaves it: six registers and the return address; then the alignment a called function sees */
+    /* as switch_stacks() leaves it: six registers and the return address; then the alignment a
+     * called function sees */
     *--stack = 0;
     *--stack = (uint64_t)function;
     for (unsigned i = 0; i < 6; i++) {

@@ -1,4 +1,5 @@
-/* thread_state.c - registers of threads, by flavor. Selectors are always the user's; of the flags only those a user program may change are taken. */
+/* thread_state.c - registers of threads, by flavor. Selectors are always the user's; of the flags
+ * only those a user program may change are taken. */
 #include "arch/thread_state.h"
 
 #include "arch/cpu_features.h"
@@ -12,29 +13,48 @@
 #include "kern/string.h"
 #include "kern/thread.h"
 
-#define RFLAGS_USER 0x250dd5u /* CF PF AF ZF SF TF DF OF RF AC ID: what user mode may set */
-#define RFLAGS_ALWAYS 0x202u  /* bit 1 and IF */
-#define FXSAVE_SIZE 512u
+#define RFLAGS_USER   0x250dd5u /* CF PF AF ZF SF TF DF OF RF AC ID: what user mode may set */
+#define RFLAGS_ALWAYS 0x202u    /* bit 1 and IF */
+#define FXSAVE_SIZE   512u
 
 static void thread_state_get_general(const struct trap_frame *r, struct i386_thread_state *s)
 {
     *s = (struct i386_thread_state){
-        .r8 = r->r8,   .r9 = r->r9,   .r10 = r->r10, .r11 = r->r11, .r12 = r->r12,    .r13 = r->r13,
-        .r14 = r->r14, .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp,    .rsp = r->rsp,
-        .rbx = r->rbx, .rdx = r->rdx, .rcx = r->rcx, .rax = r->rax, .rip = r->rip,    .cs = SELECTOR_USER_CODE,
-        .rfl = r->rflags, .ursp = r->rsp, .ss = SELECTOR_USER_DATA,
+        .r8 = r->r8,
+        .r9 = r->r9,
+        .r10 = r->r10,
+        .r11 = r->r11,
+        .r12 = r->r12,
+        .r13 = r->r13,
+        .r14 = r->r14,
+        .r15 = r->r15,
+        .rdi = r->rdi,
+        .rsi = r->rsi,
+        .rbp = r->rbp,
+        .rsp = r->rsp,
+        .rbx = r->rbx,
+        .rdx = r->rdx,
+        .rcx = r->rcx,
+        .rax = r->rax,
+        .rip = r->rip,
+        .cs = SELECTOR_USER_CODE,
+        .rfl = r->rflags,
+        .ursp = r->rsp,
+        .ss = SELECTOR_USER_DATA,
     };
 }
 
-static kern_return_t thread_state_set_general(struct thread *thread, const struct i386_thread_state *s)
+static kern_return_t thread_state_set_general(struct thread *thread,
+                                              const struct i386_thread_state *s)
 {
     struct trap_frame *r = &thread->pcb.regs;
 
     if (s->rip >= VM_MAX_ADDRESS) {
         return KERN_INVALID_ARGUMENT;
     }
-    /* Register by register, each at once good to return to user mode with: should somebody else let the thread go meanwhile, it harms itself alone. The
-     * selectors are never anything but the user's. */
+    /* Register by register, each at once good to return to user mode with: should somebody else let
+     * the thread go meanwhile, it harms itself alone. The selectors are never anything but the
+     * user's. */
     r->r8 = s->r8;
     r->r9 = s->r9;
     r->r10 = s->r10;
@@ -60,12 +80,14 @@ static kern_return_t thread_state_set_general(struct thread *thread, const struc
     return KERN_SUCCESS;
 }
 
-/* Have the registers that live in the processor in the pcb of the current thread, or put them back. */
+/* Have the registers that live in the processor in the pcb of the current thread, or put them back.
+ */
 static void thread_state_sync(struct thread *thread, bool to_pcb)
 {
     uint64_t flags;
 
-    if (to_pcb) { /* two callers at once: the second must not find what the first has set wiped out */
+    if (to_pcb) { /* two callers at once: the second must not find what the first has set wiped out
+                   */
         spin_lock(&thread->lock);
         fpu_settle(&thread->pcb);
         spin_unlock(&thread->lock);
@@ -133,7 +155,8 @@ static void thread_state_get_xfloat(struct thread *thread, struct i386_xfloat_st
     memcpy(s->hw_state, fpu_state(&thread->pcb), fpu_state_size());
 }
 
-kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t state, mach_msg_type_number_t *count)
+kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t state,
+                               mach_msg_type_number_t *count)
 {
     mach_msg_type_number_t needed = 0;
 
@@ -175,7 +198,8 @@ kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t
     return KERN_SUCCESS;
 }
 
-static kern_return_t thread_state_set_bases(struct thread *thread, const struct i386_fsgs_base_state *s)
+static kern_return_t thread_state_set_bases(struct thread *thread,
+                                            const struct i386_fsgs_base_state *s)
 {
     if (s->fs_base >= VM_MAX_ADDRESS || s->gs_base >= VM_MAX_ADDRESS) {
         return KERN_INVALID_ARGUMENT;
@@ -185,11 +209,13 @@ static kern_return_t thread_state_set_bases(struct thread *thread, const struct 
     return KERN_SUCCESS;
 }
 
-kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_t *state, mach_msg_type_number_t count)
+kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_t *state,
+                               mach_msg_type_number_t count)
 {
     kern_return_t kr = KERN_INVALID_ARGUMENT;
 
-    preempt_disable(); /* the current thread's: a switch would save the old registers over the new ones */
+    preempt_disable(); /* the current thread's: a switch would save the old registers over the new
+                          ones */
     thread_state_sync(thread, true);
     switch (flavor) {
     case i386_THREAD_STATE:
@@ -212,7 +238,8 @@ kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_
         if (count * sizeof(natural_t) >= thread_state_xfloat_size()) {
             const struct i386_xfloat_state *s = (const struct i386_xfloat_state *)state;
 
-            kr = fpu_set_state(&thread->pcb, s->hw_state, fpu_state_size()) ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+            kr = fpu_set_state(&thread->pcb, s->hw_state, fpu_state_size()) ? KERN_SUCCESS
+                                                                            : KERN_INVALID_ARGUMENT;
         }
         break;
     default:

@@ -1,7 +1,8 @@
 /* trap.c - interrupts and exceptions, from user mode and from the kernel itself.
  *
- * From user mode `frame` is the current thread's pcb; from the kernel it is on the stack in use. Exceptions of user mode become Mach exceptions. An
- * exception of the kernel is a page fault at a user address inside one of the copy routines of entry.asm (the exception table says where to go
+ * From user mode `frame` is the current thread's pcb; from the kernel it is on the stack in use.
+ * Exceptions of user mode become Mach exceptions. An exception of the kernel is a page fault at a
+ * user address inside one of the copy routines of entry.asm (the exception table says where to go
  * on), or it is a bug and the machine stops. */
 #include <mach/exception.h>
 #include <mach/vm_prot.h>
@@ -30,18 +31,19 @@
 #include "kern/timer.h"
 #include "vm/vm_fault.h"
 
-#define VECTOR_DIVIDE 0
-#define VECTOR_DEBUG 1
-#define VECTOR_NMI 2
-#define VECTOR_BREAKPOINT 3
-#define VECTOR_DOUBLE_FAULT 8
-#define VECTOR_PAGE_FAULT 14
+#define VECTOR_DIVIDE         0
+#define VECTOR_DEBUG          1
+#define VECTOR_NMI            2
+#define VECTOR_BREAKPOINT     3
+#define VECTOR_DOUBLE_FAULT   8
+#define VECTOR_PAGE_FAULT     14
 #define VECTOR_EXCEPTION_LAST 31
 
 #define FAULT_WRITE 2u
 #define FAULT_FETCH 16u
 
-/* What an exception of user mode becomes. Vectors not named are general protection faults to the thread. */
+/* What an exception of user mode becomes. Vectors not named are general protection faults to the
+ * thread. */
 struct trap_exception {
     int exception;
     int code;
@@ -60,7 +62,8 @@ static const struct trap_exception trap_exceptions[VECTOR_EXCEPTION_LAST + 1] = 
     [10] = {EXC_BAD_INSTRUCTION, EXC_I386_INVTSSFLT, "invalid task state segment"},
     [11] = {EXC_BAD_INSTRUCTION, EXC_I386_SEGNPFLT, "segment not present"},
     [12] = {EXC_BAD_INSTRUCTION, EXC_I386_STKFLT, "stack segment fault (address not canonical)"},
-    [13] = {EXC_BAD_INSTRUCTION, EXC_I386_GPFLT, "general protection fault (privileged instruction or bad address)"},
+    [13] = {EXC_BAD_INSTRUCTION, EXC_I386_GPFLT,
+            "general protection fault (privileged instruction or bad address)"},
     [16] = {EXC_ARITHMETIC, EXC_I386_EXTERR, "floating-point error"},
     [17] = {EXC_BAD_INSTRUCTION, EXC_I386_ALIGNFLT, "alignment check"},
     [19] = {EXC_ARITHMETIC, EXC_I386_SSEEXTERR, "SIMD floating-point error"},
@@ -97,7 +100,8 @@ static void trap_user_page_fault(struct trap_frame *frame, uint64_t address)
         kr = vm_fault(current_task()->map, address, access);
     }
     if (kr != KERN_SUCCESS) {
-        exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address, trap_fault_phrase(frame->error));
+        exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address,
+                                trap_fault_phrase(frame->error));
     }
 }
 
@@ -140,10 +144,12 @@ static void trap_end_user_exception(struct trap_frame *frame)
     struct thread *self = current_thread();
 
     if ((atomic_load(&self->flags) & THREAD_FLAG_RAX_SET) != 0) {
-        atomic_fetch_and(&self->flags, ~THREAD_FLAG_RAX_SET); /* no system call is left to return another value */
+        atomic_fetch_and(&self->flags,
+                         ~THREAD_FLAG_RAX_SET); /* no system call is left to return another value */
     }
     if (frame->rip >= VM_MAX_ADDRESS) {
-        /* a jump to an address that is not canonical: IRET there would fault in the kernel, so go where nothing is ever executable (pmap.c) */
+        /* a jump to an address that is not canonical: IRET there would fault in the kernel, so go
+         * where nothing is ever executable (pmap.c) */
         frame->rip = VM_MAX_ADDRESS - PAGE_SIZE;
     }
 }
@@ -182,7 +188,8 @@ static _Noreturn void trap_kernel_bug(struct trap_frame *frame, uint64_t address
     interrupt_disable();
     panic_frame(frame, "kernel %s (vector %lu, error %lx) at rip %lx, address %lx",
                 frame->vector == VECTOR_PAGE_FAULT ? "page fault"
-                : frame->vector <= VECTOR_EXCEPTION_LAST && trap_exceptions[frame->vector].what != NULL
+                : frame->vector <= VECTOR_EXCEPTION_LAST &&
+                        trap_exceptions[frame->vector].what != NULL
                     ? trap_exceptions[frame->vector].what
                     : "exception",
                 frame->vector, frame->error, frame->rip, address);
@@ -193,8 +200,9 @@ static bool trap_kernel_user_fault(struct trap_frame *frame, uint64_t address)
 {
     uint64_t fixup;
 
-    if (address >= VM_MAX_ADDRESS || !trap_find_fixup(frame, &fixup) || current_task()->map == NULL ||
-        cpu_preempt_count() != 0 || (frame->rflags & RFLAGS_IF) == 0) {
+    if (address >= VM_MAX_ADDRESS || !trap_find_fixup(frame, &fixup) ||
+        current_task()->map == NULL || cpu_preempt_count() != 0 ||
+        (frame->rflags & RFLAGS_IF) == 0) {
         return false;
     }
     interrupt_enable();
@@ -211,8 +219,8 @@ void trap_from_kernel(struct trap_frame *frame)
 
     if (frame->vector > VECTOR_EXCEPTION_LAST) {
         trap_interrupt(frame->vector, false);
-        if ((cpu_ast() & AST_RESCHED) != 0 && cpu_preempt_count() == 0 && cpu_current()->interrupt_depth == 0 &&
-            (frame->rflags & RFLAGS_IF) != 0) {
+        if ((cpu_ast() & AST_RESCHED) != 0 && cpu_preempt_count() == 0 &&
+            cpu_current()->interrupt_depth == 0 && (frame->rflags & RFLAGS_IF) != 0) {
             sched_preempt();
         }
         return;
@@ -233,7 +241,8 @@ void trap_nmi(struct trap_frame *frame)
         return;
     }
     if (frame->vector == VECTOR_DOUBLE_FAULT && stack_is_guard(read_cr2())) {
-        panic_frame(frame, "kernel stack overflow at rip %lx, stack pointer %lx", frame->rip, frame->rsp);
+        panic_frame(frame, "kernel stack overflow at rip %lx, stack pointer %lx", frame->rip,
+                    frame->rsp);
     }
     trap_kernel_bug(frame, read_cr2());
 }
@@ -242,7 +251,8 @@ void trap_ast(void)
 {
     uint32_t ast;
 
-    interrupt_disable(); /* another processor's word must not be cleared because we were moved to it in between */
+    interrupt_disable(); /* another processor's word must not be cleared because we were moved to it
+                            in between */
     ast = cpu_ast();
     cpu_current()->ast &= ~AST_THREAD;
     interrupt_enable();
@@ -279,11 +289,13 @@ void trap_emulate(struct trap_frame *frame)
 
 void trap_bad_number(void)
 {
-    exception_raise_current(EXC_BAD_INSTRUCTION, EXC_I386_INVOP, 0, "system call with a number that does not exist");
+    exception_raise_current(EXC_BAD_INSTRUCTION, EXC_I386_INVOP, 0,
+                            "system call with a number that does not exist");
 }
 
 void trap_bad_stack(void)
 {
-    exception_raise_current(EXC_BAD_ACCESS, KERN_INVALID_ADDRESS, (int64_t)current_thread()->pcb.regs.rsp,
+    exception_raise_current(EXC_BAD_ACCESS, KERN_INVALID_ADDRESS,
+                            (int64_t)current_thread()->pcb.regs.rsp,
                             "system call arguments on an unreadable stack");
 }

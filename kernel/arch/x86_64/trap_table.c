@@ -10,11 +10,12 @@
 #define TRAP_COUNT 128 /* known to entry.asm */
 
 /* Arguments beyond six are on the user's stack. */
-#define TRAP_ENTRY(name, number, arguments) [number] = {(void *)(name), (arguments) > 6 ? (arguments) - 6 : 0},
+#define TRAP_ENTRY(name, number, arguments)                                                        \
+    [number] = {(void *)(name), (arguments) > 6 ? (arguments)-6 : 0},
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init" /* the first line fills the table, the list overwrites */
+#pragma GCC diagnostic ignored                                                                     \
+    "-Woverride-init" /* the first line fills the table, the list overwrites */
 const struct trap_entry trap_table[TRAP_COUNT] = {
-    [0 ... TRAP_COUNT - 1] = {(void *)trap_unassigned, 0},
-    MACH_TRAP_LIST(TRAP_ENTRY)};
+    [0 ... TRAP_COUNT - 1] = {(void *)trap_unassigned, 0}, MACH_TRAP_LIST(TRAP_ENTRY)};
 #pragma GCC diagnostic pop

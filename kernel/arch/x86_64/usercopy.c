@@ -1,4 +1,5 @@
-/* usercopy.c - copying to and from user memory: the range is checked here, faults end in the fixups of entry.asm. */
+/* usercopy.c - copying to and from user memory: the range is checked here, faults end in the fixups
+ * of entry.asm. */
 #include "arch/usercopy.h"
 
 #include "kern/assert.h"
@@ -13,7 +14,8 @@ kern_return_t copyin(user_addr_t source, void *destination, size_t size)
     if (!user_range_is_valid(source, size)) {
         return KERN_INVALID_ADDRESS;
     }
-    return usercopy_bytes(destination, (const void *)source, size) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+    return usercopy_bytes(destination, (const void *)source, size) == 0 ? KERN_SUCCESS
+                                                                        : KERN_INVALID_ADDRESS;
 }
 
 kern_return_t copyout(const void *source, user_addr_t destination, size_t size)
@@ -22,7 +24,8 @@ kern_return_t copyout(const void *source, user_addr_t destination, size_t size)
     if (!user_range_is_valid(destination, size)) {
         return KERN_INVALID_ADDRESS;
     }
-    return usercopy_bytes((void *)destination, source, size) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+    return usercopy_bytes((void *)destination, source, size) == 0 ? KERN_SUCCESS
+                                                                  : KERN_INVALID_ADDRESS;
 }
 
 kern_return_t copyin_string(user_addr_t source, char *destination, size_t max, size_t *length)

@@ -11,12 +11,12 @@
 #endif
 
 #define MACH_ABI_SIZE(type, bytes) MACH_ABI_ASSERT(sizeof(type) == (bytes), "size of " #type)
-#define MACH_ABI_OFFSET(type, field, at) \
+#define MACH_ABI_OFFSET(type, field, at)                                                           \
     MACH_ABI_ASSERT(offsetof(type, field) == (at), "offset of " #type "." #field)
 
 #ifdef __cplusplus
 #define MACH_BEGIN_DECLS extern "C" {
-#define MACH_END_DECLS }
+#define MACH_END_DECLS   }
 #else
 #define MACH_BEGIN_DECLS
 #define MACH_END_DECLS

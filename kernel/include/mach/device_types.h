@@ -10,10 +10,10 @@ typedef dev_name_t new_dev_name_t;
 typedef const char *const_dev_name_t;
 
 typedef natural_t dev_mode_t;
-#define D_READ 0x1U
-#define D_WRITE 0x2U
+#define D_READ    0x1U
+#define D_WRITE   0x2U
 #define D_NODELAY 0x4U
-#define D_NOWAIT 0x8U
+#define D_NOWAIT  0x8U
 
 typedef int64_t recnum_t;
 
@@ -26,14 +26,14 @@ typedef integer_t *dev_status_t;
 #define DEV_STATUS_MAX 1024
 typedef integer_t dev_status_data_t[DEV_STATUS_MAX];
 
-#define DEV_GET_SIZE 0
-#define DEV_GET_SIZE_DEVICE_SIZE 0
-#define DEV_GET_SIZE_RECORD_SIZE 1
-#define DEV_GET_SIZE_COUNT 2
-#define DEV_GET_RECORDS 1
+#define DEV_GET_SIZE                   0
+#define DEV_GET_SIZE_DEVICE_SIZE       0
+#define DEV_GET_SIZE_RECORD_SIZE       1
+#define DEV_GET_SIZE_COUNT             2
+#define DEV_GET_RECORDS                1
 #define DEV_GET_RECORDS_DEVICE_RECORDS 0
-#define DEV_GET_RECORDS_RECORD_SIZE 1
-#define DEV_GET_RECORDS_COUNT 2
+#define DEV_GET_RECORDS_RECORD_SIZE    1
+#define DEV_GET_RECORDS_COUNT          2
 
 typedef uint16_t filter_t;
 typedef filter_t *filter_array_t;

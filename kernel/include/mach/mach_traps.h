@@ -5,39 +5,39 @@
 #include <mach/mach_types.h>
 
 /* Number, arguments. */
-#define MACH_TRAP_LIST(X)                     \
-    X(evc_wait, 17, 1)                        \
-    X(evc_wait_clear, 18, 1)                  \
-    X(mach_msg_trap, 25, 7)                   \
-    X(mach_reply_port, 26, 0)                 \
-    X(mach_thread_self, 27, 0)                \
-    X(mach_task_self, 28, 0)                  \
-    X(mach_host_self, 29, 0)                  \
-    X(mach_print, 30, 1)                      \
-    X(syscall_device_writev_request, 39, 6)   \
-    X(syscall_device_write_request, 40, 6)    \
-    X(swtch_pri, 59, 1)                       \
-    X(swtch, 60, 0)                           \
-    X(thread_switch, 61, 3)                   \
-    X(syscall_vm_map, 64, 11)                 \
-    X(syscall_vm_allocate, 65, 4)             \
-    X(syscall_vm_deallocate, 66, 3)           \
-    X(syscall_task_create, 68, 3)             \
-    X(syscall_task_terminate, 69, 1)          \
-    X(syscall_task_suspend, 70, 1)            \
-    X(syscall_task_set_special_port, 71, 3)   \
-    X(syscall_mach_port_allocate, 72, 3)      \
-    X(syscall_mach_port_deallocate, 73, 2)    \
-    X(syscall_mach_port_insert_right, 74, 4)  \
-    X(syscall_mach_port_allocate_name, 75, 3) \
-    X(syscall_thread_depress_abort, 76, 1)    \
+#define MACH_TRAP_LIST(X)                                                                          \
+    X(evc_wait, 17, 1)                                                                             \
+    X(evc_wait_clear, 18, 1)                                                                       \
+    X(mach_msg_trap, 25, 7)                                                                        \
+    X(mach_reply_port, 26, 0)                                                                      \
+    X(mach_thread_self, 27, 0)                                                                     \
+    X(mach_task_self, 28, 0)                                                                       \
+    X(mach_host_self, 29, 0)                                                                       \
+    X(mach_print, 30, 1)                                                                           \
+    X(syscall_device_writev_request, 39, 6)                                                        \
+    X(syscall_device_write_request, 40, 6)                                                         \
+    X(swtch_pri, 59, 1)                                                                            \
+    X(swtch, 60, 0)                                                                                \
+    X(thread_switch, 61, 3)                                                                        \
+    X(syscall_vm_map, 64, 11)                                                                      \
+    X(syscall_vm_allocate, 65, 4)                                                                  \
+    X(syscall_vm_deallocate, 66, 3)                                                                \
+    X(syscall_task_create, 68, 3)                                                                  \
+    X(syscall_task_terminate, 69, 1)                                                               \
+    X(syscall_task_suspend, 70, 1)                                                                 \
+    X(syscall_task_set_special_port, 71, 3)                                                        \
+    X(syscall_mach_port_allocate, 72, 3)                                                           \
+    X(syscall_mach_port_deallocate, 73, 2)                                                         \
+    X(syscall_mach_port_insert_right, 74, 4)                                                       \
+    X(syscall_mach_port_allocate_name, 75, 3)                                                      \
+    X(syscall_thread_depress_abort, 76, 1)                                                         \
     X(thread_set_self_state, 77, 3)
 
 enum mach_trap_number {
 #define MACH_TRAP_NUMBER(name, number, arguments) MACH_TRAP_##name = number,
     MACH_TRAP_LIST(MACH_TRAP_NUMBER)
 #undef MACH_TRAP_NUMBER
-    MACH_TRAP_LIMIT = 78
+        MACH_TRAP_LIMIT = 78
 };
 
 #if !KERNEL

@@ -79,9 +79,9 @@ typedef mach_port_t *processor_name_array_t;
 typedef mach_port_t *processor_set_array_t;
 typedef mach_port_t *processor_set_name_array_t;
 
-#define TASK_NULL ((task_t)MACH_PORT_NULL)
+#define TASK_NULL   ((task_t)MACH_PORT_NULL)
 #define THREAD_NULL ((thread_t)MACH_PORT_NULL)
-#define HOST_NULL ((host_t)MACH_PORT_NULL)
+#define HOST_NULL   ((host_t)MACH_PORT_NULL)
 
 #endif
 

@@ -19,17 +19,17 @@ typedef natural_t mach_msg_type_number_t;
 
 #define MACH_MSG_TIMEOUT_NONE ((mach_msg_timeout_t)0)
 
-#define MACH_MSGH_BITS_ZERO 0x00000000U
-#define MACH_MSGH_BITS_REMOTE_MASK 0x000000ffU
-#define MACH_MSGH_BITS_LOCAL_MASK 0x0000ff00U
-#define MACH_MSGH_BITS_COMPLEX 0x80000000U
-#define MACH_MSGH_BITS_USER 0x8000ffffU
+#define MACH_MSGH_BITS_ZERO           0x00000000U
+#define MACH_MSGH_BITS_REMOTE_MASK    0x000000ffU
+#define MACH_MSGH_BITS_LOCAL_MASK     0x0000ff00U
+#define MACH_MSGH_BITS_COMPLEX        0x80000000U
+#define MACH_MSGH_BITS_USER           0x8000ffffU
 #define MACH_MSGH_BITS(remote, local) ((mach_msg_bits_t)((remote) | ((local) << 8)))
-#define MACH_MSGH_BITS_REMOTE(bits) ((bits) & MACH_MSGH_BITS_REMOTE_MASK)
-#define MACH_MSGH_BITS_LOCAL(bits) (((bits) & MACH_MSGH_BITS_LOCAL_MASK) >> 8)
-#define MACH_MSGH_BITS_PORTS(bits) \
+#define MACH_MSGH_BITS_REMOTE(bits)   ((bits)&MACH_MSGH_BITS_REMOTE_MASK)
+#define MACH_MSGH_BITS_LOCAL(bits)    (((bits)&MACH_MSGH_BITS_LOCAL_MASK) >> 8)
+#define MACH_MSGH_BITS_PORTS(bits)                                                                 \
     ((bits) & (MACH_MSGH_BITS_REMOTE_MASK | MACH_MSGH_BITS_LOCAL_MASK))
-#define MACH_MSGH_BITS_OTHER(bits) \
+#define MACH_MSGH_BITS_OTHER(bits)                                                                 \
     ((bits) & ~(MACH_MSGH_BITS_REMOTE_MASK | MACH_MSGH_BITS_LOCAL_MASK))
 
 /* Ports are names in slots of 8 bytes. On receive remote is where to reply and local is the port
@@ -50,9 +50,9 @@ typedef struct mach_msg_header {
     mach_msg_id_t msgh_id;
 } mach_msg_header_t;
 
-#define msgh_kind msgh_seqno
+#define msgh_kind         msgh_seqno
 #define msgh_request_port msgh_remote_port
-#define msgh_reply_port msgh_local_port
+#define msgh_reply_port   msgh_local_port
 
 MACH_ABI_SIZE(mach_msg_header_t, 32);
 MACH_ABI_OFFSET(mach_msg_header_t, msgh_size, 4);
@@ -88,70 +88,70 @@ MACH_ABI_SIZE(mach_msg_type_long_t, 8);
 MACH_ABI_OFFSET(mach_msg_type_long_t, msgtl_number, 4);
 
 /* The first word of a descriptor as a number, for checks and tables. */
-#define MACH_MSG_TYPE_WORD_INLINE 0x20000000U
-#define MACH_MSG_TYPE_WORD_LONGFORM 0x40000000U
+#define MACH_MSG_TYPE_WORD_INLINE     0x20000000U
+#define MACH_MSG_TYPE_WORD_LONGFORM   0x40000000U
 #define MACH_MSG_TYPE_WORD_DEALLOCATE 0x80000000U
-#define MACH_MSG_TYPE_WORD(name, size_bits, flags) \
+#define MACH_MSG_TYPE_WORD(name, size_bits, flags)                                                 \
     ((uint32_t)(name) | ((uint32_t)(size_bits) << 8) | (uint32_t)(flags))
 
 #define MACH_MSG_USER_ALIGNMENT 8U
-#define MACH_MSG_ALIGN(bytes) (((bytes) + 7U) & ~(__typeof__(bytes))7U)
+#define MACH_MSG_ALIGN(bytes)   (((bytes) + 7U) & ~(__typeof__(bytes))7U)
 
 /* Names of types. */
 #define MACH_MSG_TYPE_UNSTRUCTURED 0
-#define MACH_MSG_TYPE_BIT 0
-#define MACH_MSG_TYPE_BOOLEAN 0
-#define MACH_MSG_TYPE_INTEGER_16 1
-#define MACH_MSG_TYPE_INTEGER_32 2
-#define MACH_MSG_TYPE_CHAR 8
-#define MACH_MSG_TYPE_BYTE 9
-#define MACH_MSG_TYPE_INTEGER_8 9
-#define MACH_MSG_TYPE_REAL 10
-#define MACH_MSG_TYPE_INTEGER_64 11
-#define MACH_MSG_TYPE_STRING 12
-#define MACH_MSG_TYPE_STRING_C 12
-#define MACH_MSG_TYPE_PORT_NAME 15
+#define MACH_MSG_TYPE_BIT          0
+#define MACH_MSG_TYPE_BOOLEAN      0
+#define MACH_MSG_TYPE_INTEGER_16   1
+#define MACH_MSG_TYPE_INTEGER_32   2
+#define MACH_MSG_TYPE_CHAR         8
+#define MACH_MSG_TYPE_BYTE         9
+#define MACH_MSG_TYPE_INTEGER_8    9
+#define MACH_MSG_TYPE_REAL         10
+#define MACH_MSG_TYPE_INTEGER_64   11
+#define MACH_MSG_TYPE_STRING       12
+#define MACH_MSG_TYPE_STRING_C     12
+#define MACH_MSG_TYPE_PORT_NAME    15
 /* What the sender does with a right. The first three are also how it arrives. */
-#define MACH_MSG_TYPE_MOVE_RECEIVE 16
-#define MACH_MSG_TYPE_MOVE_SEND 17
-#define MACH_MSG_TYPE_MOVE_SEND_ONCE 18
-#define MACH_MSG_TYPE_COPY_SEND 19
-#define MACH_MSG_TYPE_MAKE_SEND 20
-#define MACH_MSG_TYPE_MAKE_SEND_ONCE 21
-#define MACH_MSG_TYPE_PORT_RECEIVE MACH_MSG_TYPE_MOVE_RECEIVE
-#define MACH_MSG_TYPE_PORT_SEND MACH_MSG_TYPE_MOVE_SEND
-#define MACH_MSG_TYPE_PORT_SEND_ONCE MACH_MSG_TYPE_MOVE_SEND_ONCE
+#define MACH_MSG_TYPE_MOVE_RECEIVE      16
+#define MACH_MSG_TYPE_MOVE_SEND         17
+#define MACH_MSG_TYPE_MOVE_SEND_ONCE    18
+#define MACH_MSG_TYPE_COPY_SEND         19
+#define MACH_MSG_TYPE_MAKE_SEND         20
+#define MACH_MSG_TYPE_MAKE_SEND_ONCE    21
+#define MACH_MSG_TYPE_PORT_RECEIVE      MACH_MSG_TYPE_MOVE_RECEIVE
+#define MACH_MSG_TYPE_PORT_SEND         MACH_MSG_TYPE_MOVE_SEND
+#define MACH_MSG_TYPE_PORT_SEND_ONCE    MACH_MSG_TYPE_MOVE_SEND_ONCE
 #define MACH_MSG_TYPE_PROTECTED_PAYLOAD 23
-#define MACH_MSG_TYPE_LAST 23
-#define MACH_MSG_TYPE_POLYMORPHIC ((mach_msg_type_name_t)-1)
+#define MACH_MSG_TYPE_LAST              23
+#define MACH_MSG_TYPE_POLYMORPHIC       ((mach_msg_type_name_t)-1)
 
-#define MACH_MSG_TYPE_PORT_ANY(name) \
+#define MACH_MSG_TYPE_PORT_ANY(name)                                                               \
     ((name) >= MACH_MSG_TYPE_MOVE_RECEIVE && (name) <= MACH_MSG_TYPE_MAKE_SEND_ONCE)
-#define MACH_MSG_TYPE_PORT_ANY_SEND(name) \
+#define MACH_MSG_TYPE_PORT_ANY_SEND(name)                                                          \
     ((name) >= MACH_MSG_TYPE_MOVE_SEND && (name) <= MACH_MSG_TYPE_MAKE_SEND_ONCE)
-#define MACH_MSG_TYPE_PORT_ANY_RIGHT(name) \
+#define MACH_MSG_TYPE_PORT_ANY_RIGHT(name)                                                         \
     ((name) >= MACH_MSG_TYPE_MOVE_RECEIVE && (name) <= MACH_MSG_TYPE_MOVE_SEND_ONCE)
 
 /* Options. INTERRUPT is for the library: the kernel ignores it. */
 #define MACH_MSG_OPTION_NONE 0x00000000
-#define MACH_SEND_MSG 0x00000001
-#define MACH_RCV_MSG 0x00000002
-#define MACH_SEND_TIMEOUT 0x00000010
-#define MACH_SEND_NOTIFY 0x00000020
-#define MACH_SEND_INTERRUPT 0x00000040
-#define MACH_SEND_CANCEL 0x00000080
-#define MACH_RCV_TIMEOUT 0x00000100
-#define MACH_RCV_NOTIFY 0x00000200
-#define MACH_RCV_INTERRUPT 0x00000400
-#define MACH_RCV_LARGE 0x00000800
-#define MACH_SEND_ALWAYS 0x00010000 /* kernel only */
+#define MACH_SEND_MSG        0x00000001
+#define MACH_RCV_MSG         0x00000002
+#define MACH_SEND_TIMEOUT    0x00000010
+#define MACH_SEND_NOTIFY     0x00000020
+#define MACH_SEND_INTERRUPT  0x00000040
+#define MACH_SEND_CANCEL     0x00000080
+#define MACH_RCV_TIMEOUT     0x00000100
+#define MACH_RCV_NOTIFY      0x00000200
+#define MACH_RCV_INTERRUPT   0x00000400
+#define MACH_RCV_LARGE       0x00000800
+#define MACH_SEND_ALWAYS     0x00010000 /* kernel only */
 
 /* Added to a receive error: what the rights or memory lost on the way could not be put into. */
-#define MACH_MSG_MASK 0x00003c00
-#define MACH_MSG_IPC_SPACE 0x00002000
-#define MACH_MSG_VM_SPACE 0x00001000
+#define MACH_MSG_MASK       0x00003c00
+#define MACH_MSG_IPC_SPACE  0x00002000
+#define MACH_MSG_VM_SPACE   0x00001000
 #define MACH_MSG_IPC_KERNEL 0x00000800
-#define MACH_MSG_VM_KERNEL 0x00000400
+#define MACH_MSG_VM_KERNEL  0x00000400
 
 #if !KERNEL
 MACH_BEGIN_DECLS

@@ -41,8 +41,8 @@ static inline int mig_type_is(const void *at, uint32_t word)
 /* The same with the inline bit left to the sender. */
 static inline int mig_type_is_either(const void *at, uint32_t word)
 {
-    const uint32_t ignored = MACH_MSG_TYPE_WORD_LONGFORM | MACH_MSG_TYPE_WORD_DEALLOCATE |
-                             MACH_MSG_TYPE_WORD_INLINE;
+    const uint32_t ignored =
+        MACH_MSG_TYPE_WORD_LONGFORM | MACH_MSG_TYPE_WORD_DEALLOCATE | MACH_MSG_TYPE_WORD_INLINE;
     return ((mig_load32(at) ^ word) & ~ignored) == 0;
 }
 

@@ -5,14 +5,14 @@
 #include <mach/vm_types.h>
 
 typedef natural_t sampled_pc_flavor_t;
-#define SAMPLED_PC_PERIODIC 0x1U
-#define SAMPLED_PC_VM_ZFILL_FAULTS 0x10U
+#define SAMPLED_PC_PERIODIC               0x1U
+#define SAMPLED_PC_VM_ZFILL_FAULTS        0x10U
 #define SAMPLED_PC_VM_REACTIVATION_FAULTS 0x20U
-#define SAMPLED_PC_VM_PAGEIN_FAULTS 0x40U
-#define SAMPLED_PC_VM_COW_FAULTS 0x80U
-#define SAMPLED_PC_VM_FAULTS_ANY 0x100U
-#define SAMPLED_PC_VM_FAULTS                                        \
-    (SAMPLED_PC_VM_ZFILL_FAULTS | SAMPLED_PC_VM_REACTIVATION_FAULTS | \
+#define SAMPLED_PC_VM_PAGEIN_FAULTS       0x40U
+#define SAMPLED_PC_VM_COW_FAULTS          0x80U
+#define SAMPLED_PC_VM_FAULTS_ANY          0x100U
+#define SAMPLED_PC_VM_FAULTS                                                                       \
+    (SAMPLED_PC_VM_ZFILL_FAULTS | SAMPLED_PC_VM_REACTIVATION_FAULTS |                              \
      SAMPLED_PC_VM_PAGEIN_FAULTS | SAMPLED_PC_VM_COW_FAULTS)
 
 typedef struct sampled_pc {

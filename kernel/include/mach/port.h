@@ -29,42 +29,41 @@ MACH_ABI_SIZE(mach_port_name_inlined_t, 8);
 
 #define MACH_PORT_NAME_NULL ((mach_port_name_t)0)
 #define MACH_PORT_NAME_DEAD ((mach_port_name_t)~0U)
-#define MACH_PORT_NULL ((mach_port_t)0)
+#define MACH_PORT_NULL      ((mach_port_t)0)
 #if KERNEL
 #define MACH_PORT_DEAD ((mach_port_t)~0UL)
 #else
 #define MACH_PORT_DEAD ((mach_port_t)~0U)
 #endif
-#define MACH_PORT_NAME_VALID(name) \
-    ((name) != MACH_PORT_NAME_NULL && (name) != MACH_PORT_NAME_DEAD)
-#define MACH_PORT_VALID(port) ((port) != MACH_PORT_NULL && (port) != MACH_PORT_DEAD)
+#define MACH_PORT_NAME_VALID(name) ((name) != MACH_PORT_NAME_NULL && (name) != MACH_PORT_NAME_DEAD)
+#define MACH_PORT_VALID(port)      ((port) != MACH_PORT_NULL && (port) != MACH_PORT_DEAD)
 
 typedef natural_t mach_port_right_t;
-#define MACH_PORT_RIGHT_SEND ((mach_port_right_t)0)
-#define MACH_PORT_RIGHT_RECEIVE ((mach_port_right_t)1)
+#define MACH_PORT_RIGHT_SEND      ((mach_port_right_t)0)
+#define MACH_PORT_RIGHT_RECEIVE   ((mach_port_right_t)1)
 #define MACH_PORT_RIGHT_SEND_ONCE ((mach_port_right_t)2)
-#define MACH_PORT_RIGHT_PORT_SET ((mach_port_right_t)3)
+#define MACH_PORT_RIGHT_PORT_SET  ((mach_port_right_t)3)
 #define MACH_PORT_RIGHT_DEAD_NAME ((mach_port_right_t)4)
-#define MACH_PORT_RIGHT_NUMBER ((mach_port_right_t)5)
+#define MACH_PORT_RIGHT_NUMBER    ((mach_port_right_t)5)
 
 typedef natural_t mach_port_type_t;
 typedef mach_port_type_t *mach_port_type_array_t;
-#define MACH_PORT_TYPE(right) ((mach_port_type_t)(1U << ((right) + 16U)))
-#define MACH_PORT_TYPE_NONE ((mach_port_type_t)0)
-#define MACH_PORT_TYPE_SEND MACH_PORT_TYPE(MACH_PORT_RIGHT_SEND)
-#define MACH_PORT_TYPE_RECEIVE MACH_PORT_TYPE(MACH_PORT_RIGHT_RECEIVE)
-#define MACH_PORT_TYPE_SEND_ONCE MACH_PORT_TYPE(MACH_PORT_RIGHT_SEND_ONCE)
-#define MACH_PORT_TYPE_PORT_SET MACH_PORT_TYPE(MACH_PORT_RIGHT_PORT_SET)
-#define MACH_PORT_TYPE_DEAD_NAME MACH_PORT_TYPE(MACH_PORT_RIGHT_DEAD_NAME)
+#define MACH_PORT_TYPE(right)       ((mach_port_type_t)(1U << ((right) + 16U)))
+#define MACH_PORT_TYPE_NONE         ((mach_port_type_t)0)
+#define MACH_PORT_TYPE_SEND         MACH_PORT_TYPE(MACH_PORT_RIGHT_SEND)
+#define MACH_PORT_TYPE_RECEIVE      MACH_PORT_TYPE(MACH_PORT_RIGHT_RECEIVE)
+#define MACH_PORT_TYPE_SEND_ONCE    MACH_PORT_TYPE(MACH_PORT_RIGHT_SEND_ONCE)
+#define MACH_PORT_TYPE_PORT_SET     MACH_PORT_TYPE(MACH_PORT_RIGHT_PORT_SET)
+#define MACH_PORT_TYPE_DEAD_NAME    MACH_PORT_TYPE(MACH_PORT_RIGHT_DEAD_NAME)
 #define MACH_PORT_TYPE_SEND_RECEIVE (MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_RECEIVE)
-#define MACH_PORT_TYPE_SEND_RIGHTS (MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_SEND_ONCE)
-#define MACH_PORT_TYPE_PORT_RIGHTS (MACH_PORT_TYPE_SEND_RIGHTS | MACH_PORT_TYPE_RECEIVE)
+#define MACH_PORT_TYPE_SEND_RIGHTS  (MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_SEND_ONCE)
+#define MACH_PORT_TYPE_PORT_RIGHTS  (MACH_PORT_TYPE_SEND_RIGHTS | MACH_PORT_TYPE_RECEIVE)
 #define MACH_PORT_TYPE_PORT_OR_DEAD (MACH_PORT_TYPE_PORT_RIGHTS | MACH_PORT_TYPE_DEAD_NAME)
-#define MACH_PORT_TYPE_ALL_RIGHTS (MACH_PORT_TYPE_PORT_OR_DEAD | MACH_PORT_TYPE_PORT_SET)
+#define MACH_PORT_TYPE_ALL_RIGHTS   (MACH_PORT_TYPE_PORT_OR_DEAD | MACH_PORT_TYPE_PORT_SET)
 /* Set beside the right's bit when a request is registered on the name. */
 #define MACH_PORT_TYPE_DNREQUEST 0x80000000U
 #define MACH_PORT_TYPE_MAREQUEST 0x40000000U
-#define MACH_PORT_TYPE_COMPAT 0x20000000U
+#define MACH_PORT_TYPE_COMPAT    0x20000000U
 
 typedef natural_t mach_port_urefs_t;
 typedef integer_t mach_port_delta_t;
@@ -75,15 +74,15 @@ typedef natural_t mach_port_rights_t;
 typedef natural_t mach_port_ktype_t;
 
 /* Kinds a privileged task may give a port it holds (mach_port_set_ktype). */
-#define MACH_PORT_KTYPE_NONE ((mach_port_ktype_t)0)
+#define MACH_PORT_KTYPE_NONE        ((mach_port_ktype_t)0)
 #define MACH_PORT_KTYPE_USER_DEVICE ((mach_port_ktype_t)1)
 
 #define MACH_PORT_UREFS_MAX ((mach_port_urefs_t)0xffff)
-#define MACH_PORT_UREFS_OVERFLOW(urefs, delta) \
+#define MACH_PORT_UREFS_OVERFLOW(urefs, delta)                                                     \
     ((delta) > 0 && ((uint64_t)(urefs) + (uint64_t)(delta)) > MACH_PORT_UREFS_MAX)
 
 #define MACH_PORT_QLIMIT_DEFAULT ((mach_port_msgcount_t)5)
-#define MACH_PORT_QLIMIT_MAX ((mach_port_msgcount_t)16)
+#define MACH_PORT_QLIMIT_MAX     ((mach_port_msgcount_t)16)
 
 typedef struct mach_port_status {
     mach_port_name_t mps_pset;         /* port set the receive right is in */

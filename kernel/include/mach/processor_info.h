@@ -35,8 +35,7 @@ struct processor_set_basic_info {
 };
 typedef struct processor_set_basic_info processor_set_basic_info_data_t;
 typedef struct processor_set_basic_info *processor_set_basic_info_t;
-#define PROCESSOR_SET_BASIC_INFO_COUNT \
-    (sizeof(processor_set_basic_info_data_t) / sizeof(integer_t))
+#define PROCESSOR_SET_BASIC_INFO_COUNT (sizeof(processor_set_basic_info_data_t) / sizeof(integer_t))
 
 #define PROCESSOR_SET_SCHED_INFO 2
 struct processor_set_sched_info {
@@ -45,7 +44,6 @@ struct processor_set_sched_info {
 };
 typedef struct processor_set_sched_info processor_set_sched_info_data_t;
 typedef struct processor_set_sched_info *processor_set_sched_info_t;
-#define PROCESSOR_SET_SCHED_INFO_COUNT \
-    (sizeof(processor_set_sched_info_data_t) / sizeof(integer_t))
+#define PROCESSOR_SET_SCHED_INFO_COUNT (sizeof(processor_set_sched_info_data_t) / sizeof(integer_t))
 
 #endif

@@ -51,8 +51,7 @@ struct task_thread_times_info {
 };
 typedef struct task_thread_times_info task_thread_times_info_data_t;
 typedef struct task_thread_times_info *task_thread_times_info_t;
-#define TASK_THREAD_TIMES_INFO_COUNT \
-    (sizeof(task_thread_times_info_data_t) / sizeof(integer_t))
+#define TASK_THREAD_TIMES_INFO_COUNT (sizeof(task_thread_times_info_data_t) / sizeof(integer_t))
 MACH_ABI_SIZE(task_thread_times_info_data_t, 64);
 
 #endif

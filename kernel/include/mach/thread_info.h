@@ -35,14 +35,14 @@ MACH_ABI_OFFSET(thread_basic_info_data_t, creation_time, 64);
 
 #define TH_USAGE_SCALE 1000
 
-#define TH_STATE_RUNNING 1
-#define TH_STATE_STOPPED 2
-#define TH_STATE_WAITING 3
+#define TH_STATE_RUNNING         1
+#define TH_STATE_STOPPED         2
+#define TH_STATE_WAITING         3
 #define TH_STATE_UNINTERRUPTIBLE 4
-#define TH_STATE_HALTED 5
+#define TH_STATE_HALTED          5
 
 #define TH_FLAGS_SWAPPED 0x1
-#define TH_FLAGS_IDLE 0x2
+#define TH_FLAGS_IDLE    0x2
 
 #define THREAD_SCHED_INFO 2
 struct thread_sched_info {

@@ -10,14 +10,14 @@ typedef natural_t thread_state_data_t[THREAD_STATE_MAX];
 typedef integer_t thread_state_flavor_t;
 
 #define THREAD_STATE_FLAVOR_LIST 0
-#define i386_THREAD_STATE 1
-#define i386_FLOAT_STATE 2
-#define i386_ISA_PORT_MAP_STATE 3
-#define i386_V86_ASSIST_STATE 4
-#define i386_REGS_SEGS_STATE 5
-#define i386_DEBUG_STATE 6
-#define i386_FSGS_BASE_STATE 7
-#define i386_XFLOAT_STATE 8
+#define i386_THREAD_STATE        1
+#define i386_FLOAT_STATE         2
+#define i386_ISA_PORT_MAP_STATE  3
+#define i386_V86_ASSIST_STATE    4
+#define i386_REGS_SEGS_STATE     5
+#define i386_DEBUG_STATE         6
+#define i386_FSGS_BASE_STATE     7
+#define i386_XFLOAT_STATE        8
 
 /* Flavors THREAD and REGS_SEGS. */
 struct i386_thread_state {
@@ -43,7 +43,7 @@ struct i386_thread_state {
     uint64_t ursp;
     uint64_t ss;
 };
-#define i386_THREAD_STATE_COUNT (sizeof(struct i386_thread_state) / sizeof(natural_t))
+#define i386_THREAD_STATE_COUNT    (sizeof(struct i386_thread_state) / sizeof(natural_t))
 #define i386_REGS_SEGS_STATE_COUNT i386_THREAD_STATE_COUNT
 MACH_ABI_SIZE(struct i386_thread_state, 168);
 MACH_ABI_OFFSET(struct i386_thread_state, rax, 120);
@@ -54,12 +54,12 @@ MACH_ABI_OFFSET(struct i386_thread_state, ursp, 152);
 MACH_ABI_OFFSET(struct i386_thread_state, ss, 160);
 
 /* Kinds of floating point unit. */
-#define FP_NO 0
-#define FP_SOFT 1
-#define FP_287 2
-#define FP_387 3
+#define FP_NO    0
+#define FP_SOFT  1
+#define FP_287   2
+#define FP_387   3
 #define FP_387FX 4
-#define FP_387X 5
+#define FP_387X  5
 
 /* The x87 registers in FNSAVE form. */
 #define FP_STATE_BYTES 108
@@ -86,8 +86,7 @@ MACH_ABI_SIZE(struct i386_xfloat_state, 16);
 struct i386_isa_port_map_state {
     unsigned char pm[PORT_MAP_BITS >> 3];
 };
-#define i386_ISA_PORT_MAP_STATE_COUNT \
-    (sizeof(struct i386_isa_port_map_state) / sizeof(natural_t))
+#define i386_ISA_PORT_MAP_STATE_COUNT (sizeof(struct i386_isa_port_map_state) / sizeof(natural_t))
 
 struct i386_v86_assist_state {
     unsigned int int_table;
@@ -107,7 +106,7 @@ struct i386_fsgs_base_state {
 #define i386_FSGS_BASE_STATE_COUNT (sizeof(struct i386_fsgs_base_state) / sizeof(natural_t))
 MACH_ABI_SIZE(struct i386_fsgs_base_state, 16);
 
-#define MACHINE_THREAD_STATE i386_THREAD_STATE
+#define MACHINE_THREAD_STATE       i386_THREAD_STATE
 #define MACHINE_THREAD_STATE_COUNT i386_THREAD_STATE_COUNT
 
 #endif

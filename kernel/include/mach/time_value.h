@@ -5,7 +5,7 @@
 #include <mach/vm_types.h>
 
 #define TIME_MICROS_MAX 1000000
-#define TIME_NANOS_MAX 1000000000
+#define TIME_NANOS_MAX  1000000000
 
 typedef struct time_value {
     rpc_long_integer_t seconds;

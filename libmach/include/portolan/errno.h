@@ -5,7 +5,7 @@
 #include <mach/kern_return.h>
 
 #define PORTOLAN_ERRNO_BASE 0x1000
-#define PORTOLAN_ERRNO_MAX 0x0fff
+#define PORTOLAN_ERRNO_MAX  0x0fff
 /* The return code that stands for an errno of Linux (positive). */
 #define PORTOLAN_ERRNO(e) ((kern_return_t)(PORTOLAN_ERRNO_BASE + (e)))
 

@@ -27,13 +27,13 @@ enum io_stat_index {
 typedef int64_t io_stat_t[IO_STAT_MAX];
 
 /* Types, the same numbers as DT_* of Linux's directory records. */
-#define IO_TYPE_CONSOLE 2
+#define IO_TYPE_CONSOLE   2
 #define IO_TYPE_DIRECTORY 4
-#define IO_TYPE_FILE 8
+#define IO_TYPE_FILE      8
 
 /* Bits of io_poll. */
-#define IO_READY_READ 1
-#define IO_READY_WRITE 2
+#define IO_READY_READ   1
+#define IO_READY_WRITE  2
 #define IO_READY_HANGUP 4
 
 /* One record of dir_read. Packed: the next one begins right after the NUL of the name. */

@@ -8,32 +8,32 @@
 
 /* A right the program gets, and the name it finds it by in PORTS. */
 struct spawn_right {
-    const char *name;                   /* without ':' and ' '; NULL: not listed in PORTS */
-    mach_port_t right;                  /* the caller's name for it */
-    mach_msg_type_name_t disposition;   /* MACH_MSG_TYPE_COPY_SEND, MOVE_*, MAKE_* */
-    mach_port_name_t wanted;            /* name in the new task; 0: any */
+    const char *name;                 /* without ':' and ' '; NULL: not listed in PORTS */
+    mach_port_t right;                /* the caller's name for it */
+    mach_msg_type_name_t disposition; /* MACH_MSG_TYPE_COPY_SEND, MOVE_*, MAKE_* */
+    mach_port_name_t wanted;          /* name in the new task; 0: any */
 };
 
 struct spawn {
-    const char *path;    /* the program's file, unless image is given; also the task's name */
-    char *const *argv;   /* NULL: the path alone */
-    char *const *envp;   /* NULL: none; PORTS in it is replaced */
-    const void *image;   /* the program in memory; not needed any more after the call */
+    const char *path;  /* the program's file, unless image is given; also the task's name */
+    char *const *argv; /* NULL: the path alone */
+    char *const *envp; /* NULL: none; PORTS in it is replaced */
+    const void *image; /* the program in memory; not needed any more after the call */
     size_t image_size;
     const struct spawn_right *rights;
     unsigned nrights;
-    bool suspended;      /* leave the task suspended once: task_resume starts it */
-    bool foreign;        /* not a libmach program: no PORTS, no bootstrap port, no emulation */
-    bool closed;         /* gets the rights listed and no others */
+    bool suspended; /* leave the task suspended once: task_resume starts it */
+    bool foreign;   /* not a libmach program: no PORTS, no bootstrap port, no emulation */
+    bool closed;    /* gets the rights listed and no others */
 };
 
 /* Codes of spawn_start beside those of Mach and PORTOLAN_ERRNO. */
-#define SPAWN_NOT_ELF 0x3001
-#define SPAWN_WRONG_MACHINE 0x3002
-#define SPAWN_NOT_STATIC 0x3003
-#define SPAWN_DAMAGED 0x3004
+#define SPAWN_NOT_ELF            0x3001
+#define SPAWN_WRONG_MACHINE      0x3002
+#define SPAWN_NOT_STATIC         0x3003
+#define SPAWN_DAMAGED            0x3004
 #define SPAWN_ARGUMENTS_TOO_LONG 0x3005
-#define SPAWN_BAD_RIGHT 0x3006 /* a right cannot be given, or its name is taken */
+#define SPAWN_BAD_RIGHT          0x3006 /* a right cannot be given, or its name is taken */
 
 /* Start a program. Unless foreign or closed, the program also inherits what `rights` does not name:
  * stdin, stdout, stderr (the caller's descriptors 0-2), its other descriptors without FD_CLOEXEC
@@ -46,8 +46,7 @@ struct spawn {
  * Refs: rights with a MOVE disposition are gone on success and kept after an error, unless the
  *   kernel ran out of memory while the last of them moved.
  * Returns: KERN_SUCCESS, SPAWN_*, PORTOLAN_ERRNO(ENOENT, ...), KERN_RESOURCE_SHORTAGE, ... */
-kern_return_t spawn_start(const struct spawn *spawn, mach_port_t *task,
-                          mach_port_t *exit_receive);
+kern_return_t spawn_start(const struct spawn *spawn, mach_port_t *task, mach_port_t *exit_receive);
 
 /* Wait for the end of a program, give up the receive right, and return the status as wait(2) has
  * it; 9 (killed) for a program that died without a word. */

@@ -12,13 +12,13 @@
 #include <cmocka.h>
 
 struct fake {
-    unsigned ports_dropped;        /* mach_port_deallocate */
+    unsigned ports_dropped; /* mach_port_deallocate */
     mach_port_name_t last_dropped;
-    unsigned receives_dropped;     /* mach_port_mod_refs(RECEIVE, -1) */
-    unsigned regions_freed;        /* vm_deallocate */
+    unsigned receives_dropped; /* mach_port_mod_refs(RECEIVE, -1) */
+    unsigned regions_freed;    /* vm_deallocate */
     vm_size_t last_freed;
-    unsigned regions_made;         /* vm_allocate */
-    unsigned wakes;                /* gsync_wake */
+    unsigned regions_made; /* vm_allocate */
+    unsigned wakes;        /* gsync_wake */
 };
 extern struct fake fake;
 

@@ -11,8 +11,8 @@
 #include "spawn/elf_image.h"
 
 #define IMAGE_SIZE 0x400
-#define CODE_AT 0x401000u
-#define DATA_AT 0x403010u
+#define CODE_AT    0x401000u
+#define DATA_AT    0x403010u
 
 static Elf64_Ehdr *header(char *image)
 {
@@ -142,8 +142,13 @@ static void overlapping_segments_are_refused(void **state)
 
 static void segments_outside_are_refused(void **state)
 {
-    static const uint64_t addresses[] = {0, 0xfff, 0x7fffffffe000, 0x7ffffffff000, 0x800000000000,
-                                         0xffff800000000000, 0xfffffffffffff000};
+    static const uint64_t addresses[] = {0,
+                                         0xfff,
+                                         0x7fffffffe000,
+                                         0x7ffffffff000,
+                                         0x800000000000,
+                                         0xffff800000000000,
+                                         0xfffffffffffff000};
     char *image;
 
     (void)state;

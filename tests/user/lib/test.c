@@ -17,7 +17,8 @@ static const char *test_program;
 void test_check(bool holds, long left, long right, const char *text, const char *file, int line)
 {
     if (!holds) {
-        printf("  %s:%d: expected %s; got %ld (0x%lx) and %ld (0x%lx)\n", file, line, text, left, left, right, right);
+        printf("  %s:%d: expected %s; got %ld (0x%lx) and %ld (0x%lx)\n", file, line, text, left,
+               left, right, right);
         test_failures++;
     }
 }
@@ -27,27 +28,32 @@ mach_port_t test_port(void)
     mach_port_t port = MACH_PORT_NULL;
 
     CHECK_EQ(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
-    CHECK_EQ(mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+    CHECK_EQ(mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_MAKE_SEND),
+             KERN_SUCCESS);
     return port;
 }
 
 mach_msg_return_t test_send(mach_port_t to, mach_port_t reply, int id, int option, unsigned timeout)
 {
     mach_msg_header_t head = {
-        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, reply != MACH_PORT_NULL ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
+                                    reply != MACH_PORT_NULL ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
         .msgh_size = sizeof(head),
         .msgh_remote_port = to,
         .msgh_local_port = reply,
         .msgh_id = id,
     };
 
-    return mach_msg(&head, MACH_SEND_MSG | option, sizeof(head), 0, MACH_PORT_NULL, timeout, MACH_PORT_NULL);
+    return mach_msg(&head, MACH_SEND_MSG | option, sizeof(head), 0, MACH_PORT_NULL, timeout,
+                    MACH_PORT_NULL);
 }
 
-mach_msg_return_t test_receive(mach_port_t from, struct test_message *m, int option, unsigned timeout)
+mach_msg_return_t test_receive(mach_port_t from, struct test_message *m, int option,
+                               unsigned timeout)
 {
     memset(m, 0xa5, sizeof(*m));
-    return mach_msg(&m->head, MACH_RCV_MSG | MACH_RCV_TIMEOUT | option, 0, sizeof(*m), from, timeout, MACH_PORT_NULL);
+    return mach_msg(&m->head, MACH_RCV_MSG | MACH_RCV_TIMEOUT | option, 0, sizeof(*m), from,
+                    timeout, MACH_PORT_NULL);
 }
 
 int test_run_child(const char *word)

@@ -1,6 +1,8 @@
-/* runner.c - runs the test programs of /tests, each in a fresh task, and checks after each that the counts of kernel objects are what they were.
+/* runner.c - runs the test programs of /tests, each in a fresh task, and checks after each that the
+ * counts of kernel objects are what they were.
  *
- * usage: runner [PREFIX]      Closes with `user: N passed, N failed`; a leak counts as one failed case. */
+ * usage: runner [PREFIX]      Closes with `user: N passed, N failed`; a leak counts as one failed
+ * case. */
 #include <dirent.h>
 #include <portolan.h>
 #include <portolan/portolan.h>
@@ -14,11 +16,12 @@
 
 #define PROGRAMS_MAX 64
 #define SETTLE_TRIES 300
-#define PAGES_SLACK 48 /* caches of the kernel and of servers may keep this much after one program */
+/* Caches of the kernel and of servers may keep this many pages after one program. */
+#define PAGES_SLACK 48
 
-static const char *const count_names[PORTOLAN_COUNT_COUNT] = {"tasks",   "threads",     "ports",      "names",
-                                                              "messages", "objects",     "map entries", "free pages",
-                                                              "pages",    "kernel stacks"};
+static const char *const count_names[PORTOLAN_COUNT_COUNT] = {
+    "tasks",   "threads",     "ports",      "names", "messages",
+    "objects", "map entries", "free pages", "pages", "kernel stacks"};
 
 static void counts_now(int64_t counts[PORTOLAN_NUMBERS_MAX])
 {
@@ -64,7 +67,8 @@ static void print_leak(const char *path, const int64_t *before, const int64_t *a
     printf("case FAILED %s: nothing_is_left_behind\n", path);
     for (unsigned i = 0; i <= PORTOLAN_COUNT_FREE_PAGES; i++) {
         if (before[i] != after[i] && (is_exact(i) || after[i] + PAGES_SLACK < before[i])) {
-            printf("  %s: %ld before, %ld after\n", count_names[i], (long)before[i], (long)after[i]);
+            printf("  %s: %ld before, %ld after\n", count_names[i], (long)before[i],
+                   (long)after[i]);
         }
     }
 }
@@ -112,7 +116,8 @@ static bool run_checked(const char *path)
         printf("case FAILED %s: ended with status %d\n", path, status);
         return false;
     }
-    if (!settle(before, after)) { /* a server may have grown its heap once: what leaks does so again */
+    if (!settle(before,
+                after)) { /* a server may have grown its heap once: what leaks does so again */
         counts_settled(before);
         run(path);
         if (!settle(before, after)) {
@@ -136,7 +141,8 @@ static unsigned list_programs(const char *prefix, char **paths)
     unsigned n = 0;
 
     while (dir != NULL && n < PROGRAMS_MAX && (entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, "_test") != NULL && strncmp(entry->d_name, prefix, strlen(prefix)) == 0) {
+        if (strstr(entry->d_name, "_test") != NULL &&
+            strncmp(entry->d_name, prefix, strlen(prefix)) == 0) {
             char *path = malloc(strlen(entry->d_name) + sizeof("/tests/"));
 
             sprintf(path, "/tests/%s", entry->d_name);

@@ -1,4 +1,5 @@
-/* acpi.h - the ACPI tables the kernel reads: processors and interrupt controllers, HPET, PCI configuration space, power. */
+/* acpi.h - the ACPI tables the kernel reads: processors and interrupt controllers, HPET, PCI
+ * configuration space, power. */
 #ifndef ARCH_ACPI_H
 #define ARCH_ACPI_H
 
@@ -37,7 +38,8 @@ struct acpi_info {
 
 extern struct acpi_info acpi_info;
 
-/* Parse what the boot loader found; without ACPI one processor and the legacy interrupt controller's defaults are assumed. */
+/* Parse what the boot loader found; without ACPI one processor and the legacy interrupt
+ * controller's defaults are assumed. */
 void acpi_init(void);
 /* Switch the machine off (S5), or start it again. Returns only when the hardware did not obey. */
 void acpi_power_off(void);

@@ -1,10 +1,12 @@
-/* apic.h - the local APIC of this processor (xAPIC by memory, x2APIC by MSR) and its timer. Intel SDM volume 3A, chapter 11. */
+/* apic.h - the local APIC of this processor (xAPIC by memory, x2APIC by MSR) and its timer. Intel
+ * SDM volume 3A, chapter 11. */
 #ifndef ARCH_APIC_H
 #define ARCH_APIC_H
 
 #include <stdint.h>
 
-/* Switch the local APIC of this processor on. First call: the boot processor, which also picks the mode. */
+/* Switch the local APIC of this processor on. First call: the boot processor, which also picks the
+ * mode. */
 void apic_init_cpu(void);
 uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
@@ -14,7 +16,8 @@ void apic_send_nmi_others(void);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint32_t page);
 
-/* The timer: find its rate once (interrupts off), then one shot per call. Deadline in time stamp counter ticks. */
+/* The timer: find its rate once (interrupts off), then one shot per call. Deadline in time stamp
+ * counter ticks. */
 void apic_timer_calibrate(void);
 void apic_timer_init_cpu(void);
 void apic_timer_set(uint64_t deadline_ticks);

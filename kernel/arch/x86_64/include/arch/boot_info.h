@@ -8,9 +8,9 @@
 #include "arch/layout.h"
 #include "vm/vm_page.h" /* struct phys_range */
 
-#define BOOT_RANGE_MAX 64
+#define BOOT_RANGE_MAX  64
 #define BOOT_MODULE_MAX 4
-#define BOOT_TEXT_MAX 256
+#define BOOT_TEXT_MAX   256
 
 struct boot_module {
     struct phys_range range;
@@ -27,7 +27,8 @@ struct boot_framebuffer {
 /* Keys: [I] all, after boot_info_init() */
 struct boot_info {
     char command_line[BOOT_TEXT_MAX];
-    struct phys_range usable[BOOT_RANGE_MAX]; /* sorted, whole pages, without kernel, modules and what was taken early */
+    struct phys_range usable[BOOT_RANGE_MAX]; /* sorted, whole pages, without kernel, modules and
+                                                 what was taken early */
     uint32_t usable_count;
     phys_addr_t ram_end; /* behind the last usable byte */
     uint64_t ram_bytes;
@@ -40,11 +41,14 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
-/* Read the multiboot2 information at phys (Multiboot2 specification 2.0, 3.6). Panics when there is no memory map. */
+/* Read the multiboot2 information at phys (Multiboot2 specification 2.0, 3.6). Panics when there is
+ * no memory map. */
 void boot_info_init(uint32_t phys);
-/* Take whole pages from the usable ranges for good, below 4 GiB, zeroed. Before the page allocator exists. Panics when out of memory. */
+/* Take whole pages from the usable ranges for good, below 4 GiB, zeroed. Before the page allocator
+ * exists. Panics when out of memory. */
 phys_addr_t boot_info_take_pages(uint64_t npages);
-/* Copy the value after `name=` on the kernel command line to buffer; a bare `name` gives "". False when the option is not there. */
+/* Copy the value after `name=` on the kernel command line to buffer; a bare `name` gives "". False
+ * when the option is not there. */
 bool boot_info_option(const char *name, char *buffer, uint64_t size);
 
 #endif

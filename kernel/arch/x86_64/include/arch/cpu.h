@@ -11,32 +11,34 @@
 
 /* cpu->ast: why the processor must not return to user mode yet. */
 #define AST_RESCHED 1u /* a better thread is runnable, or the quantum is over */
-#define AST_THREAD 2u  /* the current thread is to stop, end, or be aborted */
+#define AST_THREAD  2u /* the current thread is to stop, end, or be aborted */
 
 struct thread;
 struct pmap;
 struct tss;
 
-/* Keys: [C] this processor only, interrupts off or preemption disabled; [a] atomic; [I] set at start */
+/* Keys: [C] this processor only, interrupts off or preemption disabled; [a] atomic; [I] set at
+ * start */
 struct cpu {
-    struct thread *current;       /* 0  [C] */
-    uint64_t kernel_stack_top;    /* 8  [C] stack of the current thread */
-    uint64_t scratch;             /* 16 [C] user rsp during system call entry */
-    int32_t preempt_count;        /* 24 [C] */
-    uint32_t ast;                 /* 28 [a] AST_* */
-    uint64_t *tss_rsp0;           /* 32 [I] where the hardware takes the stack pointer for traps from user mode */
-    struct cpu *self;             /* 40 [I] */
-    uint32_t number;              /* 48 [I] */
-    uint32_t apic_id;             /* 52 [I] */
-    struct pmap *pmap;            /* 56 [C] address space that CR3 holds */
-    struct thread *idle;          /* 64 [I] */
-    struct thread *previous;      /* 72 [C] the thread just switched away from, until dispatched */
-    uint64_t user_fs_base;        /* 80 [C] FS base now in the processor */
-    struct tss *tss;              /* 88 [I] */
-    uint32_t interrupt_depth;     /* 96 [C] */
-    volatile bool online;         /* 100 [a] */
-    uint64_t io_task_id;          /* [C] whose I/O ports the TSS holds */
-    uint64_t io_version;          /* [C] */
+    struct thread *current;    /* 0  [C] */
+    uint64_t kernel_stack_top; /* 8  [C] stack of the current thread */
+    uint64_t scratch;          /* 16 [C] user rsp during system call entry */
+    int32_t preempt_count;     /* 24 [C] */
+    uint32_t ast;              /* 28 [a] AST_* */
+    uint64_t
+        *tss_rsp0; /* 32 [I] where the hardware takes the stack pointer for traps from user mode */
+    struct cpu *self;         /* 40 [I] */
+    uint32_t number;          /* 48 [I] */
+    uint32_t apic_id;         /* 52 [I] */
+    struct pmap *pmap;        /* 56 [C] address space that CR3 holds */
+    struct thread *idle;      /* 64 [I] */
+    struct thread *previous;  /* 72 [C] the thread just switched away from, until dispatched */
+    uint64_t user_fs_base;    /* 80 [C] FS base now in the processor */
+    struct tss *tss;          /* 88 [I] */
+    uint32_t interrupt_depth; /* 96 [C] */
+    volatile bool online;     /* 100 [a] */
+    uint64_t io_task_id;      /* [C] whose I/O ports the TSS holds */
+    uint64_t io_version;      /* [C] */
 };
 
 extern struct cpu cpu_table[CPU_MAX];

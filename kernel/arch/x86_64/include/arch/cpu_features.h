@@ -10,8 +10,8 @@ struct cpu_features {
     bool smep, smap, umip, fsgsbase, pcid, pge, pdpe1gb;
     bool xsave, xsaveopt, avx;
     bool x2apic, tsc_deadline, tsc_invariant, rdtscp;
-    uint64_t xsave_mask;  /* XCR0 */
-    uint32_t xsave_size;  /* bytes of a save area with that mask */
+    uint64_t xsave_mask; /* XCR0 */
+    uint32_t xsave_size; /* bytes of a save area with that mask */
     char vendor[13];
     char brand[49];
 };

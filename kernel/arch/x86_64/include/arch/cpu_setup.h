@@ -6,9 +6,9 @@
 
 #define SELECTOR_KERNEL_CODE 0x08u
 #define SELECTOR_KERNEL_DATA 0x10u
-#define SELECTOR_USER_DATA 0x23u
-#define SELECTOR_USER_CODE 0x2bu
-#define SELECTOR_TSS 0x30u
+#define SELECTOR_USER_DATA   0x23u
+#define SELECTOR_USER_CODE   0x2bu
+#define SELECTOR_TSS         0x30u
 
 #define TSS_IO_BITMAP_SIZE 8192u
 
@@ -26,10 +26,12 @@ struct tss {
     uint8_t io_bitmap[TSS_IO_BITMAP_SIZE + 1]; /* a set bit denies; last byte all ones */
 } __attribute__((packed));
 
-/* GDT, TSS, IDT, control registers, system call registers and %gs of this processor. Works on the boot processor before memory is managed: all
- * structures are static for number 0 and allocated by the caller for others. */
+/* GDT, TSS, IDT, control registers, system call registers and %gs of this processor. Works on the
+ * boot processor before memory is managed: all structures are static for number 0 and allocated by
+ * the caller for others. */
 void cpu_setup(struct cpu *cpu);
-/* Write the CLAC and STAC instructions over their place holders. Boot processor, before the kernel text becomes read-only. */
+/* Write the CLAC and STAC instructions over their place holders. Boot processor, before the kernel
+ * text becomes read-only. */
 void cpu_patch_smap(void);
 /* Load the IDT with the vector stubs; before anything can fault. */
 void cpu_setup_idt(void);

@@ -1,4 +1,5 @@
-/* io.h - the instructions C has no words for: port I/O, model specific registers, control registers. */
+/* io.h - the instructions C has no words for: port I/O, model specific registers, control
+ * registers. */
 #ifndef ARCH_IO_H
 #define ARCH_IO_H
 
@@ -43,18 +44,18 @@ static inline void outl(uint16_t port, uint32_t value)
     __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port));
 }
 
-#define MSR_APIC_BASE 0x1bu
-#define MSR_TSC_DEADLINE 0x6e0u
-#define MSR_X2APIC 0x800u
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_SFMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
+#define MSR_APIC_BASE      0x1bu
+#define MSR_TSC_DEADLINE   0x6e0u
+#define MSR_X2APIC         0x800u
+#define MSR_EFER           0xc0000080u
+#define MSR_STAR           0xc0000081u
+#define MSR_LSTAR          0xc0000082u
+#define MSR_CSTAR          0xc0000083u
+#define MSR_SFMASK         0xc0000084u
+#define MSR_FS_BASE        0xc0000100u
+#define MSR_GS_BASE        0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_PAT 0x277u
+#define MSR_PAT            0x277u
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -66,25 +67,26 @@ static inline uint64_t rdmsr(uint32_t msr)
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 
-#define CR0_MP (1ul << 1)
-#define CR0_EM (1ul << 2)
-#define CR0_TS (1ul << 3)
-#define CR0_NE (1ul << 5)
-#define CR0_WP (1ul << 16)
-#define CR4_TSD (1ul << 2)
-#define CR4_DE (1ul << 3)
-#define CR4_PGE (1ul << 7)
-#define CR4_OSFXSR (1ul << 9)
+#define CR0_MP         (1ul << 1)
+#define CR0_EM         (1ul << 2)
+#define CR0_TS         (1ul << 3)
+#define CR0_NE         (1ul << 5)
+#define CR0_WP         (1ul << 16)
+#define CR4_TSD        (1ul << 2)
+#define CR4_DE         (1ul << 3)
+#define CR4_PGE        (1ul << 7)
+#define CR4_OSFXSR     (1ul << 9)
 #define CR4_OSXMMEXCPT (1ul << 10)
-#define CR4_UMIP (1ul << 11)
-#define CR4_FSGSBASE (1ul << 16)
-#define CR4_PCIDE (1ul << 17)
-#define CR4_OSXSAVE (1ul << 18)
-#define CR4_SMEP (1ul << 20)
-#define CR4_SMAP (1ul << 21)
+#define CR4_UMIP       (1ul << 11)
+#define CR4_FSGSBASE   (1ul << 16)
+#define CR4_PCIDE      (1ul << 17)
+#define CR4_OSXSAVE    (1ul << 18)
+#define CR4_SMEP       (1ul << 20)
+#define CR4_SMAP       (1ul << 21)
 
 static inline uint64_t read_cr0(void)
 {
@@ -154,7 +156,9 @@ static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_result r;
 
-    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
     return r;
 }
 

@@ -6,11 +6,11 @@
 
 /* Vectors. Devices have 0x30 .. 0xdf. */
 #define VECTOR_DEVICE_FIRST 0x30u
-#define VECTOR_DEVICE_LAST 0xdfu
-#define VECTOR_TIMER 0xefu
-#define VECTOR_FLUSH 0xf0u
-#define VECTOR_RESCHED 0xf1u
-#define VECTOR_SPURIOUS 0xffu
+#define VECTOR_DEVICE_LAST  0xdfu
+#define VECTOR_TIMER        0xefu
+#define VECTOR_FLUSH        0xf0u
+#define VECTOR_RESCHED      0xf1u
+#define VECTOR_SPURIOUS     0xffu
 
 /* Make the processor look at its AST and run queue. */
 void ipi_resched(uint32_t cpu);

@@ -13,8 +13,9 @@ void irq_init(void);
 uint32_t irq_line_count(void);
 /* The global line of a legacy (ISA) interrupt. */
 uint32_t irq_from_isa(uint32_t isa);
-/* Deliver a line to handler(argument), in interrupt context with the line masked; irq_unmask() lets the next one through.
- * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such line), KERN_RESOURCE_SHORTAGE (has a handler). */
+/* Deliver a line to handler(argument), in interrupt context with the line masked; irq_unmask() lets
+ * the next one through. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such line),
+ * KERN_RESOURCE_SHORTAGE (has a handler). */
 kern_return_t irq_attach(uint32_t line, void (*handler)(void *), void *argument);
 void irq_detach(uint32_t line);
 void irq_mask(uint32_t line);

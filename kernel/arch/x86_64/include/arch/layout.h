@@ -10,18 +10,18 @@
 
 #include <stdint.h>
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096ul
-#define PAGE_MASK (PAGE_SIZE - 1)
+#define PAGE_SHIFT      12
+#define PAGE_SIZE       4096ul
+#define PAGE_MASK       (PAGE_SIZE - 1)
 #define LARGE_PAGE_SIZE 0x200000ul
 
-#define DIRECT_MAP_BASE 0xffff800000000000ul
-#define DIRECT_MAP_SIZE 0x400000000000ul
-#define KMEM_BASE 0xffffc00000000000ul
-#define KMEM_SIZE 0x010000000000ul
-#define KMEM_SLOT_BASE 0xffffd00000000000ul
-#define KMEM_SLOT_SIZE 0x20000000ul
-#define KMEM_SLOT_COUNT 16384ul
+#define DIRECT_MAP_BASE   0xffff800000000000ul
+#define DIRECT_MAP_SIZE   0x400000000000ul
+#define KMEM_BASE         0xffffc00000000000ul
+#define KMEM_SIZE         0x010000000000ul
+#define KMEM_SLOT_BASE    0xffffd00000000000ul
+#define KMEM_SLOT_SIZE    0x20000000ul
+#define KMEM_SLOT_COUNT   16384ul
 #define KERNEL_IMAGE_BASE 0xffffffff80000000ul
 
 #define VM_MIN_ADDRESS 0ul

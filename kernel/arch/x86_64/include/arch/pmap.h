@@ -1,8 +1,10 @@
-/* pmap.h - the physical map: page tables of an address space and the reverse map from pages to mappings.
+/* pmap.h - the physical map: page tables of an address space and the reverse map from pages to
+ * mappings.
  *
- * The pmap is a cache of what vm_map says: every mapping may be thrown away and is entered again by a fault. Wired mappings stay.
- * Locks: pmap->lock (PMAP) orders changes of one address space; a hashed lock (PV) guards the mappings of a page. TLBs of other processors are
- * invalidated before a call returns, so all calls that take access away need interrupts enabled. */
+ * The pmap is a cache of what vm_map says: every mapping may be thrown away and is entered again by
+ * a fault. Wired mappings stay. Locks: pmap->lock (PMAP) orders changes of one address space; a
+ * hashed lock (PV) guards the mappings of a page. TLBs of other processors are invalidated before a
+ * call returns, so all calls that take access away need interrupts enabled. */
 #ifndef ARCH_PMAP_H
 #define ARCH_PMAP_H
 
@@ -18,28 +20,35 @@
 struct pmap;
 struct vm_page;
 
-/* One mapping of a page; the first is embedded in struct vm_page, further ones come from a cache. */
+/* One mapping of a page; the first is embedded in struct vm_page, further ones come from a cache.
+ */
 struct pv_entry {
     struct pmap *pmap; /* [PV] NULL when the page is not mapped */
     uint64_t va;       /* [PV] */
     struct pv_entry *next;
 };
 
-#define PMAP_WIRED 1u   /* counts in the statistics; stays until removed */
+#define PMAP_WIRED   1u /* counts in the statistics; stays until removed */
 #define PMAP_NOCACHE 2u /* device registers */
-#define PMAP_WC 4u      /* frame buffers: write-combining */
+#define PMAP_WC      4u /* frame buffers: write-combining */
 
-/* A new empty address space with the kernel half shared. NULL when out of memory. Refs: caller owns one. */
+/* A new empty address space with the kernel half shared. NULL when out of memory. Refs: caller owns
+ * one. */
 struct pmap *pmap_create(void);
-/* Free the tables. All user mappings must be gone (pmap_remove of everything), no processor may run on it. */
+/* Free the tables. All user mappings must be gone (pmap_remove of everything), no processor may run
+ * on it. */
 void pmap_destroy(struct pmap *pmap);
 /* The map of the kernel half. */
 struct pmap *pmap_kernel(void);
 
-/* Map a page, replacing what was there. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (no page for a table; nothing changed). */
-kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags);
-/* Map 2 MiB, aligned both ways, where no smaller page is mapped. KERN_INVALID_ARGUMENT when one is. Not in the reverse map: the caller owns the run. */
-kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags);
+/* Map a page, replacing what was there. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (no page for
+ * a table; nothing changed). */
+kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
+                         unsigned flags);
+/* Map 2 MiB, aligned both ways, where no smaller page is mapped. KERN_INVALID_ARGUMENT when one is.
+ * Not in the reverse map: the caller owns the run. */
+kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
+                               unsigned flags);
 void pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 /* Lower the protection of what is mapped in the range; never raises it. VM_PROT_NONE removes. */
 void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot);

@@ -1,4 +1,5 @@
-/* pmap_impl.h - shared by the files of the pmap: the structure, the bits of page table entries, the walk. */
+/* pmap_impl.h - shared by the files of the pmap: the structure, the bits of page table entries, the
+ * walk. */
 #ifndef ARCH_PMAP_IMPL_H
 #define ARCH_PMAP_IMPL_H
 
@@ -6,37 +7,38 @@
 #include "arch/pmap.h"
 #include "kern/spinlock.h"
 
-#define PTE_PRESENT 0x001ul
-#define PTE_WRITE 0x002ul
-#define PTE_USER 0x004ul
+#define PTE_PRESENT       0x001ul
+#define PTE_WRITE         0x002ul
+#define PTE_USER          0x004ul
 #define PTE_WRITE_THROUGH 0x008ul
-#define PTE_NOCACHE 0x010ul
-#define PTE_ACCESSED 0x020ul
-#define PTE_DIRTY 0x040ul
-#define PTE_LARGE 0x080ul   /* in a directory entry */
-#define PTE_PAT 0x080ul     /* in a 4 KiB entry: with the other two clear, write-combining */
-#define PTE_GLOBAL 0x100ul
-#define PTE_WIRED 0x200ul   /* ours */
-#define PTE_MANAGED 0x400ul /* ours: the mapping is in the page's list */
-#define PTE_NX (1ul << 63)
-#define PTE_FRAME 0x000ffffffffff000ul
-/* In an entry that points to a table: how many entries of that table are present. Bits the hardware ignores. */
+#define PTE_NOCACHE       0x010ul
+#define PTE_ACCESSED      0x020ul
+#define PTE_DIRTY         0x040ul
+#define PTE_LARGE         0x080ul /* in a directory entry */
+#define PTE_PAT           0x080ul /* in a 4 KiB entry: with the other two clear, write-combining */
+#define PTE_GLOBAL        0x100ul
+#define PTE_WIRED         0x200ul /* ours */
+#define PTE_MANAGED       0x400ul /* ours: the mapping is in the page's list */
+#define PTE_NX            (1ul << 63)
+#define PTE_FRAME         0x000ffffffffff000ul
+/* In an entry that points to a table: how many entries of that table are present. Bits the hardware
+ * ignores. */
 #define PTE_COUNT_ONE (1ul << 52)
-#define PTE_COUNT (0x3fful << 52)
+#define PTE_COUNT     (0x3fful << 52)
 
 #define PMAP_PML4_INDEX(va) ((va) >> 39 & 511)
-#define PMAP_ENTRIES 512
-#define PMAP_KERNEL_ENTRY 256 /* first entry of the kernel half */
+#define PMAP_ENTRIES        512
+#define PMAP_KERNEL_ENTRY   256 /* first entry of the kernel half */
 
 /* Keys: [I] immutable, [L] this->lock, [a] atomic */
 struct pmap {
-    struct spinlock lock;   /* PMAP */
-    uint64_t *pml4;         /* [I] */
-    phys_addr_t pml4_phys;  /* [I] */
-    uint32_t active;        /* [a] processors whose CR3 holds it */
-    uint32_t stale;         /* [a] processors that must flush before they use it again (PCID only) */
-    uint32_t pcid;          /* [I] 0: none of its own */
-    uint64_t resident;      /* [a] pages mapped */
+    struct spinlock lock;  /* PMAP */
+    uint64_t *pml4;        /* [I] */
+    phys_addr_t pml4_phys; /* [I] */
+    uint32_t active;       /* [a] processors whose CR3 holds it */
+    uint32_t stale;        /* [a] processors that must flush before they use it again (PCID only) */
+    uint32_t pcid;         /* [I] 0: none of its own */
+    uint64_t resident;     /* [a] pages mapped */
 };
 
 /* A range whose translations other processors may still hold. */
@@ -46,17 +48,20 @@ struct pmap_flush {
 };
 
 /* The 4 KiB entry for va and the entry that points to its table; NULL when there is no such table.
- * Locks: pmap->lock, or the PV lock of the page mapped at va, which keeps the tables on its path. */
+ * Locks: pmap->lock, or the PV lock of the page mapped at va, which keeps the tables on its path.
+ */
 uint64_t *pmap_find_entry(struct pmap *pmap, uint64_t va, uint64_t **directory_entry);
 
-/* pmap_flush.c: invalidate on this processor and on all others that use the pmap. Interrupts enabled, no pmap lock held. */
+/* pmap_flush.c: invalidate on this processor and on all others that use the pmap. Interrupts
+ * enabled, no pmap lock held. */
 void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end);
 /* Invalidate on this processor only. */
 void pmap_flush_local(struct pmap *pmap, uint64_t start, uint64_t end);
 /* Make every processor leave the pmap. */
 void pmap_flush_leave(struct pmap *pmap);
 
-/* pmap_pv.c: the list of mappings of a page. Locks: takes PV. pmap_pv_insert returns false when out of memory. */
+/* pmap_pv.c: the list of mappings of a page. Locks: takes PV. pmap_pv_insert returns false when out
+ * of memory. */
 bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va);
 /* Clear the entry and take the mapping off the page's list; returns the old entry. */
 uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry);
