@@ -18,7 +18,8 @@ static struct {
     const struct display *display;
     struct cell wanted[SCREEN_ROWS_MAX][SCREEN_COLUMNS_MAX];
     struct cell shown[SCREEN_ROWS_MAX][SCREEN_COLUMNS_MAX];
-    unsigned row, column; /* column == columns: the next character begins a new line */
+    bool changed[SCREEN_ROWS_MAX]; /* rows in which the two may differ */
+    unsigned row, column;          /* column == columns: the next character begins a new line */
     unsigned cursor_row, cursor_column; /* where it is shown */
     uint8_t colours;
     bool reversed;
@@ -48,6 +49,7 @@ static void screen_erase(unsigned row, unsigned from, unsigned to)
     for (unsigned column = from; column < to; column++) {
         screen.wanted[row][column] = screen_blank();
     }
+    screen.changed[row] = true;
 }
 
 static void screen_new_line(void)
@@ -59,6 +61,7 @@ static void screen_new_line(void)
         return;
     }
     memmove(&screen.wanted[0], &screen.wanted[1], (rows - 1) * sizeof(screen.wanted[0]));
+    memset(screen.changed, true, sizeof(screen.changed));
     screen_erase(rows - 1, 0, screen_columns());
 }
 
@@ -74,6 +77,7 @@ static void screen_put(uint8_t character)
         colours = (uint8_t)(colours << 4 | colours >> 4);
     }
     screen.wanted[screen.row][screen.column] = (struct cell){character, colours};
+    screen.changed[screen.row] = true;
     screen.column++;
 }
 
@@ -258,14 +262,12 @@ static void screen_draw(void)
     unsigned column = screen_limit(screen.column, columns);
 
     for (unsigned row = 0; row < screen_rows(); row++) {
-        if (memcmp(screen.wanted[row], screen.shown[row], columns * sizeof(struct cell)) == 0) {
-            continue;
-        }
-        for (unsigned i = 0; i < columns; i++) {
+        for (unsigned i = 0; screen.changed[row] && i < columns; i++) {
             if (memcmp(&screen.wanted[row][i], &screen.shown[row][i], sizeof(struct cell)) != 0) {
                 screen_draw_cell(row, i, false);
             }
         }
+        screen.changed[row] = false;
     }
     if (screen.display->cursor != NULL) {
         screen.display->cursor(screen.row, column);

@@ -1,5 +1,6 @@
 /* uart.c - the serial line. The kernel has set its speed and prints its own messages on it; input
- * interrupts, output is written as the transmitter takes it. */
+ * interrupts, output is written as the transmitter takes it. The receiver keeps 16 bytes only, so
+ * what has come is taken from it while output is written too. */
 #include "uart.h"
 
 #include "ports.h"
@@ -20,8 +21,14 @@
 #define STATUS_EMPTY    0x20
 #define FIFO_SIZE       16
 #define SPIN_MAX        1000000u
+#define RING_SIZE       4096u
 
 static bool uart_present;
+static struct {
+    uint8_t bytes[RING_SIZE];
+    unsigned first;
+    unsigned count;
+} uart_ring; /* received, not yet read */
 
 bool uart_init(mach_port_t hardware)
 {
@@ -38,9 +45,19 @@ bool uart_init(mach_port_t hardware)
     return uart_present;
 }
 
+/* Take what has been received; what does not fit waits in the receiver. */
+static void uart_receive(void)
+{
+    while (uart_ring.count < RING_SIZE && (port_read(LINE_STATUS) & STATUS_RECEIVED) != 0) {
+        uart_ring.bytes[(uart_ring.first + uart_ring.count) % RING_SIZE] = port_read(DATA);
+        uart_ring.count++;
+    }
+}
+
 static void uart_wait_empty(void)
 {
     for (unsigned i = 0; i < SPIN_MAX && (port_read(LINE_STATUS) & STATUS_EMPTY) == 0; i++) {
+        uart_receive();
         __builtin_ia32_pause();
     }
 }
@@ -49,6 +66,9 @@ void uart_write(const char *text, size_t size)
 {
     unsigned room = 0;
 
+    if (uart_present) {
+        uart_receive();
+    }
     for (size_t i = 0; uart_present && i < size; i++) {
         if (room < 2) {
             uart_wait_empty();
@@ -65,8 +85,17 @@ void uart_write(const char *text, size_t size)
 
 int uart_read(void)
 {
-    if (!uart_present || (port_read(LINE_STATUS) & STATUS_RECEIVED) == 0) {
+    int byte;
+
+    if (!uart_present) {
         return -1;
     }
-    return port_read(DATA);
+    uart_receive();
+    if (uart_ring.count == 0) {
+        return -1;
+    }
+    byte = uart_ring.bytes[uart_ring.first];
+    uart_ring.first = (uart_ring.first + 1) % RING_SIZE;
+    uart_ring.count--;
+    return byte;
 }
