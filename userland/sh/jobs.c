@@ -166,6 +166,42 @@ static int job_wait_or_interrupt(struct job *job, mach_port_t set, bool *interru
     }
 }
 
+/* Was Ctrl-C pressed in the meantime? */
+static bool jobs_interrupted(void)
+{
+    struct message message;
+
+    if (shell.console == MACH_PORT_NULL) {
+        return false;
+    }
+    while (mach_msg(&message.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), interrupts,
+                    0, MACH_PORT_NULL) == MACH_MSG_SUCCESS) {
+        if (message.head.msgh_id == INTERRUPT_ID) {
+            return true;
+        }
+        mach_msg_destroy(&message.head);
+    }
+    return false;
+}
+
+/* Ctrl-C is for the program that is about to start, from its first instruction on; one that came
+ * too late for the program before it is forgotten. */
+static void jobs_take_console(void)
+{
+    if (shell.console != MACH_PORT_NULL) {
+        while (jobs_interrupted()) {
+        }
+        console_set_foreground(shell.console, interrupts);
+    }
+}
+
+static void jobs_return_console(void)
+{
+    if (shell.console != MACH_PORT_NULL) {
+        console_set_foreground(shell.console, MACH_PORT_NULL);
+    }
+}
+
 static void job_wait_foreground(struct job *job)
 {
     mach_port_t set;
@@ -178,14 +214,24 @@ static void job_wait_foreground(struct job *job)
     }
     mach_port_move_member(mach_task_self(), job->end, set);
     mach_port_move_member(mach_task_self(), interrupts, set);
-    console_set_foreground(shell.console, interrupts);
     status = job_wait_or_interrupt(job, set, &interrupted);
-    console_set_foreground(shell.console, MACH_PORT_NULL);
     console_set_mode(shell.console, FALSE);
     mach_port_move_member(mach_task_self(), interrupts, MACH_PORT_NULL);
     mach_port_destroy(mach_task_self(), set);
     shell.status = interrupted ? STATUS_INTERRUPTED : status_code(status);
     shell.stopped = shell.stopped || (interrupted && !shell.interactive);
+}
+
+static void job_run_foreground(char **words, const struct redirection *redirections, unsigned count)
+{
+    struct job job = {0};
+
+    jobs_take_console();
+    if (job_start(words, redirections, count, &job)) {
+        job_wait_foreground(&job);
+        job_forget(&job);
+    }
+    jobs_return_console();
 }
 
 static struct job *job_place(void)
@@ -200,27 +246,23 @@ static struct job *job_place(void)
 
 void jobs_run(char **words, const struct redirection *redirections, unsigned count, bool background)
 {
-    struct job foreground = {0};
-    struct job *job = background ? job_place() : &foreground;
+    struct job *job = job_place();
 
-    if (job == NULL) {
+    if (background && job == NULL) {
         program_say("more than %d jobs at once; use `wait`", JOBS_MAX);
         shell.status = 1;
         return;
     }
-    if (!job_start(words, redirections, count, job)) {
+    if (!background) {
+        job_run_foreground(words, redirections, count);
+    } else if (!job_start(words, redirections, count, job)) {
         job->task = MACH_PORT_NULL;
-        return;
-    }
-    if (background) {
+    } else {
         shell.status = 0;
         if (shell.interactive) {
             fprintf(stderr, "[%d] %s\n", (int)(job - jobs) + 1, job->text);
         }
-        return;
     }
-    job_wait_foreground(job);
-    job_forget(job);
 }
 
 static void job_ended(struct job *job, int status)
@@ -248,32 +290,12 @@ void jobs_report(void)
     }
 }
 
-/* Was Ctrl-C pressed in the meantime? */
-static bool jobs_interrupted(void)
-{
-    struct message message;
-
-    if (shell.console == MACH_PORT_NULL) {
-        return false;
-    }
-    while (mach_msg(&message.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), interrupts,
-                    0, MACH_PORT_NULL) == MACH_MSG_SUCCESS) {
-        if (message.head.msgh_id == INTERRUPT_ID) {
-            return true;
-        }
-        mach_msg_destroy(&message.head);
-    }
-    return false;
-}
-
 void jobs_wait(void)
 {
     int status;
 
     shell.status = 0;
-    if (shell.console != MACH_PORT_NULL) {
-        console_set_foreground(shell.console, interrupts);
-    }
+    jobs_take_console();
     for (unsigned i = 0; i < JOBS_MAX && shell.status == 0; i++) {
         while (jobs[i].task != MACH_PORT_NULL) {
             if (spawn_wait_timed(jobs[i].end, POLL_MS, &status)) {
@@ -284,7 +306,5 @@ void jobs_wait(void)
             }
         }
     }
-    if (shell.console != MACH_PORT_NULL) {
-        console_set_foreground(shell.console, MACH_PORT_NULL);
-    }
+    jobs_return_console();
 }

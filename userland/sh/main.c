@@ -3,11 +3,16 @@
  * usage: sh [-l] [-c TEXT | SCRIPT [ARGUMENT...]] */
 #include <errno.h>
 #include <limits.h>
+#include <mach/portolan.h>
+#include <portolan/portolan.h>
 #include <portolan/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <mach_host.h>
+#include <portolan.h>
 
 #include "program.h"
 #include "sh_impl.h"
@@ -15,8 +20,27 @@
 #define USAGE         "sh [-l] [-c TEXT | SCRIPT [ARGUMENT...]]"
 #define READ_TRIES    20
 #define READ_PAUSE_MS 250
+#define PAGE_KIB      4
+#define NS_PER_S      1000000000LL
 
 struct shell shell = {.name = "sh"};
+
+/* How long the system took to come here, and what it takes: `make bench` reads this line. */
+static void show_ready(void)
+{
+    portolan_counts_t counts = {0};
+    mach_msg_type_number_t count = PORTOLAN_NUMBERS_MAX;
+    time_value64_t up = {0};
+    long long used;
+
+    if (host_get_uptime64(mach_host_self(), &up) != KERN_SUCCESS ||
+        host_object_counts(mach_host_self(), counts, &count) != KERN_SUCCESS) {
+        return;
+    }
+    used = counts[PORTOLAN_COUNT_TOTAL_PAGES] - counts[PORTOLAN_COUNT_FREE_PAGES];
+    printf("ready after %lld ns, %lld KiB in use\n",
+           (long long)up.seconds * NS_PER_S + (long long)up.nanoseconds, used * PAGE_KIB);
+}
 
 static void show_motd(void)
 {
@@ -98,6 +122,7 @@ int main(int argc, char **argv)
     program_start(argv);
     jobs_init();
     if (next < argc && strcmp(argv[next], "-l") == 0) {
+        show_ready();
         show_motd();
         next++;
     }
