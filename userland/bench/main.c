@@ -69,6 +69,15 @@ static void work_trap(void *argument)
                      : "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "memory");
 }
 
+/* A call of a kernel object: the same one that was measured on others. */
+static void work_kernel_rpc(void *argument)
+{
+    const mach_port_t *self = argument;
+    mach_port_type_t type;
+
+    program_check(mach_port_type(*self, *self, &type), "mach_port_type");
+}
+
 static void work_task(void *argument)
 {
     mach_port_t task;
@@ -112,6 +121,7 @@ static void bench_fault(void)
 int main(int argc, char **argv)
 {
     mach_port_t service = portolan_port("service");
+    mach_port_t self = mach_task_self();
 
     program_start(argv);
     if (service != MACH_PORT_NULL) {
@@ -124,6 +134,7 @@ int main(int argc, char **argv)
     bench_measure("trap.null", work_trap, NULL);
     bench_rpc_inter();
     bench_rpc_intra();
+    bench_measure("ipc.kernel_rpc", work_kernel_rpc, &self);
     bench_measure("task.create_terminate", work_task, NULL);
     bench_measure("thread.create_terminate", work_thread, NULL);
     bench_fault();
