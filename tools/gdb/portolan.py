@@ -1,6 +1,6 @@
 """portolan.py - gdb commands that know the kernel's structures: tasks, threads, ports TASK, where THREAD, symbols PROGRAM.
 
-Loaded by `make debug`. Each command works wherever the machine stopped; nothing is executed in it."""
+Loaded by `make debug`, as is the function $task_is("NAME"). Each command works wherever the machine stopped; nothing is executed in it."""
 import os
 
 import gdb
@@ -100,6 +100,11 @@ class Ports(gdb.Command):
             print(text)
 
 
+def symbol_at(address):
+    """FUNCTION + OFFSET of an address, without the file gdb found it in."""
+    return gdb.execute(f"info symbol {address:#x}", to_string=True).split(" in section ")[0].strip()
+
+
 class Where(gdb.Command):
     """where THREAD - where a thread is: its user registers and, if it has one, its kernel stack."""
 
@@ -129,14 +134,14 @@ class Where(gdb.Command):
             print("  it keeps no kernel stack")
             return
         words = gdb.Value(int(t["pcb"]["kernel_rsp"])).cast(gdb.lookup_type("unsigned long").pointer())
-        print(f"  #0 {gdb.execute(f'info symbol {int(words[6]):#x}', to_string=True).strip()}")
+        print(f"  #0 {symbol_at(int(words[6]))}")
         rbp, depth = int(words[4]), 1
         top = int(t["pcb"]["kernel_stack"]) + 65536
         while int(t["pcb"]["kernel_stack"]) <= rbp < top and depth < 30:
             frame = gdb.Value(rbp).cast(gdb.lookup_type("unsigned long").pointer())
             if not int(frame[1]):
                 break
-            print(f"  #{depth} {gdb.execute(f'info symbol {int(frame[1]):#x}', to_string=True).strip()}")
+            print(f"  #{depth} {symbol_at(int(frame[1]))}")
             rbp, depth = int(frame[0]), depth + 1
 
 
@@ -149,16 +154,32 @@ class Symbols(gdb.Command):
         super().__init__("symbols", gdb.COMMAND_FILES)
 
     def invoke(self, argument, from_tty):
-        path = os.path.join(PROGRAMS, argument)
-        if not argument or not os.path.exists(path):
-            there = ", ".join(sorted(os.listdir(PROGRAMS))) if os.path.isdir(PROGRAMS) else "none"
-            raise gdb.GdbError(f"no program {argument!r}; there are: {there}")
+        name = argument[:-len(".debug")] if argument.endswith(".debug") else argument
+        path = os.path.join(PROGRAMS, name + ".debug")
+        if not name or not os.path.exists(path):
+            files = sorted(os.listdir(PROGRAMS)) if os.path.isdir(PROGRAMS) else []
+            there = " ".join(f[:-len(".debug")] for f in files if f.endswith(".debug"))
+            raise gdb.GdbError(f"no program {argument!r}; there are: {there or 'none'}")
         if Symbols.loaded:
             gdb.execute(f"remove-symbol-file -a {Symbols.loaded}", to_string=True)
         gdb.execute(f"add-symbol-file {path} -o 0", to_string=True)
         Symbols.loaded = gdb.execute("info address _start", to_string=True).split()[-1].rstrip(".")
-        print(f"symbols of {path}; break points on its functions stop in any task that runs them at those addresses")
+        print(f"symbols of {path}; programs share addresses, so stop only in this one:"
+              f" `hbreak FUNCTION if $task_is(\"{name}\")`")
 
 
-for command in (Tasks, Threads, Ports, Where, Symbols):
+class TaskIs(gdb.Function):
+    """$task_is("NAME") - does the processor that stopped run the task of that name? For conditions of break points."""
+
+    def __init__(self):
+        gdb.Function.__init__(self, "task_is")
+
+    def invoke(self, name):
+        cpu = gdb.parse_and_eval("cpu_table")[gdb.selected_thread().num - 1]
+        if not int(cpu["current"]):
+            return False
+        return cpu["current"].dereference()["task"].dereference()["name"].string() == name.string()
+
+
+for command in (Tasks, Threads, Ports, Where, Symbols, TaskIs):
     command()

@@ -47,9 +47,10 @@ $(BUILD)/gen/%.o: $(GEN)/%.c | $(KERNEL_GEN_H)
 	@mkdir -p $(dir $@)
 	@echo "  CC $<"; $(CC_TARGET) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The code in boot/ has several sections in a file, which NASM's line numbers cannot describe: gdb would complain.
 $(BUILD)/%.asm.o: %.asm
 	@mkdir -p $(dir $@)
-	@echo "  NASM $<"; nasm -f elf64 -g -F dwarf -o $@ $<
+	@echo "  NASM $<"; nasm -f elf64 $(if $(filter boot/%,$<),,-g -F dwarf) -o $@ $<
 
 $(BUILD)/kernel.elf: $(KERNEL_OBJ) boot/kernel.ld tools/symbols.py
 	@echo "  LD $@"
