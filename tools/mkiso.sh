@@ -3,6 +3,7 @@
 # usage: tools/mkiso.sh [--small] OUTPUT.iso KERNEL BOOTSTRAP ARCHIVE [WORD...]
 #   WORD...   the kernel's command line; words after -- are for the bootstrap server (run=PATH)
 #   --small   BIOS only, with the few GRUB modules it needs: what tests boot
+#   -         in place of BOOTSTRAP or ARCHIVE leaves that module out (for tests of what the kernel says)
 set -eu
 
 small=
@@ -11,13 +12,13 @@ if [ "${1:-}" = --small ]; then
     shift
 fi
 if [ $# -lt 4 ]; then
-    sed -n '3,5s/^# *//p' "$0" >&2
+    sed -n '3,6s/^# *//p' "$0" >&2
     exit 2
 fi
 output=$1 kernel=$2 bootstrap=$3 archive=$4
 shift 4
 for file in "$kernel" "$bootstrap" "$archive"; do
-    if [ ! -s "$file" ]; then
+    if [ "$file" != - ] && [ ! -s "$file" ]; then
         echo "mkiso: $file is missing or empty" >&2
         exit 1
     fi
@@ -34,8 +35,15 @@ trap 'rm -rf "$tree"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$tree/boot/grub"
 cp "$kernel" "$tree/boot/kernel.elf"
-cp "$bootstrap" "$tree/boot/bootstrap"
-cp "$archive" "$tree/boot/archive.tar"
+modules=
+add_module() { # FILE NAME WORD
+    [ "$1" = - ] && return
+    cp "$1" "$tree/boot/$2"
+    modules="$modules
+    module2 /boot/$2 $3"
+}
+add_module "$bootstrap" bootstrap bootstrap
+add_module "$archive" archive.tar archive
 cat >"$tree/boot/grub/grub.cfg" <<END
 serial --unit=0 --speed=115200
 terminal_input serial console
@@ -45,9 +53,7 @@ set default=0
 insmod all_video
 set gfxpayload=keep
 menuentry "Portolan" {
-    multiboot2 /boot/kernel.elf $*
-    module2 /boot/bootstrap bootstrap
-    module2 /boot/archive.tar archive
+    multiboot2 /boot/kernel.elf $*$modules
 }
 END
 

@@ -4,13 +4,13 @@
 set -eu
 
 iso=$1
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
 if [ "${EMU:-qemu}" = bochs ]; then
     exec python3 "$(dirname "$0")/../tests/machine.py" bochs "$iso"
 fi
 
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP TERM
 set -- -cpu max -smp "${SMP:-1}" -m "${MEM:-256}" -cdrom "$iso" -boot d -no-reboot
 if [ "${FIRMWARE:-bios}" = uefi ]; then
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$scratch/vars.fd"
@@ -18,6 +18,14 @@ if [ "${FIRMWARE:-bios}" = uefi ]; then
         -drive "if=pflash,format=raw,unit=1,file=$scratch/vars.fd"
 fi
 if [ "${GUI:-0}" = 1 ]; then
+    if ! qemu-system-x86_64 -display help 2>/dev/null | grep -qE '^(gtk|sdl)'; then
+        echo "run: this QEMU opens no windows (on Debian its package qemu-system-gui is missing)" >&2
+        exit 1
+    fi
+    if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+        echo "run: GUI=1 needs a desktop: neither DISPLAY nor WAYLAND_DISPLAY is set" >&2
+        exit 1
+    fi
     set -- "$@" -serial mon:stdio
 else
     set -- "$@" -display none -serial mon:stdio
