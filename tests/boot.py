@@ -1,7 +1,16 @@
 """boot.py - the tests that boot: inside the kernel, user programs, and the matrix of machines."""
+import os
 import re
+import sys
 
-from machine import Failure, Machine, bochs
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot"))
+
+import bad_input    # noqa: E402
+import debugger     # noqa: E402
+import foreign      # noqa: E402
+import gdb_session  # noqa: E402
+import prompt       # noqa: E402
+from machine import Bochs, Failure, Machine  # noqa: E402
 
 KERNEL_ISO = "build/test/kernel-tests.iso"
 USER_ISO = "build/test/user-tests.iso"
@@ -43,47 +52,25 @@ def user_tests(cpus):
         return passed, failed, failures(m.seen)
 
 
-def session(iso, cpus=1, **options):
-    """Come to the prompt, look around as a person would, and switch the machine off."""
-    passed = 0
-    with Machine(iso, cpus=cpus, timeout=60, **options) as m:
-        m.expect(r"\$ ")
-        for line, pattern in SESSION:
-            output = m.command_output(line)
-            if not re.search(pattern, output):
-                raise Failure(f"`{line}` printed {output!r}, expected {pattern!r}")
-            passed += 1
-        m.send("poweroff\r")
-        m.wait_off(30)
-    return passed + 1, 0, ""
-
-
-SESSION = [
-    ("hello", r"Hello, world!"),
-    ("ls /bin", r"hello\n"),
-    ("ps", r"console"),
-    ("echo 'two  words' and \"more\"; false; echo $?", r"two  words and more\n1\n"),
-    ("nosuchprogram", r"nosuchprogram: command not found"),
-    ("cat /no/such/file", r"[Nn]o such file"),
-    ("kill 99999", r"99999"),
-]
-
-
-def emulated(name):
-    def run():
-        text = bochs("build/test/prompt-debug.iso", "$ ", 240)
-        ok = "$ " in text and "panic:" not in text
-        return (1, 0, "") if ok else (0, 1, text[-2000:])
-    return Suite(name, run)
-
-
 KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(n)) for n in (1, 4)]
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
+SYSTEM = "build/test/system-release.iso"
 MATRIX = [
-    Suite("bios 1 cpu 32 MiB", lambda: session("build/test/prompt-release.iso", memory=32)),
-    Suite("bios 2 cpus 256 MiB debug", lambda: session("build/test/prompt-debug.iso", cpus=2)),
-    Suite("bios 4 cpus 6 GiB", lambda: session("build/test/prompt-release.iso", cpus=4, memory=6144)),
-    Suite("bios plain 64-bit cpu", lambda: session("build/test/prompt-release.iso", cpu="qemu64")),
-    Suite("uefi 1 cpu 256 MiB", lambda: session("build/portolan.iso", firmware="uefi")),
-    emulated("bochs"),
+    Suite("bios 1 cpu 32 MiB", lambda: prompt.session(SYSTEM, memory=32, fill=8)),
+    Suite("bios 2 cpus 256 MiB debug", lambda: prompt.session("build/test/prompt-debug.iso", cpus=2)),
+    Suite("bios 4 cpus 6 GiB", lambda: prompt.session(SYSTEM, cpus=4, memory=6144, fill=4608)),
+    Suite("bios plain 64-bit cpu", lambda: prompt.session("build/test/prompt-release.iso", cpu="qemu64")),
+    Suite("uefi 1 cpu 256 MiB", lambda: prompt.session("build/portolan.iso", firmware="uefi")),
+    Suite("uefi 2 cpus 256 MiB", lambda: prompt.session("build/portolan.iso", firmware="uefi", cpus=2)),
+    Suite("bochs", lambda: prompt.on_machine(Bochs("build/test/prompt-debug.iso"))),
+    Suite("prompt release 1 cpu", lambda: prompt.person(SYSTEM)),
+    Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
+    Suite("reboot", prompt.reboot),
+    Suite("refused", bad_input.refused),
+    Suite("wrong manifest", bad_input.wrong_manifest),
+    Suite("cut archive", bad_input.cut_archive),
+    Suite("restart", bad_input.restart),
+    Suite("foreign program", foreign.foreign),
+    Suite("kernel debugger", debugger.debugger),
+    Suite("make debug", gdb_session.gdb_session),
 ]

@@ -1,12 +1,19 @@
 """machine.py - an emulated machine with a serial line to type on: QEMU or Bochs."""
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import termios
 import time
+import tty
 
 import pexpect
+from pexpect import fdpexpect
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VERBOSE = False
@@ -21,12 +28,15 @@ class Failure(Exception):
 class Machine:
     """One boot of an image. Use as a context manager; `expect` and `send` work on the serial line."""
 
-    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, extra=(), timeout=60):
+    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, extra=(), timeout=60, stay=False):
         self.iso = iso
         self.timeout = timeout
         self.scratch = tempfile.mkdtemp(prefix="portolan-")
         self.command = ["qemu-system-x86_64", "-cpu", cpu, "-smp", str(cpus), "-m", str(memory), "-display", "none",
-                        "-serial", "stdio", "-monitor", "none", "-no-reboot", "-cdrom", iso, "-boot", "d"]
+                        "-monitor", "none", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
+                        "-cdrom", iso, "-boot", "d"]
+        if not stay:  # a restart ends the emulator
+            self.command.append("-no-reboot")
         if icount:
             self.command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
         if firmware == "uefi":
@@ -38,6 +48,7 @@ class Machine:
         self.command += list(extra)
         self.child = None
         self.seen = ""
+        self.marks = 0
 
     def __enter__(self):
         self.child = pexpect.spawn(self.command[0], self.command[1:], encoding="utf-8", codec_errors="replace",
@@ -49,10 +60,11 @@ class Machine:
         self.child.close(force=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def expect(self, pattern, timeout=None):
-        """Wait for a regular expression on the serial line. A panic fails at once."""
+    def expect(self, pattern, timeout=None, panic_fails=True):
+        """Wait for a regular expression on the serial line. A panic fails at once, unless it is what is waited for."""
+        patterns = [pattern] + ([r"panic: [^\r\n]*"] if panic_fails else [])
         try:
-            index = self.child.expect([pattern, r"panic: [^\r\n]*"], timeout=timeout or self.timeout)
+            index = self.child.expect(patterns, timeout=timeout or self.timeout)
         except pexpect.TIMEOUT:
             raise Failure(f"waited {timeout or self.timeout} s for {pattern!r}; seen:\n{self.log()}") from None
         except pexpect.EOF:
@@ -76,13 +88,25 @@ class Machine:
         """Type it, as a person would: the line editor sees one key after the other."""
         self.child.send(text)
 
-    def command_output(self, line, timeout=None):
-        """Type a command line at the prompt and return what it printed."""
+    def command_output(self, line, timeout=None, prompt=r"\$ $"):
+        """Type a command line at the prompt and return the lines it printed."""
         self.send(line + "\r")
         self.expect(r"[^\r\n]*\r+\n", timeout)
         start = len(self.seen)
-        self.expect(r"\$ $", timeout)
-        return re.sub(r"\r+\n", "\n", self.seen[start:])
+        self.expect(prompt, timeout)
+        text = re.sub(r"\r+\n", "\n", self.seen[start:])
+        return text[:text.rfind("\n") + 1]
+
+    def settle(self, timeout=None):
+        """Come to a prompt of which it is known that it is the last: after output that comes when it likes."""
+        self.marks += 1
+        self.send(f"echo mark {self.marks}\r")
+        self.expect(rf"\nmark {self.marks}\r+\n[^\r\n]*\$ $", timeout)
+
+    def power_off(self):
+        """Say `poweroff` at the prompt, and wait for it."""
+        self.send("poweroff\r")
+        self.wait_off(30)
 
     def wait_off(self, timeout=None):
         """Wait until the machine has switched itself off."""
@@ -105,7 +129,7 @@ memory: guest=256, host=256
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={iso}, status=inserted
 boot: cdrom
-com1: enabled=1, mode=file, dev={serial}
+com1: enabled=1, mode=term, dev={serial}
 port_e9_hack: enabled=1
 clock: sync=none, time0=1000000000
 pci: enabled=1, chipset=i440fx
@@ -119,28 +143,78 @@ magic_break: enabled=1
 """
 
 
-def bochs(iso, until, timeout=180):
-    """Boot the image in Bochs, whose serial line can only be read; returns what it printed once `until` is in it."""
-    scratch = tempfile.mkdtemp(prefix="portolan-")
-    serial = os.path.join(scratch, "serial.txt")
-    rc, debugger = os.path.join(scratch, "bochsrc"), os.path.join(scratch, "bochs.rc")
-    with open(rc, "w") as f:
-        f.write(BOCHSRC.format(iso=os.path.abspath(iso), serial=serial, scratch=scratch))
-    with open(debugger, "w") as f:
-        f.write("c\nq\n")
-    environment = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
-    process = subprocess.Popen(["bochs-bin", "-q", "-f", rc, "-rc", debugger], env=environment, cwd=scratch,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    text = ""
-    end = time.time() + timeout
-    while time.time() < end:
-        if os.path.exists(serial):
-            with open(serial, errors="replace") as f:
-                text = f.read()
-        if until in text or "panic:" in text or process.poll() is not None:
-            break
-        time.sleep(0.2)
-    process.kill()
-    process.wait()
-    shutil.rmtree(scratch, ignore_errors=True)
-    return text
+
+
+class Bochs(Machine):
+    """The same on Bochs: one processor, 256 MiB. The serial line is a pseudo terminal."""
+
+    def __init__(self, iso, timeout=120):
+        super().__init__(iso, timeout=timeout)
+        self.process = None
+        self.master, self.slave = pty.openpty()
+
+    def __enter__(self):
+        tty.setraw(self.slave)
+        rc, commands = os.path.join(self.scratch, "bochsrc"), os.path.join(self.scratch, "commands")
+        with open(rc, "w", encoding="utf-8") as f:
+            f.write(BOCHSRC.format(iso=os.path.abspath(self.iso), serial=os.ttyname(self.slave), scratch=self.scratch))
+        with open(commands, "w", encoding="utf-8") as f:
+            f.write("c\nq\n")
+        environment = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
+        self.process = subprocess.Popen(["bochs-bin", "-q", "-f", rc, "-rc", commands], env=environment, cwd=self.scratch,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.child = fdpexpect.fdspawn(self.master, encoding="utf-8", codec_errors="replace", timeout=self.timeout)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.child.close()
+        os.close(self.slave)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def wait_off(self, timeout=None):
+        """Bochs goes on after the kernel has done what it can: its last words count."""
+        self.expect(r"host: power off", timeout)
+
+
+def relay(bochs):
+    """Connect this terminal to the machine's serial line until it is off or Ctrl-A X is typed."""
+    last, escape = b"", False
+    while bochs.process.poll() is None and b"host: power off" not in last:
+        ready = select.select([bochs.master] + ([0] if sys.stdin.isatty() else []), [], [], 0.5)[0]
+        if bochs.master in ready:
+            data = os.read(bochs.master, 4096)
+            os.write(1, data)
+            last = (last + data)[-200:]
+        if 0 in ready:
+            key = os.read(0, 1)
+            if escape and key in b"xX":
+                return
+            escape = key == b"\x01"
+            if not escape:
+                os.write(bochs.master, key)
+
+
+def main(arguments):
+    """machine.py bochs ISO: boot the image in Bochs; the terminal is the serial line."""
+    if len(arguments) != 2 or arguments[0] != "bochs":
+        print("usage: machine.py bochs ISO      (leave with `poweroff` at the prompt, or Ctrl-A X)", file=sys.stderr)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # the emulator must end too
+    saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
+    try:
+        with Bochs(arguments[1]) as bochs:
+            if saved:
+                tty.setraw(0)
+            relay(bochs)
+    finally:
+        if saved:
+            termios.tcsetattr(0, termios.TCSADRAIN, saved)
+    print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

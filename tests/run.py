@@ -24,6 +24,10 @@ HOST = [
     ("ipc", ["make", "-s", "-f", "tests/host/ipc/ipc.mk", "ipc-host-test"]),
     ("vm", ["make", "-s", "-f", "tests/host/vm/vm.mk", "vm-host-test"]),
     ("libmach", ["make", "-s", "-f", "libmach/libmach.mk", "libmach-host-test"]),
+    ("archive", ["make", "-s", "-f", "tests/host/archive/archive.mk", "archive-host-test"]),
+    ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
+    ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
+    ("documents", ["python3", "tests/docs.py"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 
@@ -41,7 +45,7 @@ class Totals:
         mark = "ok  " if failed == 0 else "FAIL"
         print(f"{mark} {name}: {passed} passed, {failed} failed ({seconds:.1f} s)", flush=True)
         if failed:
-            print("\n".join("     | " + line for line in output.splitlines()[-60:]), flush=True)
+            print("\n".join("     | " + line for line in output.splitlines()[-60:] if line.strip()), flush=True)
 
 
 def run_host(totals, only):

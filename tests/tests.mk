@@ -5,6 +5,8 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c))
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(USER_BUILD)/obj/tests/user/lib/test.o
 
+.SECONDARY: $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o
+
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
@@ -27,21 +29,61 @@ build/test/manifest: iso/manifest tests/tests.mk $(wildcard tests/user/*_test.c)
 $(TEST_ARCHIVE): build/test/manifest $(ARCHIVE) $(TEST_PROGRAMS:%=$(TEST_BIN)/%) $(TEST_BIN)/runner tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
-# $(call TEST_ISO,name,kernel configuration,archive,words)
+# Programs of the boot tests, and a program and an archive cut short.
+$(TEST_BIN)/hold $(TEST_BIN)/fill: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
+
+build/test/abi: tests/boot/abi.asm
+	@mkdir -p $(@D)
+	@echo "  NASM $<"; nasm -f elf64 -o $@.o $< && ld -static -z noexecstack -o $@ $@.o
+
+build/test/broken: $(USER_BIN)/true
+	@mkdir -p $(@D)
+	@head -c 5000 $< >$@
+
+build/test/broken-bootstrap: $(BOOTSTRAP)
+	@mkdir -p $(@D)
+	@head -c 50000 $< >$@
+
+# The last file of the archive, a program nothing else needs, loses its end.
+build/test/cut.tar: $(ARCHIVE)
+	@mkdir -p $(@D)
+	@head -c -40000 $< >$@
+
+BOOT_FILES := $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/fault_test build/test/broken build/test/abi
+build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
+	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
+
+# $(call TEST_ISO,name,kernel configuration,bootstrap and archive,words)
 define TEST_ISO
-build/test/$(1).iso: build/$(2)/kernel.elf $(BOOTSTRAP) $(3) tools/mkiso.sh tests/tests.mk
+build/test/$(1).iso: build/$(2)/kernel.elf $(filter-out -,$(3)) tools/mkiso.sh tests/tests.mk
 	@mkdir -p build/test
-	@echo "  ISO $$@"; tools/mkiso.sh --small $$@ build/$(2)/kernel.elf $(BOOTSTRAP) $(3) $(4)
+	@echo "  ISO $$@"; tools/mkiso.sh --small $$@ build/$(2)/kernel.elf $(3) $(4)
 endef
 
-$(eval $(call TEST_ISO,prompt-release,release,$(ARCHIVE),))
-$(eval $(call TEST_ISO,bench,release,$(ARCHIVE),-- run=/bin/bench))
-$(eval $(call TEST_ISO,prompt-debug,debug,$(ARCHIVE),))
-$(eval $(call TEST_ISO,kernel-tests,debug,$(ARCHIVE),ktest))
-$(eval $(call TEST_ISO,user-tests,debug,$(TEST_ARCHIVE),-- run=/tests/runner))
+$(eval $(call TEST_ISO,prompt-release,release,$(BOOTSTRAP) $(ARCHIVE),))
+$(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) $(ARCHIVE),-- run=/bin/bench))
+$(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
+$(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
+$(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
+$(eval $(call TEST_ISO,abi,release,$(BOOTSTRAP) build/test/abi.tar,))
+$(eval $(call TEST_ISO,cut-archive,release,$(BOOTSTRAP) build/test/cut.tar,))
+$(eval $(call TEST_ISO,no-modules,release,- -,))
+$(eval $(call TEST_ISO,one-module,release,$(BOOTSTRAP) -,))
+$(eval $(call TEST_ISO,not-elf,release,iso/motd $(ARCHIVE),))
+$(eval $(call TEST_ISO,broken-elf,release,build/test/broken-bootstrap $(ARCHIVE),))
+$(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
+$(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
+$(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
+$(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
+$(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
+
+RELEASE_ISOS := prompt-release bench system-release wrong-manifest restart abi cut-archive no-modules one-module not-elf broken-elf
+DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests
 
 .PHONY: test-release test-debug
-test-release: build/test/prompt-release.iso build/test/bench.iso build/portolan.iso
-test-debug: build/test/prompt-debug.iso build/test/kernel-tests.iso build/test/user-tests.iso
+test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso
+test-debug: $(DEBUG_ISOS:%=build/test/%.iso) build/debug.iso
 
--include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d)
+-include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d $(USER_BUILD)/obj/tests/boot/*.d)
