@@ -30,8 +30,8 @@ class Suite:
             return 0, 1, str(failure)
 
 
-def kernel_tests(cpus):
-    with Machine(KERNEL_ISO, cpus=cpus, timeout=120) as m:
+def kernel_tests(machine):
+    with machine as m:
         match = m.expect(r"ktest: (\d+) passed, (\d+) failed")
         m.wait_off()
         return int(match.group(1)), int(match.group(2)), "\n".join(
@@ -43,8 +43,8 @@ def failures(text):
     return "\n".join(line for line in text.splitlines() if re.search("FAILED|expected|before,|cannot|panic", line))
 
 
-def user_tests(cpus):
-    with Machine(USER_ISO, cpus=cpus, timeout=300) as m:
+def user_tests(cpus, iso=USER_ISO):
+    with Machine(iso, cpus=cpus, timeout=300) as m:
         m.expect(r"runner: (\d+) programs, (\d+) with failures")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
@@ -52,8 +52,9 @@ def user_tests(cpus):
         return passed, failed, failures(m.seen)
 
 
-KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(n)) for n in (1, 4)]
+KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(Machine(KERNEL_ISO, cpus=n, timeout=120))) for n in (1, 4, 8)]
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
+USER.append(Suite("2 cpu without the fast path", lambda: user_tests(2, "build/test/user-tests-slow.iso")))
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [
     Suite("bios 1 cpu 32 MiB", lambda: prompt.session(SYSTEM, memory=32, fill=8)),

@@ -78,9 +78,10 @@ $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
+$(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off -- run=/tests/runner))
 
 RELEASE_ISOS := prompt-release bench system-release wrong-manifest restart abi cut-archive no-modules one-module not-elf broken-elf
-DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests
+DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso
