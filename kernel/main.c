@@ -74,9 +74,8 @@ static _Noreturn void main_start_scheduler(void)
 
     timer_init_cpu(0);
     stack_prepare();
-    idle->pcb.kernel_stack = stack_take();
     idle->continuation = NULL;
-    cpu->kernel_stack_top = idle->pcb.kernel_stack + KERNEL_STACK_SIZE;
+    cpu->kernel_stack_top = stack_take() + KERNEL_STACK_SIZE;
     sched_init_cpu(cpu, idle);
     first->wait = THREAD_CLAIMED;
     thread_setrun(first);

@@ -84,8 +84,8 @@ static void ddb_ps(unsigned words, char **word)
         struct task *task = list_entry(node, struct task, list_link);
 
         kprintf("%4lu %7u %6u %8lu %s%s\n", task->id, task->thread_count,
-                task->space != NULL ? task->space->name_count : 0, pmap_resident_count(task->pmap),
-                task->name, task->dying ? " (ending)" : "");
+                task->space != NULL ? ipc_space_name_count(task->space) : 0,
+                pmap_resident_count(task->pmap), task->name, task->dying ? " (ending)" : "");
     }
 }
 
@@ -202,7 +202,8 @@ static void ddb_bt(unsigned words, char **word)
 
             if (t->id == id && t->pcb.kernel_stack == 0) {
                 ddb_print_thread(t);
-                kprintf("  no kernel stack: it goes on with its continuation\n");
+                kprintf(t->on_cpu ? "  it runs\n"
+                                  : "  no kernel stack: it goes on with its continuation\n");
             } else if (t->id == id) {
                 const uint64_t *stack = (const uint64_t *)t->pcb.kernel_rsp;
 

@@ -114,6 +114,11 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
     if (task->io_bitmap == NULL) {
         task->io_bitmap = fresh;
         fresh = NULL;
+        list_for_each (&task->threads, node) {
+            struct thread *thread = list_entry(node, struct thread, task_link);
+
+            atomic_fetch_or(&thread->flags, THREAD_FLAG_IO_PORTS);
+        }
     }
     for (uint32_t port = io_perm->from; port <= io_perm->to; port++) {
         if (enable) {

@@ -89,7 +89,7 @@ static void ipc_check_space(struct ipc_space *space, void *argument)
          index = ipc_space_next_index(space, index + 1)) {
         ipc_check_entry(check, space, &space->table[index]);
     }
-    if (check->result->names - names != space->name_count) {
+    if (check->result->names - names != ipc_space_name_count(space)) {
         check->result->errors += 1;
     }
 }

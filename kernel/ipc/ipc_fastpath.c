@@ -3,330 +3,478 @@
  * A call is mach_msg(SEND | RCV) with a simple message to a port where a server waits, a send-once
  * reply right made from the receive right the caller then waits on. A reply is the same to that
  * send-once right, by a server that then waits on its port or set. For these there is no kmsg and
- * no queue, and no stack is switched: the sender looks everything up, claims the receiver, joins
- * the receivers of what it waits on, and then goes on as the receiver, whose half is to take the
- * reply right and the bytes.
+ * no queue, no stack is switched and interrupts stay off: the sender looks everything up, claims
+ * the receiver, joins the receivers of what it waits on, and goes on as the receiver.
  *
- * Whatever is not exactly so is left to the slow way, before anything has changed.
- * Locks: space -> the two ports, by address -> one port set. */
+ * Whatever is not exactly so is left to the long way, before anything has changed. A lock that is
+ * not free is such a thing, so no lock is waited for and their order does not matter. Bodies up to
+ * IPC_FASTPATH_BUFFER words go through the stack; longer ones straight into the receiver's pages.
+ * docs/ipc-performance.md has the cost of each step.
+ *
+ * Everything is inline but what is rare, and nothing rare takes the address of what is common: so
+ * the state of a message stays in registers. */
 #include "ipc/ipc_fastpath.h"
 
 #include <mach/message.h>
 
 #include "arch/boot_info.h"
+#include "arch/fastpath.h"
+#include "arch/interrupt.h"
+#include "arch/trap.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
-#include "ipc/ipc_right.h"
-#include "ipc/ipc_space.h"
+#include "ipc/ipc_space_impl.h"
 #include "ipc/mach_msg.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/thread_quick.h"
 #include "kern/trace.h"
 
-#define FASTPATH_BODY_MAX      1056u /* longer messages are worth a kmsg */
-#define FASTPATH_PLAIN_OPTIONS (MACH_SEND_MSG | MACH_RCV_MSG | MACH_MSG_LIBRARY_OPTIONS)
+#define IPC_FASTPATH_BUFFER 32u   /* words of a body that are copied twice */
+#define IPC_FASTPATH_MAX    1024u /* words of the longest body */
 
+#define IPC_FASTPATH_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
+#define IPC_FASTPATH_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
+
+#define IPC_FASTPATH_INLINE static inline __attribute__((always_inline))
+
+uint64_t (*ipc_fastpath_entry)(user_addr_t msg, uint32_t option, uint32_t send_size,
+                               uint32_t rcv_size, mach_port_name_t rcv_name,
+                               uint32_t timeout) = trap_mach_msg; /* [I] */
+
+/* What is asked. Where the message is and how large its answer may be is in self->ipc already. */
 struct ipc_fastpath {
-    struct ipc_space *space;   /* the sender's */
-    struct ipc_entry *entry;   /* of the destination */
-    struct ipc_port *dest;     /* kept by the entry, then by the receiver's wait */
-    struct ipc_port *rcv_port; /* what the sender waits on: a port */
-    struct ipc_pset *rcv_pset; /* or a set */
-    struct thread *receiver;
-    bool is_reply;  /* the destination is a send-once right, used up */
-    bool has_reply; /* a send-once right to rcv_port goes with the message */
-    uint32_t size;  /* rounded up to 8 */
-    uint64_t local; /* what the receiver calls the destination */
-    uint32_t local_type;
-    struct {
-        mach_msg_header_t header;
-        uint8_t body[FASTPATH_BODY_MAX];
-    } message;
+    struct thread *self;
+    mach_port_name_t rcv_name;
+    mach_port_name_t dest;
+    uint32_t size;  /* of the message */
+    uint32_t words; /* of its body */
+    uint32_t id;
+    const uint64_t *buffer; /* the body, up to IPC_FASTPATH_BUFFER words */
 };
-
-static bool ipc_fastpath_enabled = true; /* [I] */
 
 void ipc_fastpath_init(void)
 {
     char value[8];
+    bool off = boot_info_option("fastpath", value, sizeof(value)) && strcmp(value, "off") == 0;
 
-    ipc_fastpath_enabled =
-        !boot_info_option("fastpath", value, sizeof(value)) || strcmp(value, "off") != 0;
+    if (!off && fastpath_machine_can()) {
+        ipc_fastpath_entry = ipc_fastpath;
+    }
 }
 
-/* The sender's bytes. */
-static bool ipc_fastpath_read(struct ipc_fastpath *f, user_addr_t msg, uint32_t size)
+/* --- what is asked --- */
+
+/* The entry at a name's index; in *bits what it has, the generation as the name should have it.
+ * False when the table has no memory there. Locks: space held. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_find(struct ipc_space *space, mach_port_name_t name,
+                                           struct ipc_entry **entry, uint32_t *bits)
 {
-    if (size < sizeof(f->message.header) || size > sizeof(f->message) || size % 4 != 0 ||
-        copyin(msg, &f->message, size) != KERN_SUCCESS) {
-        return false;
+    *entry = &space->table[name & IPC_NAME_INDEX_MASK];
+    return fastpath_read_table(&(*entry)->bits, bits);
+}
+
+/* Are the bits those of the name's generation, with the type among them? */
+IPC_FASTPATH_INLINE bool ipc_fastpath_has(uint32_t bits, mach_port_name_t name,
+                                          mach_port_type_t type)
+{
+    return (bits ^ name) <= IPC_NAME_INDEX_MASK && (bits & type) != 0;
+}
+
+/* Can one wait at once on the port? Who holds a receive right knows that the port is alive. Locks:
+ * port's held. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_can_wait(const struct ipc_port *port)
+{
+    assert(port->active && port->receiver == current_task()->space);
+    return port->pset == NULL && port->msgcount == 0;
+}
+
+/* Is the first receiver on the list one that takes a message of that size and can be switched to at
+ * once? Where one waits the port is alive, and not the kernel's. Locks: the list's held. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_can_take(const struct list *receivers,
+                                               const struct thread *receiver, uint32_t size)
+{
+    return &receiver->ipc.link != receivers && size <= receiver->ipc.fastpath_size &&
+           receiver->place == cpu_quick_place();
+}
+
+/* Copy a long body straight into the pages of the receiver, which others can take away from it only
+ * after this processor has answered them. Locks: dest's held, so nobody else writes to the
+ * receiver's buffer. */
+static __attribute__((noinline)) bool ipc_fastpath_copy(const struct thread *receiver,
+                                                        user_addr_t source, uint64_t words)
+{
+    struct cpu *cpu = cpu_current();
+    user_addr_t va = receiver->ipc.msg + sizeof(mach_msg_header_t);
+    uint64_t end = va + words * sizeof(uint64_t);
+    bool copied = va % sizeof(uint64_t) == 0;
+
+    source += sizeof(mach_msg_header_t) - va;
+    pmap_peer_begin(cpu, receiver->pmap);
+    fastpath_open();
+    while (copied && va != end) {
+        uint64_t stop = (va | PAGE_MASK) + 1;
+        uint8_t *page = pmap_peer_address(receiver->pmap, va);
+
+        stop = stop < end ? stop : end;
+        copied = page != NULL &&
+                 fastpath_copy((uint64_t)page, source + va, (stop - va) / sizeof(uint64_t));
+        va = stop;
     }
-    f->size = (size + 7) & ~7u;
-    if (f->size != size) {
-        memset((uint8_t *)&f->message + size, 0, 4);
+    fastpath_close();
+    pmap_peer_end(cpu);
+    return copied;
+}
+
+/* The body, if it is long. In *words how many are left in the buffer. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_copy_if_long(const struct ipc_fastpath *f,
+                                                   struct thread *receiver, uint32_t *words)
+{
+    *words = f->words;
+    if (__builtin_expect(f->words > IPC_FASTPATH_BUFFER, 0)) {
+        *words = 0;
+        return ipc_fastpath_copy(receiver, f->self->ipc.msg, f->words);
     }
     return true;
 }
 
-/* Is the header one of the two kinds? */
-static bool ipc_fastpath_check_header(struct ipc_fastpath *f, mach_port_name_t rcv_name)
-{
-    const mach_msg_header_t *header = &f->message.header;
-    uint32_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
-    uint32_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+/* --- the change of state --- */
 
-    f->is_reply = remote == MACH_MSG_TYPE_MOVE_SEND_ONCE;
-    f->has_reply = local == MACH_MSG_TYPE_MAKE_SEND_ONCE;
-    if ((header->msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0 ||
-        (!f->is_reply && remote != MACH_MSG_TYPE_COPY_SEND)) {
+/* What the receiver sees of the destination. Locks: dest's held. */
+IPC_FASTPATH_INLINE void ipc_fastpath_number(const struct ipc_fastpath *f, struct ipc_port *dest,
+                                             uint32_t remote_type, uint32_t local_type,
+                                             struct fastpath_header *header)
+{
+    header->bits_and_size = MACH_MSGH_BITS(remote_type, local_type) | (uint64_t)f->size << 32;
+    header->local = dest->receiver_name;
+    if (__builtin_expect(dest->has_payload, 0)) {
+        header->bits_and_size += MACH_MSGH_BITS(0, MACH_MSG_TYPE_PROTECTED_PAYLOAD - local_type);
+        header->local = dest->payload;
+    }
+    header->id = f->id;
+    header->seqno = dest->seqno;
+    dest->seqno = header->seqno + 1;
+}
+
+/* Self waits, and may be claimed from here on. Locks: those of what it waits on. */
+IPC_FASTPATH_INLINE void ipc_fastpath_wait(const struct ipc_fastpath *f, struct list *receivers)
+{
+    struct thread *self = f->self;
+
+    self->continuation = mach_msg_receive_continue;
+    self->wait_interruptible = true;
+    list_insert_tail(receivers, &self->ipc.link);
+    atomic_store_release(&self->wait, THREAD_BLOCKED);
+}
+
+/* The receiver's wait is over: claimed here, and off its list. False when somebody else ends it. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_claim(struct thread *receiver)
+{
+    struct list *next = receiver->ipc.link.next;
+    struct list *prev = receiver->ipc.link.prev;
+
+    if ((atomic_fetch_and(&receiver->wait, ~(uint32_t)THREAD_BLOCKED) & THREAD_BLOCKED) == 0) {
         return false;
     }
-    return f->has_reply ? header->msgh_local_port == rcv_name
-                        : local == 0 && header->msgh_local_port == MACH_PORT_NAME_NULL;
-}
-
-/* Destination and what to wait on, by name. Locks: space held. */
-static bool ipc_fastpath_look_up(struct ipc_fastpath *f, mach_port_name_t rcv_name)
-{
-    struct ipc_entry *entry = ipc_space_lookup(f->space, f->message.header.msgh_remote_port);
-    struct ipc_entry *source = ipc_space_lookup(f->space, rcv_name);
-
-    if (!f->space->active || entry == NULL || source == NULL) {
-        return false;
-    }
-    if (f->is_reply) {
-        if ((entry->bits & IPC_ENTRY_TYPE) != MACH_PORT_TYPE_SEND_ONCE || entry->request != NULL ||
-            (entry->bits & IPC_ENTRY_MAREQUEST) != 0) {
-            return false;
-        }
-    } else if ((entry->bits & MACH_PORT_TYPE_SEND) == 0) {
-        return false;
-    }
-    f->entry = entry;
-    f->dest = entry->port;
-    f->rcv_port = (source->bits & MACH_PORT_TYPE_RECEIVE) != 0 ? source->port : NULL;
-    f->rcv_pset =
-        (source->bits & MACH_PORT_TYPE_PORT_SET) != 0 && !f->has_reply ? source->pset : NULL;
-    return (f->rcv_port != NULL || f->rcv_pset != NULL) && f->rcv_port != f->dest &&
-           atomic_load(&f->dest->receiver) != &ipc_space_kernel;
-}
-
-static void ipc_fastpath_lock_ports(struct ipc_fastpath *f) NO_LOCK_ANALYSIS /* two, by address */
-{
-    struct ipc_port *first = f->dest;
-    struct ipc_port *second = f->rcv_port;
-
-    if (second != NULL && second < first) {
-        first = f->rcv_port;
-        second = f->dest;
-    }
-    spin_lock(&first->lock);
-    if (second != NULL) {
-        spin_lock_nested(&second->lock);
-    }
-}
-
-static void ipc_fastpath_unlock_ports(struct ipc_fastpath *f) NO_LOCK_ANALYSIS
-{
-    if (f->rcv_port != NULL) {
-        spin_unlock(&f->rcv_port->lock);
-    }
-    spin_unlock(&f->dest->lock);
-}
-
-/* The one set that matters: the destination's, or the one the sender waits on. */
-static struct ipc_pset *ipc_fastpath_pset(const struct ipc_fastpath *f)
-{
-    return f->rcv_pset != NULL ? f->rcv_pset : f->dest->pset;
-}
-
-/* Can the sender wait at once? Locks: ports and set held. */
-static bool ipc_fastpath_can_wait(const struct ipc_fastpath *f)
-{
-    const struct ipc_port *port = f->rcv_port;
-
-    if (f->rcv_pset != NULL) {
-        return f->rcv_pset->active && list_empty(&f->rcv_pset->ready) && f->dest->pset == NULL;
-    }
-    return port->active && port->receiver == f->space && port->pset == NULL && port->msgcount == 0;
-}
-
-/* The thread that waits for the message, if it can be switched to at once. Locks: ports and set
- * held. */
-static bool ipc_fastpath_find_receiver(struct ipc_fastpath *f)
-{
-    const struct ipc_port *port = f->dest;
-    struct list *node = list_first(port->pset != NULL ? &port->pset->receivers : &port->receivers);
-    struct thread *t;
-
-    if (!port->active || port->kobject_type != KOBJECT_NONE || port->receiver == NULL ||
-        port->msgcount != 0 || node == NULL) {
-        return false;
-    }
-    t = list_entry(node, struct thread, ipc.link);
-    f->receiver = t;
-    return t->ipc.rcv_size >= f->size && (t->ipc.option & ~FASTPATH_PLAIN_OPTIONS) == 0 &&
-           atomic_load_acquire(&t->wait) == THREAD_BLOCKED && !atomic_load_acquire(&t->on_cpu) &&
-           t->bound_cpu < 0 && t->continuation == mach_msg_receive_continue;
-}
-
-/* The sender joins the receivers of what it waits on. Locks: ports and set held. */
-static void ipc_fastpath_join(struct ipc_fastpath *f, user_addr_t msg, uint32_t rcv_size)
-{
-    struct ipc_thread *ipc = &current_thread()->ipc;
-
-    ipc->kmsg = NULL;
-    ipc->result = MACH_MSG_SUCCESS;
-    ipc->msg = msg;
-    ipc->option = MACH_RCV_MSG;
-    ipc->rcv_size = rcv_size;
-    ipc->notify = MACH_PORT_NAME_NULL;
-    ipc->port = f->rcv_port;
-    ipc->pset = f->rcv_pset;
-    thread_wait_prepare(true, 0);
-    if (f->rcv_port != NULL) {
-        ipc_port_ref(f->rcv_port);
-        list_insert_tail(&f->rcv_port->receivers, &ipc->link);
-    } else {
-        ipc_pset_ref(f->rcv_pset);
-        list_insert_tail(&f->rcv_pset->receivers, &ipc->link);
-    }
-}
-
-/* Everything is as it should be and the receiver is claimed: move the rights. Locks: space, ports
- * and set held. */
-static void ipc_fastpath_move_rights(struct ipc_fastpath *f) REQUIRES(f->space->lock)
-{
-    struct ipc_port *dest = f->dest;
-
-    f->message.header.msgh_seqno = dest->seqno;
-    dest->seqno += 1;
-    f->local = dest->has_payload ? dest->payload : dest->receiver_name;
-    f->local_type = dest->has_payload ? MACH_MSG_TYPE_PROTECTED_PAYLOAD
-                    : f->is_reply     ? MACH_MSG_TYPE_PORT_SEND_ONCE
-                                      : MACH_MSG_TYPE_PORT_SEND;
-    if (f->is_reply) {
-        ipc_space_entry_free(f->space, f->entry);
-        dest->sorights -= 1;
-        ipc_port_unref(dest); /* never the last: the receive right has one */
-    }
-    if (f->has_reply) {
-        f->rcv_port->sorights += 1;
-        ipc_port_ref(f->rcv_port);
-    }
-}
-
-/* Check everything, then change state. Locks: space held. True when the message is on its way:
- * preemption is then disabled once more. */
-static bool ipc_fastpath_commit(struct ipc_fastpath *f, user_addr_t msg,
-                                uint32_t rcv_size) NO_LOCK_ANALYSIS /* set: if any */
-{
-    struct ipc_pset *pset;
-    bool go;
-
-    ipc_fastpath_lock_ports(f);
-    pset = ipc_fastpath_pset(f);
-    if (pset != NULL) {
-        spin_lock(&pset->lock);
-    }
-    go = ipc_fastpath_can_wait(f) && ipc_fastpath_find_receiver(f) &&
-         thread_claim(f->receiver, WAIT_OK);
-    if (go) {
-        preempt_disable();
-        list_remove(&f->receiver->ipc.link);
-        ipc_fastpath_move_rights(f);
-        ipc_fastpath_join(f, msg, rcv_size);
-    }
-    if (pset != NULL) {
-        spin_unlock(&pset->lock);
-    }
-    ipc_fastpath_unlock_ports(f);
-    return go;
+    prev->next = next;
+    next->prev = prev;
+    return true;
 }
 
 /* --- as the receiver --- */
 
-/* Name the reply right in the receiver's space. */
-static mach_msg_return_t ipc_fastpath_take_reply(struct ipc_fastpath *f, struct ipc_space *space,
-                                                 mach_port_name_t *name)
+/* The whole of a delivery, by the receiver: its buffer may need pages. */
+static __attribute__((noinline, noreturn)) void
+ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t remote,
+                     uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
+                     uint32_t words)
 {
-    struct ipc_port *port = f->rcv_port;
-    kern_return_t kr = KERN_INVALID_TASK;
-
-    *name = MACH_PORT_NAME_NULL;
-    spin_lock(&space->lock);
-    if (space->active) {
-        kr = ipc_right_copyout(space, port, MACH_MSG_TYPE_PORT_SEND_ONCE, true, name);
-    }
-    spin_unlock(&space->lock);
-    if (kr == KERN_SUCCESS) {
-        return MACH_MSG_SUCCESS;
-    }
-    ipc_port_release_right(port, MACH_MSG_TYPE_PORT_SEND_ONCE);
-    if (kr == KERN_INVALID_CAPABILITY) { /* it died since */
-        *name = MACH_PORT_NAME_DEAD;
-        return MACH_MSG_SUCCESS;
-    }
-    return MACH_RCV_HEADER_ERROR | (kr == KERN_NO_SPACE ? MACH_MSG_IPC_SPACE : MACH_MSG_IPC_KERNEL);
-}
-
-static void ipc_fastpath_forget_source(struct ipc_thread *ipc)
-{
-    struct ipc_port *port = ipc->port;
-    struct ipc_pset *pset = ipc->pset;
-
-    ipc->port = NULL;
-    ipc->pset = NULL;
-    if (port != NULL) {
-        ipc_port_unref(port);
-    } else {
-        ipc_pset_unref(pset);
-    }
-}
-
-/* Deliver to the receiver, which is the current thread by now. */
-static mach_msg_return_t ipc_fastpath_deliver(struct ipc_fastpath *f, struct thread *self)
-{
-    mach_msg_header_t *header = &f->message.header;
+    uint64_t header[] = {bits_and_size, remote, local, (uint64_t)id << 32 | seqno};
+    user_addr_t msg = receiver->ipc.msg;
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
-    mach_port_name_t reply = MACH_PORT_NAME_NULL;
 
-    ipc_fastpath_forget_source(&self->ipc);
-    if (f->has_reply) {
-        mr = ipc_fastpath_take_reply(f, self->task->space, &reply);
-    }
-    header->msgh_bits =
-        MACH_MSGH_BITS(f->has_reply ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0, f->local_type);
-    header->msgh_size = f->size;
-    header->msgh_remote_port = reply;
-    header->msgh_remote_pad = 0;
-    header->msgh_protected_payload = f->local;
-    if (copyout(&f->message, self->ipc.msg, mr == MACH_MSG_SUCCESS ? f->size : sizeof(*header)) !=
-        KERN_SUCCESS) {
+    if (copyout(header, msg, sizeof(header)) != KERN_SUCCESS ||
+        copyout(body, msg + sizeof(header), words * sizeof(uint64_t)) != KERN_SUCCESS) {
         mr = MACH_RCV_INVALID_DATA;
     }
-    return mr;
+    thread_syscall_return((uint64_t)(int64_t)mr);
 }
 
-void ipc_fastpath(user_addr_t msg, uint32_t send_size, uint32_t rcv_size, mach_port_name_t rcv_name)
+/* Go on as the receiver, `words` of the body being in the buffer. Interrupts off, no locks. */
+IPC_FASTPATH_INLINE __attribute__((noreturn)) void
+ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
+                    const struct fastpath_header *header, uint32_t words)
 {
-    struct ipc_fastpath f;
-    bool go;
+    struct cpu *cpu = cpu_current();
 
-    if (!ipc_fastpath_enabled || !ipc_fastpath_read(&f, msg, send_size) ||
-        !ipc_fastpath_check_header(&f, rcv_name)) {
+    if (CONFIG_DEBUG) {
+        trace(TRACE_HANDOFF, header->id, receiver->id);
+    }
+    /* Before the flags are read: who sets one either is seen here or sees the thread here. Any flag
+     * is a reason for the general switch: the receiver is to stop or end, its registers were set,
+     * the TSS must change, or self has been told to end its wait. */
+    (void)atomic_exchange(&cpu->current, receiver);
+    if (__builtin_expect((atomic_load(&f->self->flags) | atomic_load(&receiver->flags)) != 0, 0)) {
+        thread_become(f->self, receiver);
+        goto deliver;
+    }
+    thread_quick_switch(cpu, f->self, receiver);
+    fastpath_open();
+    if (!fastpath_write_header(receiver->ipc.msg, header) ||
+        (words != 0 && !fastpath_copy(receiver->ipc.msg + sizeof(mach_msg_header_t),
+                                      (uint64_t)f->buffer, words))) {
+        fastpath_close();
+        thread_quick_end(f->self, receiver);
+        goto deliver;
+    }
+    fastpath_close();
+    fastpath_leave(&f->self->pcb, &receiver->pcb);
+
+deliver:
+    ipc_fastpath_deliver(receiver, header->bits_and_size, header->remote, header->local,
+                         header->seqno, header->id, f->buffer, words);
+}
+
+/* --- call and reply: check everything, then change state; both return only when they decline ---
+ */
+
+/* The name of a call's reply right in the receiver's space. Locks: that space's, port's held. */
+IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *space,
+                                                             struct ipc_port *port)
+{
+    uint32_t index;
+    struct ipc_entry *entry = ipc_space_take_free(space, &index);
+    mach_port_name_t name = entry->bits | index;
+
+    entry->bits |= MACH_PORT_TYPE_SEND_ONCE | 1;
+    entry->port = port;
+    port->sorights += 1;
+    return name;
+}
+
+/* A call to a port with everything on the sender's side locked. `receivers` and `refs` are those of
+ * the port or of its set. */
+IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f,
+                                                    struct ipc_space *space, struct ipc_port *dest,
+                                                    struct ipc_port *port,
+                                                    struct ipc_pset *pset) NO_LOCK_ANALYSIS
+{
+    struct list *receivers = pset != NULL ? &pset->receivers : &dest->receivers;
+    struct thread *receiver = list_entry(receivers->next, struct thread, ipc.link);
+    struct ipc_space *reply_space;
+    struct fastpath_header header;
+    uint32_t words;
+
+    if (!ipc_fastpath_can_take(receivers, receiver, f->size) || !ipc_fastpath_can_wait(port)) {
         return;
     }
-    f.space = current_task()->space;
-    spin_lock(&f.space->lock);
-    go = ipc_fastpath_look_up(&f, rcv_name) && ipc_fastpath_commit(&f, msg, rcv_size);
-    spin_unlock(&f.space->lock);
-    if (!go) {
+    reply_space = receiver->space;
+    if (reply_space != space && !spin_try_irqs_off(&reply_space->lock)) {
         return;
     }
-    trace(TRACE_HANDOFF, (uint32_t)f.message.header.msgh_id, f.receiver->id);
-    thread_become(f.receiver, mach_msg_receive_continue);
-    thread_syscall_return((uint64_t)(int64_t)ipc_fastpath_deliver(&f, f.receiver));
+    if (!ipc_space_has_free(reply_space) || !ipc_fastpath_copy_if_long(f, receiver, &words) ||
+        !ipc_fastpath_claim(receiver)) {
+        goto decline;
+    }
+    /* nothing fails from here on; no reference dropped is the last */
+    ipc_fastpath_number(f, dest, MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND, &header);
+    header.remote = ipc_fastpath_make_reply(reply_space, port);
+    if (pset != NULL) {
+        atomic_dec(&pset->refs); /* the receiver's, of what it waited on */
+        receiver->ipc.pset = NULL;
+    } else {
+        atomic_dec(&dest->refs);
+    }
+    (void)atomic_fetch_add(&port->refs, 2); /* the reply right's and self's */
+    f->self->ipc.port = port;
+    ipc_fastpath_wait(f, &port->receivers);
+    if (reply_space != space) {
+        spin_unlock_irqs_off(&reply_space->lock);
+    }
+    if (pset != NULL) {
+        spin_unlock_irqs_off(&pset->lock);
+    }
+    spin_unlock_irqs_off(&port->lock);
+    spin_unlock_irqs_off(&dest->lock);
+    spin_unlock_irqs_off(&space->lock);
+    ipc_fastpath_arrive(f, receiver, &header, words);
+
+decline:
+    if (reply_space != space) {
+        spin_unlock_irqs_off(&reply_space->lock);
+    }
+}
+
+IPC_FASTPATH_INLINE void ipc_fastpath_call(const struct ipc_fastpath *f) NO_LOCK_ANALYSIS
+{
+    struct ipc_space *space = f->self->space;
+    struct ipc_entry *entry, *source;
+    uint32_t bits, source_bits;
+    struct ipc_port *dest, *port;
+    struct ipc_pset *pset;
+
+    if (!spin_try_irqs_off(&space->lock)) {
+        return;
+    }
+    if (!ipc_fastpath_find(space, f->dest, &entry, &bits) ||
+        !ipc_fastpath_find(space, f->rcv_name, &source, &source_bits) ||
+        !ipc_fastpath_has(bits, f->dest, MACH_PORT_TYPE_SEND) ||
+        !ipc_fastpath_has(source_bits, f->rcv_name, MACH_PORT_TYPE_RECEIVE)) {
+        goto unlock_space;
+    }
+    dest = entry->port;
+    port = source->port;
+    if (!spin_try_irqs_off(&dest->lock)) {
+        goto unlock_space;
+    }
+    if (!spin_try_irqs_off(&port->lock)) { /* never free when it is the same port */
+        goto unlock_dest;
+    }
+    pset = dest->pset;
+    if (__builtin_expect(pset == NULL, 1)) {
+        ipc_fastpath_call_receiver(f, space, dest, port, NULL);
+    } else if (spin_try_irqs_off(&pset->lock)) {
+        if (dest->msgcount == 0) {
+            ipc_fastpath_call_receiver(f, space, dest, port, pset);
+        }
+        spin_unlock_irqs_off(&pset->lock);
+    }
+    spin_unlock_irqs_off(&port->lock);
+unlock_dest:
+    spin_unlock_irqs_off(&dest->lock);
+unlock_space:
+    spin_unlock_irqs_off(&space->lock);
+}
+
+/* A reply uses its send-once right up. Locks: space's, dest's held. */
+IPC_FASTPATH_INLINE void ipc_fastpath_use_reply(struct ipc_space *space, struct ipc_entry *entry,
+                                                mach_port_name_t name, struct ipc_port *dest)
+{
+    ipc_space_give(space, entry);
+    ipc_space_link_free(space, entry, name & IPC_NAME_INDEX_MASK);
+    dest->sorights -= 1;
+}
+
+/* A reply by a thread that then waits on the port or set of another entry. */
+IPC_FASTPATH_INLINE void ipc_fastpath_reply_from(const struct ipc_fastpath *f,
+                                                 struct ipc_space *space, struct ipc_entry *entry,
+                                                 const struct ipc_entry *source,
+                                                 bool in_set) NO_LOCK_ANALYSIS
+{
+    struct ipc_port *port = source->port;
+    struct ipc_pset *pset = source->pset;
+    struct spinlock *source_lock = in_set ? &pset->lock : &port->lock;
+    struct ipc_port *dest = entry->port;
+    struct fastpath_header header;
+    struct thread *receiver;
+    uint32_t words;
+
+    if (!spin_try_irqs_off(&dest->lock)) {
+        return;
+    }
+    if (!spin_try_irqs_off(source_lock)) { /* never free when it is the same port */
+        goto unlock_dest;
+    }
+    receiver = list_entry(dest->receivers.next, struct thread, ipc.link);
+    if (!ipc_fastpath_can_take(&dest->receivers, receiver, f->size) ||
+        !(in_set ? list_empty(&pset->ready) : ipc_fastpath_can_wait(port)) ||
+        !ipc_fastpath_copy_if_long(f, receiver, &words) || !ipc_fastpath_claim(receiver)) {
+        goto unlock_source;
+    }
+    /* nothing fails from here on; no reference dropped is the last */
+    ipc_fastpath_number(f, dest, 0, MACH_MSG_TYPE_PORT_SEND_ONCE, &header);
+    header.remote = MACH_PORT_NAME_NULL;
+    ipc_fastpath_use_reply(space, entry, f->dest, dest);
+    (void)atomic_fetch_sub(&dest->refs, 2); /* the right's and the receiver's */
+    f->self->ipc.port = in_set ? NULL : port;
+    if (in_set) {
+        (void)atomic_fetch_add(&pset->refs, 1); /* self's */
+        f->self->ipc.pset = pset;
+        ipc_fastpath_wait(f, &pset->receivers);
+    } else {
+        (void)atomic_fetch_add(&port->refs, 1);
+        ipc_fastpath_wait(f, &port->receivers);
+    }
+    spin_unlock_irqs_off(source_lock);
+    spin_unlock_irqs_off(&dest->lock);
+    spin_unlock_irqs_off(&space->lock);
+    ipc_fastpath_arrive(f, receiver, &header, words);
+
+unlock_source:
+    spin_unlock_irqs_off(source_lock);
+unlock_dest:
+    spin_unlock_irqs_off(&dest->lock);
+}
+
+IPC_FASTPATH_INLINE void ipc_fastpath_reply(const struct ipc_fastpath *f) NO_LOCK_ANALYSIS
+{
+    struct ipc_space *space = f->self->space;
+    struct ipc_entry *entry, *source;
+    uint32_t bits, source_bits;
+
+    if (!spin_try_irqs_off(&space->lock)) {
+        return;
+    }
+    if (ipc_fastpath_find(space, f->dest, &entry, &bits) &&
+        ipc_fastpath_find(space, f->rcv_name, &source, &source_bits) &&
+        (bits ^ (f->dest & IPC_NAME_GENERATION)) == (MACH_PORT_TYPE_SEND_ONCE | 1) &&
+        entry->request == NULL && ipc_space_can_give(space, f->dest & IPC_NAME_INDEX_MASK)) {
+        if (ipc_fastpath_has(source_bits, f->rcv_name, MACH_PORT_TYPE_RECEIVE)) {
+            ipc_fastpath_reply_from(f, space, entry, source, false);
+        } else if (ipc_fastpath_has(source_bits, f->rcv_name, MACH_PORT_TYPE_PORT_SET)) {
+            ipc_fastpath_reply_from(f, space, entry, source, true);
+        }
+    }
+    spin_unlock_irqs_off(&space->lock);
+}
+
+/* --- entry --- */
+
+uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+                      mach_port_name_t rcv_name, uint32_t timeout)
+{
+    uint64_t buffer[IPC_FASTPATH_BUFFER];
+    uint32_t rest = send_size - (uint32_t)sizeof(mach_msg_header_t);
+    struct fastpath_header header;
+    struct ipc_fastpath f;
+
+    assert(cpu_ast() == 0);           /* it has just come from user mode */
+    f.words = rest >> 3 | rest << 29; /* very many when it is no whole number of words */
+    if (option != (MACH_SEND_MSG | MACH_RCV_MSG) || f.words > IPC_FASTPATH_MAX ||
+        msg >= IPC_FASTPATH_ADDRESS_MAX) {
+        return trap_mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout);
+    }
+    f.self = current_thread();
+    f.self->ipc.msg = msg;
+    f.self->ipc.option = MACH_RCV_MSG;
+    f.self->ipc.rcv_size = rcv_size;
+    f.self->ipc.fastpath_size = rcv_size;
+    fastpath_open();
+    if (!fastpath_read_header(msg, &header) ||
+        (f.words - 1 < IPC_FASTPATH_BUFFER &&
+         !fastpath_copy((uint64_t)buffer, msg + sizeof(header), f.words))) {
+        goto decline;
+    }
+    fastpath_close();
+    f.rcv_name = rcv_name;
+    f.size = send_size;
+    f.dest = (mach_port_name_t)header.remote;
+    f.id = header.id;
+    f.buffer = buffer;
+    if ((uint32_t)header.bits_and_size == IPC_FASTPATH_CALL &&
+        (mach_port_name_t)header.local == rcv_name) {
+        ipc_fastpath_call(&f);
+    } else if ((uint32_t)header.bits_and_size == IPC_FASTPATH_REPLY &&
+               (mach_port_name_t)header.local == MACH_PORT_NAME_NULL) {
+        ipc_fastpath_reply(&f);
+    }
+decline:
+    fastpath_close();
+    interrupt_enable(); /* neither the timeout nor the argument on the stack is needed */
+    return (uint64_t)(int64_t)mach_msg_trap(current_thread()->ipc.msg, MACH_SEND_MSG | MACH_RCV_MSG,
+                                            send_size, current_thread()->ipc.rcv_size, rcv_name, 0,
+                                            MACH_PORT_NAME_NULL);
 }

@@ -8,12 +8,21 @@
 
 #include "arch/usercopy.h"
 
-/* Look for `fastpath=off` on the command line. */
+/* Buffers from here on go the long way, which looks at their whole length. */
+#define IPC_FASTPATH_ADDRESS_MAX (VM_MAX_ADDRESS - 0x10000ul)
+
+/* What entry.asm calls for mach_msg: ipc_fastpath(), or the long way alone with `fastpath=off` on
+ * the command line and on processors without FSGSBASE or XSAVE. */
+extern uint64_t (*ipc_fastpath_entry)(user_addr_t msg, uint32_t option, uint32_t send_size,
+                                      uint32_t rcv_size, mach_port_name_t rcv_name,
+                                      uint32_t timeout);
+
 void ipc_fastpath_init(void);
-/* Try a combined send and receive (mach_msg with these two options and no other) the short way.
- * Returns when the slow way must be taken; then nothing has changed. Otherwise the receiver of the
- * message leaves the kernel with it and the caller waits. Locks: none held. Sleeps: yes. */
-void ipc_fastpath(user_addr_t msg, uint32_t send_size, uint32_t rcv_size,
-                  mach_port_name_t rcv_name);
+/* mach_msg, the short way if it is the common call or reply: then the receiver of the message
+ * leaves the kernel with it and the caller waits. Else the long way, before anything has changed.
+ * Keeps no register (it is compiled so): for entry.asm only, which has saved the caller's.
+ * Interrupts off on entry. Sleeps: yes. */
+uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+                      mach_port_name_t rcv_name, uint32_t timeout);
 
 #endif

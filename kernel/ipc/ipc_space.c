@@ -6,6 +6,7 @@
 #include "ipc/ipc_marequest.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
+#include "ipc/ipc_space_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/ledger.h"
@@ -19,7 +20,6 @@ _Static_assert((uint64_t)IPC_ENTRY_MAX * sizeof(struct ipc_entry) == KMEM_SLOT_S
 #define IPC_SPACE_PAGES        (IPC_ENTRY_MAX / IPC_SPACE_PER_PAGE)
 #define IPC_SPACE_SPARSE_BYTES (IPC_SPACE_PAGES / 8)
 #define IPC_SPACE_SPARSE_PAGES ((IPC_SPACE_SPARSE_BYTES + PAGE_SIZE - 1) / PAGE_SIZE)
-#define IPC_SPACE_NAME_BATCH   16u
 
 struct ipc_space ipc_space_kernel;
 
@@ -185,34 +185,30 @@ static bool ipc_space_charge_name(struct ipc_space *space)
         } else {
             return false;
         }
+        space->name_charged += space->name_credit;
     }
     space->name_credit -= 1;
-    space->name_count += 1;
     return true;
 }
 
-static void ipc_space_credit_name(struct ipc_space *space)
+/* Give a batch back to the ledger when enough has come together. */
+static void ipc_space_credit_names(struct ipc_space *space)
 {
-    space->name_credit += 1;
-    space->name_count -= 1;
     if (space->name_credit >= 2 * IPC_SPACE_NAME_BATCH) {
         ledger_credit(&space->task->ledger, LEDGER_NAMES, IPC_SPACE_NAME_BATCH);
         space->name_credit -= IPC_SPACE_NAME_BATCH;
+        space->name_charged -= IPC_SPACE_NAME_BATCH;
     }
 }
 
 static void ipc_space_free_remove(struct ipc_space *space, struct ipc_entry *entry)
 {
-    if (entry->prev != 0) {
-        space->table[entry->prev].next = entry->next;
-    } else {
+    if (space->free_head == ipc_space_index(space, entry)) {
         space->free_head = entry->next;
+    } else {
+        space->table[entry->prev].next = entry->next;
     }
-    if (entry->next != 0) {
-        space->table[entry->next].prev = entry->prev;
-    }
-    entry->next = 0;
-    entry->prev = 0;
+    space->table[entry->next].prev = entry->prev; /* entry 0 takes the last one's */
 }
 
 /* Take the lowest entry never given out. Entries taken by chosen names on the way are passed once.
@@ -243,6 +239,11 @@ kern_return_t ipc_space_entry_alloc(struct ipc_space *space, mach_port_name_t *n
                                     struct ipc_entry **entry)
 {
     assert(spin_is_held(&space->lock) && space->active);
+    if (ipc_space_has_free(space)) {
+        *entry = ipc_space_take_free(space, name);
+        *name |= (*entry)->bits;
+        return KERN_SUCCESS;
+    }
     if (!ipc_space_charge_name(space)) {
         return KERN_NO_SPACE;
     }
@@ -253,7 +254,7 @@ kern_return_t ipc_space_entry_alloc(struct ipc_space *space, mach_port_name_t *n
         kern_return_t kr = ipc_space_take_new(space, entry);
 
         if (kr != KERN_SUCCESS) {
-            ipc_space_credit_name(space);
+            space->name_credit += 1;
             return kr;
         }
     }
@@ -309,20 +310,13 @@ void ipc_space_entry_free(struct ipc_space *space, struct ipc_entry *entry)
     uint32_t index = ipc_space_index(space, entry);
 
     assert(spin_is_held(&space->lock));
-    entry->port = NULL;
     entry->request = NULL;
     entry->claimed = 0;
-    entry->bits = (entry->bits & IPC_ENTRY_GENERATION) + (1u << IPC_NAME_INDEX_BITS);
-    entry->prev = 0;
-    entry->next = 0;
+    ipc_space_give(space, entry);
     if (index < space->high_water) {
-        entry->next = space->free_head;
-        if (space->free_head != 0) {
-            space->table[space->free_head].prev = index;
-        }
-        space->free_head = index;
+        ipc_space_link_free(space, entry, index);
     }
-    ipc_space_credit_name(space);
+    ipc_space_credit_names(space);
 }
 
 /* --- life --- */
@@ -382,6 +376,7 @@ void ipc_space_destroy(struct ipc_space *space)
     ipc_marequest_forget(space);
     ledger_credit(&space->task->ledger, LEDGER_NAMES, space->name_credit);
     ledger_credit(&space->task->ledger, LEDGER_KMEM_PAGES, space->page_count);
+    space->name_charged -= space->name_credit;
     space->name_credit = 0;
     space->page_count = 0;
     spin_lock(&ipc_space_list_lock);
@@ -416,7 +411,7 @@ void ipc_space_unref(struct ipc_space *space)
     if (!atomic_dec_and_test(&space->refs)) {
         return;
     }
-    assert(!space->active && space->name_count == 0);
+    assert(!space->active && ipc_space_name_count(space) == 0);
     ipc_space_free_table(space);
     ipc_hash_fini(&space->hash);
     kmem_cache_free(&ipc_space_cache, space);

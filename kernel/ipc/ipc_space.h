@@ -62,15 +62,15 @@ struct ipc_space {
     struct task *task;       /* [I] borrowed; valid while active */
     struct ipc_entry *table; /* [I] */
     uint32_t committed;      /* [L] entries below this have memory */
-    uint32_t high_water;  /* [L] entries from here on are on no list and were not yet given out by
-                             ipc_space_entry_alloc */
-    uint32_t free_head;   /* [L] freed entries below high_water, last freed first; 0 for none */
-    uint32_t name_count;  /* [L] entries in use */
-    uint32_t name_credit; /* [L] names charged to the ledger and not in use */
-    uint32_t page_count;  /* [L] pages charged to the ledger */
-    uint8_t *sparse;      /* [L] bitmap of table pages with memory beyond `committed`, NULL until a
-                             chosen name needs one */
-    struct ipc_hash hash; /* [L] from a port to the entry with its send right */
+    uint32_t high_water;   /* [L] entries from here on are on no list and were not yet given out by
+                              ipc_space_entry_alloc */
+    uint32_t free_head;    /* [L] freed entries below high_water, last freed first; 0 for none */
+    uint32_t name_charged; /* [L] names charged to the ledger: in use, and */
+    uint32_t name_credit;  /* [L]   not in use */
+    uint32_t page_count;   /* [L] pages charged to the ledger */
+    uint8_t *sparse;       /* [L] bitmap of table pages with memory beyond `committed`, NULL until a
+                              chosen name needs one */
+    struct ipc_hash hash;  /* [L] from a port to the entry with its send right */
     struct list *marequests; /* [L] msg-accepted requests by name, NULL until the first */
     struct list link;        /* [G] all spaces */
 };
@@ -120,6 +120,12 @@ static inline struct ipc_entry *ipc_space_lookup(struct ipc_space *space, mach_p
     struct ipc_entry *entry = ipc_space_lookup_near(space, name);
 
     return __builtin_expect(entry != NULL, 1) ? entry : ipc_space_lookup_far(space, name);
+}
+
+/* Names in use. */
+static inline uint32_t ipc_space_name_count(const struct ipc_space *space)
+{
+    return space->name_charged - space->name_credit;
 }
 
 uint32_t ipc_space_index(const struct ipc_space *space, const struct ipc_entry *entry);

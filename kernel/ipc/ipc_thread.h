@@ -22,11 +22,12 @@ struct ipc_thread {
     struct list link;      /* [Q] on receivers or senders of what it waits on */
     struct ipc_kmsg *kmsg; /* [W] receiver: the message it was handed; sender: what it wants queued,
                               NULL once taken */
-    struct ipc_port *port; /* [C] port a receiver waits on, with a reference, or NULL */
-    struct ipc_pset *pset; /* [C] or the set, with a reference */
+    struct ipc_port *port; /* [C] port a receiver waits on, with a reference */
+    struct ipc_pset *pset; /* [C] or the set, with a reference; NULL when it does not wait on one */
     user_addr_t msg;       /* [C] buffer in the task */
     uint32_t option;       /* [C] MACH_RCV_* */
     uint32_t rcv_size;     /* [C] size of the buffer: a longer message is not accepted */
+    uint32_t fastpath_size;   /* [C] the same while a message may come the short way, else 0 */
     mach_port_name_t notify;  /* [C] */
     mach_msg_return_t result; /* [W] why the wait ended when no message came with it */
     uint32_t large_size;      /* [W] size of the message that did not fit (MACH_RCV_LARGE) */

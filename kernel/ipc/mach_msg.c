@@ -275,6 +275,14 @@ static mach_msg_return_t mach_msg_receive_from(struct ipc_thread *ipc,
     return mr == MACH_RCV_TOO_LARGE ? mach_msg_tell_size(ipc, size) : mr;
 }
 
+/* A receive that asks for nothing special, into a buffer that ends well below the hole between the
+ * halves. */
+static bool mach_msg_is_plain(user_addr_t msg, uint32_t option)
+{
+    return (option & ~(MACH_SEND_MSG | MACH_RCV_MSG | MACH_MSG_LIBRARY_OPTIONS)) == 0 &&
+           msg < IPC_FASTPATH_ADDRESS_MAX;
+}
+
 static mach_msg_return_t mach_msg_receive(user_addr_t msg, uint32_t option, uint32_t rcv_size,
                                           mach_port_name_t rcv_name, uint32_t timeout,
                                           mach_port_name_t notify, struct mach_msg_carry *carry)
@@ -290,6 +298,7 @@ static mach_msg_return_t mach_msg_receive(user_addr_t msg, uint32_t option, uint
     ipc->msg = msg;
     ipc->option = option;
     ipc->rcv_size = rcv_size;
+    ipc->fastpath_size = mach_msg_is_plain(msg, option) ? rcv_size : 0;
     ipc->notify = notify;
     return mach_msg_receive_from(ipc, &source, timeout, carry);
 }
@@ -301,9 +310,6 @@ mach_msg_return_t mach_msg_trap(user_addr_t msg, uint32_t option, uint32_t send_
     struct mach_msg_carry carry = {NULL, NULL};
     mach_msg_return_t mr;
 
-    if ((option & ~MACH_MSG_LIBRARY_OPTIONS) == (MACH_SEND_MSG | MACH_RCV_MSG)) {
-        ipc_fastpath(msg, send_size, rcv_size, rcv_name);
-    }
     if ((option & MACH_SEND_MSG) != 0) {
         mr = mach_msg_send(msg, option, send_size, timeout, notify, &carry);
         if (mr != MACH_MSG_SUCCESS) {

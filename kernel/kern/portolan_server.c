@@ -104,7 +104,7 @@ static void portolan_count_cache(struct kmem_cache *cache, void *argument)
 static void portolan_add_names(struct task *task, void *argument)
 {
     if (task->space != NULL) {
-        *(int64_t *)argument += task->space->name_count;
+        *(int64_t *)argument += ipc_space_name_count(task->space);
     }
 }
 

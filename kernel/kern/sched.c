@@ -26,6 +26,7 @@
 #include "kern/stack.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/thread_quick.h"
 #include "kern/timer.h"
 #include "vm/vm_page.h"
 
@@ -118,7 +119,7 @@ static struct thread *sched_steal(uint32_t self)
         }
         if (found != NULL) {
             sched_dequeue_locked(queue, found);
-            atomic_store(&found->cpu, (uint16_t)self);
+            atomic_store(&found->cpu, (uint8_t)self);
         }
         spin_unlock(&queue->lock);
         if (found != NULL) {
@@ -203,7 +204,7 @@ static void sched_set_cpu(struct thread *t, uint32_t number)
         return;
     }
     spin_lock(&queue->lock);
-    atomic_store(&t->cpu, (uint16_t)number);
+    atomic_store(&t->cpu, (uint8_t)number);
     spin_unlock(&queue->lock);
 }
 
@@ -320,13 +321,19 @@ void sched_keep_runnable(void)
     sched_queues[cpu_number()].requeue_previous = true;
 }
 
-/* Load everything of `next` but its stack. Interrupts off. */
-void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
+/* Processor time up to now is the thread's. Interrupts off. */
+static void sched_account(struct cpu *cpu, struct thread *t)
 {
     uint64_t now = rdtsc_ticks();
 
-    self->run_ticks += now - self->run_since;
-    next->run_since = now;
+    t->run_ticks += now - cpu->run_since;
+    cpu->run_since = now;
+}
+
+/* Load everything of `next` but its stack. Interrupts off. */
+void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
+{
+    sched_account(cpu, self);
     next->switches++;
     sched_set_cpu(next, cpu->number);
     atomic_store(&next->on_cpu, true);
@@ -347,7 +354,8 @@ void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *n
  * function.) Interrupts off. */
 _Noreturn void sched_continue(struct thread *self)
 {
-    stack_jump(self->pcb.kernel_stack + KERNEL_STACK_SIZE, sched_start_thread);
+    assert(self == current_thread());
+    stack_jump(cpu_current()->kernel_stack_top, sched_start_thread);
 }
 
 void sched_start_thread(void)
@@ -363,14 +371,22 @@ void sched_start_thread(void)
     panic("thread %lu: its continuation %p returned", self->id, (void *)continuation);
 }
 
+/* Go over to the stack and the thread that was left on it. */
+static void sched_switch_stacks(struct cpu *cpu, struct thread *self, struct thread *next)
+{
+    cpu->kernel_stack_top = next->pcb.kernel_stack + KERNEL_STACK_SIZE;
+    next->pcb.kernel_stack = 0;
+    switch_stacks(&self->pcb, &next->pcb);
+}
+
 /* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something
  * switches back. Interrupts off. */
 void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
                   void (*continuation)(void))
 {
-    struct sched_queue *queue = &sched_queues[cpu->number];
+    uint64_t stack = cpu->kernel_stack_top - KERNEL_STACK_SIZE;
 
-    assert(cpu->preempt_count == 0);
+    assert(cpu->preempt_count == 0 && self->pcb.kernel_stack == 0);
     if (next->pcb.kernel_stack == 0 && continuation == NULL) {
         next->pcb.kernel_stack = stack_take();
         assert(next->pcb.kernel_stack != 0);
@@ -379,21 +395,17 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
     }
     sched_switch_machine(cpu, self, next);
     if (continuation == NULL) {
-        cpu->kernel_stack_top = next->pcb.kernel_stack + KERNEL_STACK_SIZE;
-        switch_stacks(&self->pcb, &next->pcb);
+        self->pcb.kernel_stack = stack;
+        sched_switch_stacks(cpu, self, next);
         sched_dispatch_previous();
         return;
     }
     self->continuation = continuation;
     if (next->pcb.kernel_stack == 0) { /* take over the stack */
-        next->pcb.kernel_stack = self->pcb.kernel_stack;
-        self->pcb.kernel_stack = 0;
         sched_continue(next);
     }
-    queue->stack_to_free = self->pcb.kernel_stack;
-    self->pcb.kernel_stack = 0;
-    cpu->kernel_stack_top = next->pcb.kernel_stack + KERNEL_STACK_SIZE;
-    switch_stacks(&self->pcb, &next->pcb);
+    sched_queues[cpu->number].stack_to_free = stack;
+    sched_switch_stacks(cpu, self, next);
 }
 
 /* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs
@@ -532,6 +544,7 @@ void sched_tick(bool user)
     if (cpu->number == 0) {
         sched_update_load(now);
     }
+    sched_account(cpu, self);
     self->user_samples += user ? 1 : 0;
     self->system_samples += user ? 0 : 1;
     sched_decay_usage(self, now);
@@ -582,7 +595,7 @@ void sched_poke(struct thread *thread)
 
 void sched_bind(struct thread *thread, int cpu)
 {
-    thread->bound_cpu = (int16_t)cpu;
+    thread->bound_cpu = (int8_t)cpu;
 }
 
 void sched_init_cpu(struct cpu *cpu, struct thread *idle)
@@ -594,10 +607,11 @@ void sched_init_cpu(struct cpu *cpu, struct thread *idle)
         list_init(&queue->lists[i]);
     }
     list_init(&queue->dead);
-    idle->cpu = (uint16_t)cpu->number;
+    idle->cpu = (uint8_t)cpu->number;
     idle->on_cpu = true;
-    idle->run_since = rdtsc_ticks();
+    cpu->run_since = rdtsc_ticks();
     cpu->idle = idle;
+    cpu->quick_place = thread_quick_place(cpu->number);
     cpu->current = idle;
 }
 

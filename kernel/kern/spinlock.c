@@ -32,6 +32,24 @@ void spinlock_wait(struct spinlock *lock)
     } while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) != 0);
 }
 
+static void spinlock_debug_add(struct spinlock_held *held, struct spinlock *lock,
+                               const void *caller)
+{
+    if (held->count == HELD_MAX) {
+        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
+    }
+    held->locks[held->count] = lock;
+    held->callers[held->count] = caller;
+    held->count++;
+}
+
+void spinlock_debug_tried(struct spinlock *lock, const void *caller)
+{
+    assert(!interrupt_is_enabled());
+    spinlock_debug_add(&spinlock_held[cpu_number()], lock, caller);
+    spinlock_debug_acquired(lock);
+}
+
 void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *caller)
 {
     uint64_t flags = interrupt_save_disable();
@@ -46,12 +64,7 @@ void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *call
                   lock->rank, held->locks[i]->name, held->locks[i]->rank, held->callers[i]);
         }
     }
-    if (held->count == HELD_MAX) {
-        panic("lock %s: more than %d locks held", lock->name, HELD_MAX);
-    }
-    held->locks[held->count] = lock;
-    held->callers[held->count] = caller;
-    held->count++;
+    spinlock_debug_add(held, lock, caller);
     interrupt_restore(flags);
 }
 

@@ -38,6 +38,7 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank, const c
 /* Debug bookkeeping (kern/spinlock.c). */
 void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *caller);
 void spinlock_debug_acquired(struct spinlock *lock);
+void spinlock_debug_tried(struct spinlock *lock, const void *caller);
 void spinlock_debug_release(struct spinlock *lock);
 /* Contended path: spin until the lock is ours. */
 void spinlock_wait(struct spinlock *lock);
@@ -110,6 +111,29 @@ static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
     __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
     interrupt_restore(flags);
     preempt_enable();
+}
+
+/* Take a lock if it is free, interrupts being off, and give it back. As nothing waits, the order of
+ * ranks does not matter. */
+static inline __attribute__((always_inline)) bool spin_try_irqs_off(struct spinlock *lock)
+    TRY_ACQUIRES(true, lock) NO_LOCK_ANALYSIS
+{
+    if (__builtin_expect((__atomic_fetch_or(&lock->locked, 1, __ATOMIC_ACQUIRE) & 1) != 0, 0)) {
+        return false;
+    }
+    if (CONFIG_DEBUG) {
+        spinlock_debug_tried(lock, __builtin_return_address(0));
+    }
+    return true;
+}
+
+static inline __attribute__((always_inline)) void spin_unlock_irqs_off(struct spinlock *lock)
+    RELEASES(lock) NO_LOCK_ANALYSIS
+{
+    if (CONFIG_DEBUG) {
+        spinlock_debug_release(lock);
+    }
+    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
 }
 
 /* Does this processor hold the lock? Exact in the debug kernel, always true in a release kernel:

@@ -44,9 +44,11 @@ static void thread_setup(struct thread *t, struct task *task)
 {
     memset(t, 0, sizeof(*t));
     t->task = task;
+    t->space = task->space;
+    t->pmap = task->pmap;
     t->refs = 2;
     t->bound_cpu = -1;
-    t->cpu = (uint16_t)cpu_number();
+    t->cpu = (uint8_t)cpu_number();
     t->depressed_from = -1;
     t->policy = THREAD_POLICY_TIMESHARE;
     t->usage_stamp_ns = clock_now_ns();
@@ -92,6 +94,9 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
         t->priority = task->priority;
         t->user_suspend_count = 1;
         t->suspend_count = 1 + task->suspend_count;
+        if (task->io_bitmap != NULL) {
+            atomic_fetch_or(&t->flags, THREAD_FLAG_IO_PORTS);
+        }
         list_insert_tail(&task->threads, &t->task_link);
         task->thread_count++;
         kr = KERN_SUCCESS;
@@ -392,7 +397,7 @@ static bool thread_leave_task(struct thread *t)
     task->thread_count--;
     last = task->thread_count == 0;
     task->dead_run_ticks +=
-        t->run_ticks + (t == current_thread() ? rdtsc_ticks() - t->run_since : 0);
+        t->run_ticks + (t == current_thread() ? rdtsc_ticks() - cpu_current()->run_since : 0);
     task->dead_user_samples += t->user_samples;
     task->dead_system_samples += t->system_samples;
     spin_unlock(&task->lock);
@@ -478,7 +483,7 @@ void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns)
     uint64_t total;
 
     if (atomic_load(&thread->on_cpu)) {
-        ticks += rdtsc_ticks() - thread->run_since;
+        ticks += rdtsc_ticks() - cpu_table[atomic_load(&thread->cpu)].run_since;
     }
     total = clock_ticks_to_ns(ticks);
     *user_ns = samples == 0 ? total : total / samples * thread->user_samples;

@@ -44,10 +44,10 @@ enum wait_result {
 enum thread_wait_state {
     THREAD_RUNNING,
     THREAD_WAITING,
-    THREAD_BLOCKED,
     THREAD_CLAIMED,
     THREAD_CLAIMED_EARLY,
     THREAD_DEAD,
+    THREAD_BLOCKED = 8, /* a bit no other state has: claiming is clearing it */
 };
 
 /* thread->flags. RAX_SET: rax was set while it was stopped, and an aborted trap returns that. */
@@ -57,7 +57,8 @@ enum thread_wait_state {
 #define THREAD_FLAG_STOPPED      8u  /* has stopped there */
 #define THREAD_FLAG_NEVER_RAN    16u /* and has never been in user mode */
 #define THREAD_FLAG_RAX_SET      32u
-#define THREAD_FLAG_VM_PRIVILEGE 64u /* may use reserved memory */
+#define THREAD_FLAG_VM_PRIVILEGE 64u  /* may use reserved memory */
+#define THREAD_FLAG_IO_PORTS     128u /* its task may use I/O ports: the TSS changes with it */
 /* Reasons for AST_THREAD. */
 #define THREAD_FLAG_AST (THREAD_FLAG_TERMINATE | THREAD_FLAG_ABORT | THREAD_FLAG_SUSPEND)
 
@@ -75,15 +76,22 @@ enum thread_policy { THREAD_POLICY_TIMESHARE = 1, THREAD_POLICY_FIXED = 2 };
 struct thread {
     struct pcb pcb;             /* [C] must be first: entry.asm saves there */
     struct task *task;          /* [I] owns a reference */
+    struct ipc_space *space;    /* [I] the task's, and */
+    struct pmap *pmap;          /* [I]   its page tables: for the short way of messages */
     void (*continuation)(void); /* [C] where to go on when it has no stack */
     uint32_t wait;              /* [a] enum thread_wait_state */
     uint32_t wait_result;       /* [W] enum wait_result */
-    bool wait_interruptible;    /* [W] */
-    bool on_cpu;                /* [a] its stack and registers are still in use by a processor */
-    uint16_t cpu;               /* [R] the processor it runs on or ran on last */
-    int16_t bound_cpu;          /* [R] the only processor it may run on, or -1 */
-    uint32_t flags;             /* [a] THREAD_FLAG_* */
-    struct ipc_thread ipc;      /* what kernel/ipc keeps in a thread */
+    union {
+        struct {
+            bool wait_interruptible; /* [W] */
+            bool on_cpu;             /* [a] its stack and registers are still in use */
+            uint8_t cpu;             /* [R] the processor it runs on or ran on last */
+            int8_t bound_cpu;        /* [R] the only processor it may run on, or -1 */
+        };
+        uint32_t place; /* all four, as thread_quick_place() puts them together */
+    };
+    uint32_t flags;        /* [a] THREAD_FLAG_* */
+    struct ipc_thread ipc; /* what kernel/ipc keeps in a thread */
     struct list wait_link; /* [waitq] on a wait queue; of a thread that has ended, on the list of
                               those to be freed */
     struct timer timeout;  /* of the current wait */
@@ -100,8 +108,7 @@ struct thread {
     enum thread_policy policy;       /* [L] */
     uint32_t usage;                  /* [C] decayed processor use in ticks, timesharing */
     uint64_t usage_stamp_ns;         /* [C] when usage was last decayed */
-    uint64_t run_ticks;              /* [C] processor time in time stamp ticks */
-    uint64_t run_since;              /* [C] time stamp when it was last switched to */
+    uint64_t run_ticks;              /* [C] processor time in time stamp ticks (sched_account) */
     uint32_t user_samples;           /* [C] scheduler ticks that found it in user mode, */
     uint32_t system_samples;         /* [C]   in the kernel */
     uint64_t switches;               /* [C] times it was switched to */
@@ -120,6 +127,8 @@ struct thread {
     uint64_t id;                     /* [I] for people: never reused */
     char name[THREAD_NAME_SIZE];     /* [L] */
 };
+
+_Static_assert(CPU_MAX <= INT8_MAX, "thread->cpu, thread->bound_cpu");
 
 static inline struct thread *current_thread(void)
 {
@@ -148,12 +157,12 @@ bool thread_wake(struct thread *t, enum wait_result result);
 enum wait_result thread_block(void (*continuation)(void));
 /* As thread_block, but run the claimed thread t at once on this processor. */
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
-/* The current thread, which has prepared a wait, blocks with a continuation, and the caller goes on
- * as thread t: same code, same stack, other thread. t is claimed, has no kernel stack and is on no
- * processor; its own continuation is dropped. Called with preemption disabled once, and returns
- * with it enabled; the caller must leave by thread_syscall_return() and must not use
- * current_thread() it read before. */
-void thread_become(struct thread *t, void (*continuation)(void));
+/* The caller, on the stack of thread self, goes on as thread t: same code, same stack, other
+ * thread. Self is BLOCKED, with a continuation, or is set running again if it has been told to end
+ * its wait; t is RUNNING, has no kernel stack and is on no processor, and its continuation is
+ * dropped. Interrupts off on entry, on afterwards; the caller must leave by thread_syscall_return()
+ * and not use current_thread() it read before. */
+void thread_become(struct thread *self, struct thread *t);
 enum wait_result thread_wait_result(void);
 /* Disarm the timeout of a wait that is over; the blocking calls do this themselves. */
 void thread_wait_finish(struct thread *self);

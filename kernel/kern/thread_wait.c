@@ -12,6 +12,7 @@
 #include "kern/sched_impl.h"
 #include "kern/stack.h"
 #include "kern/thread.h"
+#include "kern/thread_quick.h"
 #include "kern/timer.h"
 
 #define CLAIMER_SPINS 1000u /* a waker that takes longer is not running */
@@ -157,30 +158,34 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
     return self->wait_result;
 }
 
-void thread_become(struct thread *t, void (*continuation)(void))
+/* Self was told to end its wait when it was about to begin it. */
+static void thread_keep_runnable(struct thread *self)
 {
-    struct thread *self = current_thread();
-    struct cpu *cpu;
-
-    assert(t->pcb.kernel_stack == 0 && !t->on_cpu && t->wait == THREAD_CLAIMED);
-    interrupt_disable();
-    preempt_enable_no_check();
-    if (!atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
-        interrupt_enable();
-        thread_wait_for_claimer(self); /* its wait is over already: it stays runnable */
-        interrupt_disable();
+    if ((atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0 &&
+        atomic_cas(&self->wait, THREAD_BLOCKED, THREAD_RUNNING)) {
+        self->wait_result = WAIT_INTERRUPTED;
         sched_keep_runnable();
     }
-    cpu = cpu_current();
-    atomic_store(&t->wait, THREAD_RUNNING);
+}
+
+void thread_become(struct thread *self, struct thread *t)
+{
+    struct cpu *cpu = cpu_current();
+
+    assert(!interrupt_is_enabled() && cpu->preempt_count == 0);
+    assert(t->pcb.kernel_stack == 0 && !t->on_cpu && t->wait == THREAD_RUNNING);
     sched_switch_machine(cpu, self, t);
-    self->continuation = continuation;
-    t->pcb.kernel_stack = self->pcb.kernel_stack;
-    self->pcb.kernel_stack = 0;
+    thread_keep_runnable(self);
     t->continuation = NULL;
     sched_dispatch_previous();
     sched_switched();
-    thread_wait_finish(t);
+}
+
+void thread_quick_end(struct thread *self, struct thread *t)
+{
+    switch_bases(&self->pcb, &t->pcb);
+    atomic_store_release(&self->on_cpu, false);
+    interrupt_enable();
 }
 
 enum wait_result thread_wait_result(void)

@@ -18,7 +18,7 @@
 
 KTEST(start, the_page_below_a_kernel_stack_is_not_mapped)
 {
-    uint64_t stack = current_thread()->pcb.kernel_stack;
+    uint64_t stack = cpu_current()->kernel_stack_top - KERNEL_STACK_SIZE;
     phys_addr_t phys;
 
     EXPECT_TRUE(pmap_extract(pmap_kernel(), stack, &phys));

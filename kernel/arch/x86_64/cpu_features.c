@@ -37,7 +37,6 @@ static void cpu_features_read_xsave(void)
         r = cpuid(0xd, 2);
         cpu_features.xsave_size = r.eax + r.ebx;
     }
-    cpu_features.xsaveopt = (cpuid(0xd, 1).eax & 1) != 0;
 }
 
 void cpu_features_init(void)

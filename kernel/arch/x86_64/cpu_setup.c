@@ -58,6 +58,7 @@ static_assert(__builtin_offsetof(struct cpu, number) == 48, "cpu.h");
 static_assert(sizeof(struct trap_frame) == TRAP_FRAME_SIZE, "entry.asm");
 static_assert(__builtin_offsetof(struct trap_frame, rip) == 136, "entry.asm");
 static_assert(__builtin_offsetof(struct pcb, kernel_rsp) == 176, "entry.asm");
+static_assert(__builtin_offsetof(struct pcb, gs_base) == 200, "entry.asm");
 static_assert(__builtin_offsetof(struct pcb, return_by_iret) == 216, "entry.asm");
 
 void cpu_setup_idt(void)

@@ -27,16 +27,18 @@
 %define PCB_RFLAGS  152
 %define PCB_RSP     160
 %define PCB_KERNEL_RSP 176
+%define PCB_GS_BASE 200
 %define PCB_BY_IRET 216
 %define FRAME_SIZE  176
 
 %define TRAP_COUNT      128             ; entries of trap_table (trap_table.c)
 %define TRAP_MACH_MSG   25
+%define THREAD_ON_CPU   265             ; in struct thread, which begins with its pcb
 %define ERROR_INVALID_ARGUMENT 4        ; KERN_INVALID_ARGUMENT
 %define USER_STACK_MAX  0x7fffffffffa0  ; stack arguments above this would leave the user half
 
 extern trap_from_user, trap_from_kernel, trap_ast, trap_emulate, trap_bad_number, trap_bad_stack
-extern trap_syscall_result, trap_nmi, trap_table, mach_msg_trap
+extern trap_syscall_result, trap_nmi, trap_table, ipc_fastpath_entry
 
 ; smap: the instruction is written over a 3-byte no-operation at start-up if the processor has SMAP (cpu.c)
 %macro SMAP_SITE 1
@@ -215,27 +217,19 @@ syscall_entry:
     mov [rsp + PCB_R15], r15
     mov rcx, [CPU_SCRATCH]
     mov [rsp + PCB_RSP], rcx
+    cmp eax, -TRAP_MACH_MSG
+    jne .others
+    mov rsp, [CPU_STACK_TOP]
+    mov ecx, r10d
+    call [rel ipc_fastpath_entry]           ; interrupts off; it may come back as another thread, or not here at all
+    mov rdi, rax
+    jmp thread_syscall_return
+.others:
     test eax, eax
     jns syscall_emulated
     mov rsp, [CPU_STACK_TOP]
     sti
     neg eax
-    cmp eax, TRAP_MACH_MSG
-    jne .table
-    mov r11, USER_STACK_MAX
-    cmp rcx, r11
-    ja syscall_bad_stack
-    STAC
-.read_notify:
-    mov r11, [rcx + 8]
-    ON_FAULT .read_notify, syscall_bad_stack
-    CLAC
-    mov rcx, r10
-    push rax                            ; alignment
-    push r11
-    call mach_msg_trap
-    jmp syscall_return
-.table:
     cmp eax, TRAP_COUNT
     jae syscall_bad_number
     shl eax, 4
@@ -292,6 +286,39 @@ syscall_return_slowly:
     mov rdi, rax
     call trap_syscall_result
     jmp user_return
+
+; fastpath_leave(from, to) (arch/fastpath.h): the caller's registers and the GS base are `to`'s; `from` is no longer in use here
+align 16
+global fastpath_leave
+fastpath_leave:
+    mov rbx, [rsi + PCB_RBX]
+    mov rbp, [rsi + PCB_RBP]
+    mov r12, [rsi + PCB_R12]
+    mov r13, [rsi + PCB_R13]
+    mov r14, [rsi + PCB_R14]
+    mov r15, [rsi + PCB_R15]
+    mov rcx, [rsi + PCB_RIP]
+    mov r11, [rsi + PCB_RFLAGS]
+    mov rsp, [rsi + PCB_RSP]
+    swapgs
+    rdgsbase rax
+    mov [rdi + PCB_GS_BASE], rax
+    cmp rax, [rsi + PCB_GS_BASE]
+    mov byte [rdi + THREAD_ON_CPU], 0
+    jne .gs_base
+.go:
+    xor eax, eax
+    xor edi, edi
+    xor esi, esi
+    xor edx, edx
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    o64 sysret
+.gs_base:
+    mov rdx, [rsi + PCB_GS_BASE]
+    wrgsbase rdx
+    jmp .go
 
 ; thread_syscall_return(result): the same from anywhere in the kernel; the caller's registers come from the thread
 align 16

@@ -1,9 +1,11 @@
 /* fpu.c - vector state: saved when a thread leaves a processor, loaded when it comes back, so no
- * register outlives its thread. XSAVEOPT where there is one, else XSAVE, else FXSAVE (Intel SDM
- * volume 1, chapter 13). */
+ * register outlives its thread. XSAVE, else FXSAVE (Intel SDM volume 1, chapter 13); not XSAVEOPT,
+ * which leaves out what is initial or unchanged, and others read the area. A thread that leaves
+ * inside mach_msg has its control words kept only (fastpath.h): its area is then "fresh". */
 #include "arch/fpu.h"
 
 #include "arch/cpu_features.h"
+#include "arch/fastpath.h"
 #include "arch/pcb.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -16,13 +18,26 @@
 #define MXCSR_OFFSET        24u
 #define MXCSR_RESERVED      0xffff0000u
 #define XSTATE_BV_OFFSET    512u
+#define XSTATE_BV_X87_SSE   3u
+#define XSTATE_HEADER_SIZE  64u
+#define AREA_SIZE_MAX       1024u
 
 static struct kmem_cache fpu_cache;
 static uint32_t fpu_size; /* [I] */
 
+/* Nothing in use, in XSTATE_BV's words; only MXCSR is read from it besides. */
+const uint8_t fastpath_initial_vectors[AREA_SIZE_MAX] __attribute__((aligned(64))) = {
+    [MXCSR_OFFSET] = MXCSR_DEFAULT & 0xff, [MXCSR_OFFSET + 1] = MXCSR_DEFAULT >> 8};
+
+bool fastpath_machine_can(void)
+{
+    return cpu_features.xsave && cpu_features.fsgsbase;
+}
+
 void fpu_init(void)
 {
     fpu_size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
+    assert(fpu_size <= AREA_SIZE_MAX);
     kmem_cache_init(&fpu_cache, "fpu", fpu_size, 64);
 }
 
@@ -33,6 +48,11 @@ bool fpu_create(struct pcb *pcb)
     if (area == NULL) {
         return false;
     }
+    *(uint16_t *)area = FPU_CONTROL_DEFAULT;
+    *(uint32_t *)(area + MXCSR_OFFSET) = MXCSR_DEFAULT;
+    if (cpu_features.xsave) { /* XSAVE writes the first word of the header only */
+        memset(area + XSTATE_BV_OFFSET, 0, XSTATE_HEADER_SIZE);
+    }
     pcb->fpu = (struct fpu_area *)area;
     pcb->fpu_fresh = true;
     return true;
@@ -41,13 +61,20 @@ bool fpu_create(struct pcb *pcb)
 void fpu_settle(struct pcb *pcb)
 {
     uint8_t *area = (uint8_t *)pcb->fpu;
+    uint16_t control;
+    uint32_t mxcsr;
 
     if (area == NULL || !atomic_load_acquire(&pcb->fpu_fresh)) {
         return;
     }
+    control = *(uint16_t *)area;
+    mxcsr = *(uint32_t *)(area + MXCSR_OFFSET);
     memset(area, 0, fpu_size);
-    *(uint16_t *)area = FPU_CONTROL_DEFAULT;
-    *(uint32_t *)(area + MXCSR_OFFSET) = MXCSR_DEFAULT;
+    *(uint16_t *)area = control;
+    *(uint32_t *)(area + MXCSR_OFFSET) = mxcsr;
+    if (cpu_features.xsave) {
+        *(uint64_t *)(area + XSTATE_BV_OFFSET) = XSTATE_BV_X87_SSE;
+    }
     atomic_store_release(&pcb->fpu_fresh, false);
 }
 
@@ -64,14 +91,12 @@ void fpu_save(struct pcb *pcb)
     if (pcb->fpu == NULL) {
         return;
     }
-    assert(!pcb->fpu_fresh); /* who runs has been loaded */
-    if (cpu_features.xsaveopt) {
-        __asm__ volatile("xsaveopt64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
-    } else if (cpu_features.xsave) {
+    if (cpu_features.xsave) {
         __asm__ volatile("xsave64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
     } else {
         __asm__ volatile("fxsave64 (%0)" ::"r"(pcb->fpu) : "memory");
     }
+    pcb->fpu_fresh = false;
 }
 
 void fpu_load(struct pcb *pcb)
@@ -79,9 +104,12 @@ void fpu_load(struct pcb *pcb)
     if (pcb->fpu == NULL) {
         return;
     }
-    if (__builtin_expect(pcb->fpu_fresh, 0)) {
-        fpu_settle(pcb);
+    if (pcb->fpu_fresh && cpu_features.xsave) {
+        __asm__ volatile("xrstor64 %0" ::"m"(*fastpath_initial_vectors), "a"(~0u), "d"(~0u));
+        __asm__ volatile("ldmxcsr 24(%0); fldcw (%0)" ::"r"(pcb->fpu) : "memory");
+        return;
     }
+    fpu_settle(pcb);
     if (cpu_features.xsave) {
         __asm__ volatile("xrstor64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
     } else {
@@ -123,7 +151,7 @@ bool fpu_set_state(struct pcb *pcb, const void *state, uint32_t size)
     }
     memcpy(pcb->fpu, state, size);
     if (cpu_features.xsave && size == FXSAVE_SIZE) {
-        *(uint64_t *)((uint8_t *)pcb->fpu + XSTATE_BV_OFFSET) |= 3;
+        *(uint64_t *)((uint8_t *)pcb->fpu + XSTATE_BV_OFFSET) |= XSTATE_BV_X87_SSE;
     }
     return true;
 }

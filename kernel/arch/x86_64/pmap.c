@@ -9,9 +9,11 @@
 
 #include "arch/boot_info.h"
 #include "arch/cpu_features.h"
+#include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/pmap_impl.h"
 #include "arch/pmap_setup.h"
+#include "arch/pmap_switch.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/string.h"
@@ -505,22 +507,51 @@ bool pmap_kernel_can_read(uint64_t va)
 void pmap_activate(struct pmap *pmap)
 {
     struct cpu *cpu = cpu_current();
-    struct pmap *old = cpu->pmap;
+    uint64_t flags = interrupt_save_disable();
+
+    pmap_switch(cpu, pmap);
+    interrupt_restore(flags);
+}
+
+void pmap_switch_tagged(struct cpu *cpu, struct pmap *pmap)
+{
     uint32_t bit = 1u << cpu->number;
     uint64_t keep = 0;
 
-    if (old == pmap) {
-        return;
-    }
-    atomic_fetch_or(&pmap->active, bit);
-    if (pmap->pcid != 0 && (atomic_fetch_and(&pmap->stale, ~bit) & bit) == 0) {
+    /* Named first, then asked whether it is stale: who invalidates does the opposite. */
+    (void)atomic_exchange(&cpu->pmap, pmap);
+    if ((atomic_fetch_and(&pmap->stale, ~bit) & bit) == 0) {
         keep = 1ul << 63;
     }
     write_cr3(pmap->pml4_phys | pmap->pcid | keep);
-    cpu->pmap = pmap;
-    if (old != NULL) {
-        atomic_fetch_and(&old->active, ~bit);
+}
+
+/* As the processor would, it marks the entry accessed and dirty. */
+uint8_t *pmap_peer_address(struct pmap *pmap, uint64_t va)
+{
+    const uint64_t used = PTE_ACCESSED | PTE_DIRTY;
+    const uint64_t wanted = PTE_PRESENT | PTE_USER | PTE_WRITE;
+    uint64_t old = atomic_load(&pmap->pml4[va >> 39 & 511]);
+    uint64_t *entry;
+
+    if ((old & PTE_PRESENT) == 0) {
+        return NULL;
     }
+    old = atomic_load(&pmap_table(old)[va >> 30 & 511]);
+    if ((old & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT) {
+        return NULL;
+    }
+    old = atomic_load(&pmap_table(old)[va >> 21 & 511]);
+    if ((old & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT) {
+        return NULL;
+    }
+    entry = &pmap_table(old)[va >> 12 & 511];
+    old = atomic_load(entry);
+    if ((old & (wanted | used)) != (wanted | used) &&
+        ((old & wanted) != wanted || !atomic_cas(entry, old, old | used))) {
+        return NULL;
+    }
+    return (uint8_t *)phys_to_virt(old & PTE_FRAME) + (va & PAGE_MASK);
 }
 
 void pmap_zero_page(phys_addr_t phys)

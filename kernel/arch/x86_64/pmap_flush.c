@@ -1,9 +1,10 @@
 /* pmap_flush.c - invalidation of TLBs, here and on other processors ("shootdown").
  *
  * The initiator changes the entries first, marks the address space stale for processors that do not
- * run on it (they flush when they come back to it), and interrupts those that do. One invalidation
- * is under way at a time; its initiator spins with interrupts enabled, so two initiators never wait
- * for each other. A processor that sets its `active` bit and then looks at `stale` cannot miss one.
+ * run on it (they flush when they come back to it), and interrupts those that use it
+ * (pmap_switch.h). One invalidation is under way at a time; its initiator spins with interrupts
+ * enabled, so two initiators never wait for each other. A processor that names an address space as
+ * its own and then looks at `stale` cannot miss one.
  * Locks: SHOOTDOWN, taken after everything else. */
 #include "arch/io.h"
 #include "arch/ipi.h"
@@ -85,6 +86,21 @@ static void pmap_flush_remote(struct pmap *pmap, uint64_t start, uint64_t end, b
     spin_unlock(&pmap_flush_lock);
 }
 
+/* The other processors that use an address space. After a full fence. */
+static uint32_t pmap_flush_users(const struct pmap *pmap)
+{
+    uint32_t users = 0;
+
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        const struct cpu *cpu = &cpu_table[i];
+
+        if (atomic_load(&cpu->pmap) == pmap || atomic_load(&cpu->pmap_peer) == pmap) {
+            users |= 1u << i;
+        }
+    }
+    return users & ~(1u << cpu_number());
+}
+
 void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end)
 {
     uint32_t all = (1u << cpu_count) - 1;
@@ -104,7 +120,7 @@ void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end)
             pmap_flush_local(pmap, start, end);
         }
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        others = atomic_load(&pmap->active) & ~self;
+        others = pmap_flush_users(pmap);
     }
     if (others != 0) {
         pmap_flush_remote(pmap, start, end, false, others);
@@ -123,7 +139,8 @@ void pmap_flush_leave(struct pmap *pmap)
         pmap_activate(pmap_kernel());
         interrupt_restore(flags);
     }
-    others = atomic_load_acquire(&pmap->active);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    others = pmap_flush_users(pmap);
     if (others != 0) {
         pmap_flush_remote(pmap, 0, 0, true, others);
     }

@@ -102,7 +102,6 @@ void pmap_setup(void)
     pmap_setup_kernel(pmap_setup_pml4, phys);
     write_cr3(phys);
     cpu_current()->pmap = pmap_kernel();
-    pmap_kernel()->active = 1u << cpu_number();
     if (cpu_features.pcid) {
         write_cr4(read_cr4() | CR4_PCIDE);
     }

@@ -55,7 +55,7 @@ static _Noreturn void smp_enter(struct cpu *cpu)
     cpu->pmap = pmap_kernel();
     apic_init_cpu();
     apic_timer_init_cpu();
-    cpu->current->run_since = rdtsc();
+    cpu->run_since = rdtsc();
     pmap_flush_local(pmap_kernel(), 0, ~0ul); /* what changed before this processor counted */
     stack_jump(cpu->kernel_stack_top, smp_online);
 }
@@ -90,7 +90,6 @@ static bool smp_start_one(uint32_t number, uint32_t apic)
 
     stack_prepare();
     flags = interrupt_save_disable();
-    idle->pcb.kernel_stack = stack_take();
     interrupt_restore(flags);
     idle->continuation = NULL;
     cpu->number = number;
@@ -98,7 +97,7 @@ static bool smp_start_one(uint32_t number, uint32_t apic)
     cpu->self = cpu;
     timer_init_cpu(number);
     sched_init_cpu(cpu, idle);
-    cpu->kernel_stack_top = idle->pcb.kernel_stack + KERNEL_STACK_SIZE;
+    cpu->kernel_stack_top = stack_take() + KERNEL_STACK_SIZE;
     smp_set(ap_trampoline_stack, (uint64_t)boot_stack_top + KERNEL_IMAGE_BASE);
     smp_set(ap_trampoline_argument, (uint64_t)cpu);
     apic_send_init(apic);

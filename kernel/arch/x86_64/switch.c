@@ -3,6 +3,10 @@
 
 #include "arch/cpu_features.h"
 #include "arch/fpu.h"
+#include "kern/assert.h"
+#include "kern/thread.h"
+
+static_assert(__builtin_offsetof(struct thread, on_cpu) == 265, "entry.asm");
 
 static uint64_t switch_read_fs_base(const struct pcb *pcb)
 {
@@ -36,13 +40,21 @@ static void switch_write_bases(const struct pcb *pcb)
     wrmsr(MSR_KERNEL_GS_BASE, pcb->gs_base);
 }
 
-void switch_machine_state(struct cpu *cpu, struct pcb *from, struct pcb *to)
+void switch_bases(struct pcb *from, const struct pcb *to)
 {
-    from->fs_base = switch_read_fs_base(from);
-    from->gs_base = switch_read_gs_base(from);
-    if (from->fs_base != to->fs_base || from->gs_base != to->gs_base) {
+    uint64_t fs_base = switch_read_fs_base(from);
+    uint64_t gs_base = switch_read_gs_base(from);
+
+    from->fs_base = fs_base;
+    from->gs_base = gs_base;
+    if (fs_base != to->fs_base || gs_base != to->gs_base) {
         switch_write_bases(to);
     }
+}
+
+void switch_machine_state(struct cpu *cpu, struct pcb *from, struct pcb *to)
+{
+    switch_bases(from, to);
     fpu_save(from);
     fpu_load(to);
     *cpu->tss_rsp0 = (uint64_t)&to->regs + TRAP_FRAME_SIZE;

@@ -18,7 +18,9 @@
 #include "arch/pcb.h"
 #include "arch/pmap_flush.h"
 #include "arch/trap.h"
+#include "arch/usercopy.h"
 #include "ddb/ddb.h"
+#include "ipc/mach_msg.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/emulation.h"
@@ -195,14 +197,22 @@ static _Noreturn void trap_kernel_bug(struct trap_frame *frame, uint64_t address
                 frame->vector, frame->error, frame->rip, address);
 }
 
-/* A page fault of the kernel at a user address inside a copy routine. */
+/* A page fault of the kernel at a user address inside a copy routine, or in a table of names. What
+ * runs with interrupts off (fastpath.h) takes the fault for an answer. */
 static bool trap_kernel_user_fault(struct trap_frame *frame, uint64_t address)
 {
     uint64_t fixup;
 
-    if (address >= VM_MAX_ADDRESS || !trap_find_fixup(frame, &fixup) ||
-        current_task()->map == NULL || cpu_preempt_count() != 0 ||
-        (frame->rflags & RFLAGS_IF) == 0) {
+    if (!trap_find_fixup(frame, &fixup)) {
+        return false;
+    }
+    if ((frame->rflags & RFLAGS_IF) == 0 &&
+        (address < VM_MAX_ADDRESS || address - KMEM_SLOT_BASE < KMEM_SLOT_COUNT * KMEM_SLOT_SIZE)) {
+        frame->rip = fixup;
+        return true;
+    }
+    if (address >= VM_MAX_ADDRESS || (frame->rflags & RFLAGS_IF) == 0 ||
+        current_task()->map == NULL || cpu_preempt_count() != 0) {
         return false;
     }
     interrupt_enable();
@@ -291,6 +301,20 @@ void trap_bad_number(void)
 {
     exception_raise_current(EXC_BAD_INSTRUCTION, EXC_I386_INVOP, 0,
                             "system call with a number that does not exist");
+}
+
+uint64_t trap_mach_msg(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+                       mach_port_name_t rcv_name, uint32_t timeout)
+{
+    uint64_t notify; /* the seventh argument: behind the return address */
+
+    interrupt_enable();
+    if (copyin(current_thread()->pcb.regs.rsp + 8, &notify, sizeof(notify)) != KERN_SUCCESS) {
+        trap_bad_stack();
+        thread_exception_return();
+    }
+    return (uint64_t)(int64_t)mach_msg_trap(msg, option, send_size, rcv_size, rcv_name, timeout,
+                                            (mach_port_name_t)notify);
 }
 
 void trap_bad_stack(void)

@@ -425,7 +425,7 @@ static void traps_do_what_their_routines_do(void **state)
     assert_int_equal(name, 2);
     assert_int_equal(syscall_mach_port_allocate(0, MACH_PORT_RIGHT_RECEIVE, 8),
                      KERN_INVALID_ADDRESS);
-    assert_int_equal(sim_space()->name_count, 2);
+    assert_int_equal(ipc_space_name_count(sim_space()), 2);
     assert_int_equal(syscall_mach_port_insert_right(0, 2, 2, MACH_MSG_TYPE_MAKE_SEND),
                      KERN_SUCCESS);
     assert_int_equal(syscall_mach_port_insert_right(0, 2, 2, 3), KERN_INVALID_VALUE);

@@ -292,7 +292,7 @@ static void out_of_memory_gives_the_name_back(void **state)
     assert_int_equal(mach_port_allocate(sim_space(), MACH_PORT_RIGHT_PORT_SET, &name),
                      KERN_RESOURCE_SHORTAGE);
     sim_fail_alloc_after = -1;
-    assert_int_equal(sim_space()->name_count, 0);
+    assert_int_equal(ipc_space_name_count(sim_space()), 0);
     assert_int_equal(sim_task->ledger.used[LEDGER_PORTS], 0);
 }
 

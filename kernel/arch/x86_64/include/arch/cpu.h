@@ -30,15 +30,17 @@ struct cpu {
     struct cpu *self;         /* 40 [I] */
     uint32_t number;          /* 48 [I] */
     uint32_t apic_id;         /* 52 [I] */
-    struct pmap *pmap;        /* 56 [C] address space that CR3 holds */
+    struct pmap *pmap;        /* 56 [a] address space that CR3 holds (pmap_switch.h) */
     struct thread *idle;      /* 64 [I] */
     struct thread *previous;  /* 72 [C] the thread just switched away from, until dispatched */
-    uint64_t user_fs_base;    /* 80 [C] FS base now in the processor */
+    struct pmap *pmap_peer;   /* 80 [a] another one it reads, or NULL (pmap_switch.h) */
     struct tss *tss;          /* 88 [I] */
     uint32_t interrupt_depth; /* 96 [C] */
     volatile bool online;     /* 100 [a] */
-    uint64_t io_task_id;      /* [C] whose I/O ports the TSS holds */
-    uint64_t io_version;      /* [C] */
+    uint32_t quick_place; /* [I] thread->place of those that the short way of messages resumes */
+    uint64_t run_since;   /* [C] time stamp up to which processor time has been accounted */
+    uint64_t io_task_id;  /* [C] whose I/O ports the TSS holds */
+    uint64_t io_version;  /* [C] */
 };
 
 extern struct cpu cpu_table[CPU_MAX];
@@ -58,6 +60,14 @@ static inline uint32_t cpu_number(void)
 
     __asm__ volatile("movl %%gs:48, %0" : "=r"(number));
     return number;
+}
+
+static inline uint32_t cpu_quick_place(void)
+{
+    uint32_t place;
+
+    __asm__("movl %%gs:%c1, %0" : "=r"(place) : "i"(__builtin_offsetof(struct cpu, quick_place)));
+    return place;
 }
 
 static inline struct thread *cpu_current_thread(void)

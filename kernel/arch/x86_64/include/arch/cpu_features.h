@@ -8,7 +8,7 @@
 /* Keys: [I] all, after cpu_features_init() */
 struct cpu_features {
     bool smep, smap, umip, fsgsbase, pcid, pge, pdpe1gb;
-    bool xsave, xsaveopt, avx;
+    bool xsave, avx;
     bool x2apic, tsc_deadline, tsc_invariant, rdtscp;
     uint64_t xsave_mask; /* XCR0 */
     uint32_t xsave_size; /* bytes of a save area with that mask */

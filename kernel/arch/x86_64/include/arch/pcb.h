@@ -27,13 +27,15 @@ struct pcb {
     struct trap_frame regs; /* 0 user registers */
     uint64_t
         kernel_rsp; /* 176 stack pointer while switched out with something on its kernel stack */
-    uint64_t kernel_stack; /* 184 lowest address of the kernel stack, 0 when the thread has none */
+    uint64_t kernel_stack; /* 184 lowest address of the stack it was left on; 0 when it has none,
+                              and while it runs */
     uint64_t fs_base;      /* 192 */
     uint64_t gs_base;      /* 200 */
     struct fpu_area *fpu;  /* 208 saved FPU/SSE/AVX state while not running */
     bool return_by_iret;   /* 216 user registers were set from outside, or the trap was not a system
                               call */
-    bool fpu_fresh; /* 217 [a] the area at fpu holds nothing yet: the state is the initial one */
+    bool fpu_fresh; /* 217 [a] while not running: of the area at fpu only the control words (FCW,
+                       MXCSR) hold, everything else is initial */
     uint8_t unused[6];
 } __attribute__((aligned(16)));
 

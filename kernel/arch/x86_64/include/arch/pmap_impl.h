@@ -35,7 +35,6 @@ struct pmap {
     struct spinlock lock;  /* PMAP */
     uint64_t *pml4;        /* [I] */
     phys_addr_t pml4_phys; /* [I] */
-    uint32_t active;       /* [a] processors whose CR3 holds it */
     uint32_t stale;        /* [a] processors that must flush before they use it again (PCID only) */
     uint32_t pcid;         /* [I] 0: none of its own */
     uint64_t resident;     /* [a] pages mapped */

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
+#include <mach/port.h>
+
 #include "arch/pcb.h"
+#include "arch/usercopy.h"
 
 void trap_from_user(struct trap_frame *frame);
 void trap_from_kernel(struct trap_frame *frame);
@@ -17,6 +20,10 @@ void trap_syscall_result(uint64_t result);
 /* A system call with a positive number. */
 void trap_emulate(struct trap_frame *frame);
 void trap_bad_number(void);
+/* mach_msg, any of it: reads the seventh argument from the user's stack. Interrupts off on entry,
+ * on afterwards. */
+uint64_t trap_mach_msg(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+                       mach_port_name_t rcv_name, uint32_t timeout);
 void trap_bad_stack(void);
 
 /* One entry of the table of traps; 16 bytes, known to entry.asm. */
