@@ -21,6 +21,7 @@
 #include "arch/fastpath.h"
 #include "arch/interrupt.h"
 #include "arch/trap.h"
+#include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_space_impl.h"
@@ -33,8 +34,8 @@
 #include "kern/thread_quick.h"
 #include "kern/trace.h"
 
-#define IPC_FASTPATH_BUFFER 32u   /* words of a body that are copied twice */
-#define IPC_FASTPATH_MAX    1024u /* words of the longest body */
+#define IPC_FASTPATH_BUFFER IPC_KCALL_WORDS /* words of a body that are copied twice */
+#define IPC_FASTPATH_MAX    1024u           /* words of the longest body */
 
 #define IPC_FASTPATH_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
 #define IPC_FASTPATH_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
@@ -110,7 +111,7 @@ static __attribute__((noinline)) bool ipc_fastpath_copy(const struct thread *rec
     struct cpu *cpu = cpu_current();
     user_addr_t va = receiver->ipc.msg + sizeof(mach_msg_header_t);
     uint64_t end = va + words * sizeof(uint64_t);
-    bool copied = va % sizeof(uint64_t) == 0;
+    bool copied = va % sizeof(uint64_t) == 0 && end <= VM_MAX_ADDRESS;
 
     source += sizeof(mach_msg_header_t) - va;
     pmap_peer_begin(cpu, receiver->pmap);
@@ -308,16 +309,20 @@ decline:
     }
 }
 
-IPC_FASTPATH_INLINE void ipc_fastpath_call(const struct ipc_fastpath *f) NO_LOCK_ANALYSIS
+/* Returns a kernel object's port if the call is to one, else NULL. Refs: then the caller owns one
+ * to it, and one to *reply_port. */
+IPC_FASTPATH_INLINE struct ipc_port *
+ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_port **reply_port) NO_LOCK_ANALYSIS
 {
     struct ipc_space *space = f->self->space;
+    struct ipc_port *kernel_port = NULL;
     struct ipc_entry *entry, *source;
     uint32_t bits, source_bits;
     struct ipc_port *dest, *port;
     struct ipc_pset *pset;
 
     if (!spin_try_irqs_off(&space->lock)) {
-        return;
+        return NULL;
     }
     if (!ipc_fastpath_find(space, f->dest, &entry, &bits) ||
         !ipc_fastpath_find(space, f->rcv_name, &source, &source_bits) ||
@@ -342,11 +347,18 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call(const struct ipc_fastpath *f) NO_LOCK
         }
         spin_unlock_irqs_off(&pset->lock);
     }
+    if (dest->kobject_type != KOBJECT_NONE && dest->active && f->words <= IPC_FASTPATH_BUFFER) {
+        kernel_port = dest;
+        atomic_inc(&dest->refs);
+        atomic_inc(&port->refs);
+        *reply_port = port;
+    }
     spin_unlock_irqs_off(&port->lock);
 unlock_dest:
     spin_unlock_irqs_off(&dest->lock);
 unlock_space:
     spin_unlock_irqs_off(&space->lock);
+    return kernel_port;
 }
 
 /* A reply uses its send-once right up. Locks: space's, dest's held. */
@@ -433,10 +445,22 @@ IPC_FASTPATH_INLINE void ipc_fastpath_reply(const struct ipc_fastpath *f) NO_LOC
 
 /* --- entry --- */
 
+/* What the short way has declined goes the long way. Neither the timeout nor the argument on the
+ * stack is needed: the options do not ask for them. */
+static __attribute__((noinline)) uint64_t ipc_fastpath_decline(uint32_t size,
+                                                               mach_port_name_t rcv_name)
+{
+    const struct ipc_thread *ipc = &current_thread()->ipc;
+
+    interrupt_enable();
+    return (uint64_t)(int64_t)mach_msg_trap(ipc->msg, MACH_SEND_MSG | MACH_RCV_MSG, size,
+                                            ipc->rcv_size, rcv_name, 0, MACH_PORT_NAME_NULL);
+}
+
 uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
                       mach_port_name_t rcv_name, uint32_t timeout)
 {
-    uint64_t buffer[IPC_FASTPATH_BUFFER];
+    struct ipc_kcall_message message; /* of it the body, unless it is a kernel object's request */
     uint32_t rest = send_size - (uint32_t)sizeof(mach_msg_header_t);
     struct fastpath_header header;
     struct ipc_fastpath f;
@@ -444,7 +468,7 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
     assert(cpu_ast() == 0);           /* it has just come from user mode */
     f.words = rest >> 3 | rest << 29; /* very many when it is no whole number of words */
     if (option != (MACH_SEND_MSG | MACH_RCV_MSG) || f.words > IPC_FASTPATH_MAX ||
-        msg >= IPC_FASTPATH_ADDRESS_MAX) {
+        msg >= VM_MAX_ADDRESS) {
         return trap_mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout);
     }
     f.self = current_thread();
@@ -455,26 +479,29 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
     fastpath_open();
     if (!fastpath_read_header(msg, &header) ||
         (f.words - 1 < IPC_FASTPATH_BUFFER &&
-         !fastpath_copy((uint64_t)buffer, msg + sizeof(header), f.words))) {
-        goto decline;
+         !fastpath_copy((uint64_t)message.body, msg + sizeof(mach_msg_header_t), f.words))) {
+        fastpath_close();
+        return ipc_fastpath_decline(send_size, rcv_name);
     }
     fastpath_close();
     f.rcv_name = rcv_name;
     f.size = send_size;
     f.dest = (mach_port_name_t)header.remote;
     f.id = header.id;
-    f.buffer = buffer;
+    f.buffer = message.body;
     if ((uint32_t)header.bits_and_size == IPC_FASTPATH_CALL &&
         (mach_port_name_t)header.local == rcv_name) {
-        ipc_fastpath_call(&f);
+        struct ipc_port *reply_port;
+        struct ipc_port *kernel_port = ipc_fastpath_call(&f, &reply_port);
+
+        if (kernel_port != NULL) {
+            interrupt_enable();
+            return (uint64_t)(int64_t)ipc_kcall(&message, send_size, f.id, kernel_port, reply_port,
+                                                rcv_name);
+        }
     } else if ((uint32_t)header.bits_and_size == IPC_FASTPATH_REPLY &&
                (mach_port_name_t)header.local == MACH_PORT_NAME_NULL) {
         ipc_fastpath_reply(&f);
     }
-decline:
-    fastpath_close();
-    interrupt_enable(); /* neither the timeout nor the argument on the stack is needed */
-    return (uint64_t)(int64_t)mach_msg_trap(current_thread()->ipc.msg, MACH_SEND_MSG | MACH_RCV_MSG,
-                                            send_size, current_thread()->ipc.rcv_size, rcv_name, 0,
-                                            MACH_PORT_NAME_NULL);
+    return ipc_fastpath_decline(send_size, rcv_name);
 }

@@ -8,9 +8,6 @@
 
 #include "arch/usercopy.h"
 
-/* Buffers from here on go the long way, which looks at their whole length. */
-#define IPC_FASTPATH_ADDRESS_MAX (VM_MAX_ADDRESS - 0x10000ul)
-
 /* What entry.asm calls for mach_msg: ipc_fastpath(), or the long way alone with `fastpath=off` on
  * the command line and on processors without FSGSBASE or XSAVE. */
 extern uint64_t (*ipc_fastpath_entry)(user_addr_t msg, uint32_t option, uint32_t send_size,

@@ -50,23 +50,17 @@ uint64_t ipc_kmsg_live_count(void)
 
 /* --- life --- */
 
-/* Everything but the slots, which are written as they are taken. */
-static void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint8_t size_class, uint32_t room)
+void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint32_t room)
 {
-    list_init(&kmsg->link);
     kmsg->remote = IP_NULL;
     kmsg->local = IP_NULL;
     kmsg->slots = kmsg->few;
     kmsg->slot_count = 0;
     kmsg->slot_max = IPC_KMSG_FEW_SLOTS;
     kmsg->room = room;
-    kmsg->size_class = size_class;
     kmsg->from_kernel = false;
-    kmsg->delivered = false;
-    kmsg->circular = false;
-    kmsg->charged = NULL;
-    kmsg->marequest = NULL;
-    kmsg->header = (mach_msg_header_t){.msgh_size = room};
+    kmsg->header.msgh_bits = 0;
+    kmsg->header.msgh_size = room;
 }
 
 struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
@@ -90,7 +84,13 @@ struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
     if (class == IPC_KMSG_CLASSES) {
         atomic_inc(&ipc_kmsg_large_count);
     }
-    ipc_kmsg_setup(kmsg, class, room);
+    ipc_kmsg_setup(kmsg, room);
+    list_init(&kmsg->link);
+    kmsg->size_class = class;
+    kmsg->delivered = false;
+    kmsg->circular = false;
+    kmsg->charged = NULL;
+    kmsg->marequest = NULL;
     return kmsg;
 }
 
@@ -128,7 +128,8 @@ struct ipc_kmsg *ipc_kmsg_alloc(uint32_t msg_size, uint32_t max_slots)
         ipc_kmsg_free(kmsg);
         return NULL;
     }
-    memset(&kmsg->header + 1, 0, kmsg->room - sizeof(kmsg->header));
+    memset(&kmsg->header.msgh_remote_port, 0,
+           kmsg->room - offsetof(mach_msg_header_t, msgh_remote_port));
     return kmsg;
 }
 

@@ -93,6 +93,11 @@ void ipc_kmsg_credit(struct ipc_kmsg *kmsg);
 
 /* --- header --- */
 
+/* Begin a message that holds nothing, on the stack of who serves it: what stubs look at, but for
+ * the slots, which are written as they are taken, the body, and the rest of the header. `room` is
+ * what there is for header and body. */
+void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint32_t room);
+
 /* Not inline: the compiler must not know how little of the message is in the structure. */
 mach_msg_header_t *ipc_kmsg_header(struct ipc_kmsg *kmsg);
 

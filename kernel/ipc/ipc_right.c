@@ -55,20 +55,7 @@ void ipc_right_drop_requests(struct ipc_space *space, struct ipc_entry *entry,
 
 /* --- what a name is now --- */
 
-/* A right other than the receive right, of a port that has died? `active` goes one way and is only
- * an answer for this moment with the port's lock held, too: so it is read without. The entry's
- * reference keeps the port. */
-static inline bool ipc_right_has_died(const struct ipc_entry *entry)
-{
-    return (entry->bits & MACH_PORT_TYPE_SEND_RIGHTS) != 0 &&
-           (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0 &&
-           !atomic_load_acquire(&entry->port->active);
-}
-
-/* Turn the right into a dead name. Apart, as it is rare. Locks: space's held. */
-static __attribute__((noinline)) void ipc_right_make_dead(struct ipc_space *space,
-                                                          struct ipc_entry *entry)
-    REQUIRES(space->lock)
+void ipc_right_make_dead(struct ipc_space *space, struct ipc_entry *entry)
 {
     struct ipc_port *port = entry->port;
     uint32_t urefs = entry->bits & IPC_ENTRY_UREFS;
@@ -85,30 +72,6 @@ static __attribute__((noinline)) void ipc_right_make_dead(struct ipc_space *spac
     entry->bits = (entry->bits & (IPC_ENTRY_GENERATION | IPC_ENTRY_MAREQUEST)) |
                   MACH_PORT_TYPE_DEAD_NAME | urefs;
     ipc_port_unref(port);
-}
-
-static inline void ipc_right_check_here(struct ipc_space *space, struct ipc_entry *entry)
-    REQUIRES(space->lock)
-{
-    assert(spin_is_held(&space->lock));
-    if (__builtin_expect(ipc_right_has_died(entry), 0)) {
-        ipc_right_make_dead(space, entry);
-    }
-}
-
-void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry)
-{
-    ipc_right_check_here(space, entry);
-}
-
-struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t name)
-{
-    struct ipc_entry *entry = ipc_space_lookup(space, name);
-
-    if (entry != NULL) {
-        ipc_right_check_here(space, entry);
-    }
-    return entry;
 }
 
 /* The entry of an active port the space holds a send or receive right for. Locks: space's and
@@ -282,7 +245,7 @@ ipc_right_copyin_taken(struct ipc_space *space, struct ipc_entry *entry, uint32_
                        struct ipc_port **port, struct ipc_right_cleanup *cleanup)
     REQUIRES(space->lock)
 {
-    ipc_right_check_here(space, entry);
+    ipc_right_check(space, entry);
     if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) {
         *port = ipc_right_copyin_receive(space, entry, cleanup);
     } else {

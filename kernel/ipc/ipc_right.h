@@ -20,10 +20,9 @@
 #include <mach/message.h>
 #include <mach/port.h>
 
+#include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
 #include "kern/list.h"
-
-struct ipc_port;
 
 /* Requests of names that have gone, to be told once no lock is held. */
 struct ipc_right_cleanup {
@@ -48,11 +47,39 @@ static inline void ipc_right_cleanup_run(struct ipc_right_cleanup *cleanup)
     }
 }
 
-/* Turn a right whose port has died into a dead name. Locks: space->lock held. */
-void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry) REQUIRES(space->lock);
+/* Is this a right other than the receive right, of a port that has died? `active` goes one way and
+ * is only an answer for this moment with the port's lock held, too: so it is read without. The
+ * entry's reference keeps the port. Locks: space->lock held. */
+static inline bool ipc_right_has_died(const struct ipc_entry *entry)
+{
+    return (entry->bits & MACH_PORT_TYPE_SEND_RIGHTS) != 0 &&
+           (entry->bits & MACH_PORT_TYPE_RECEIVE) == 0 &&
+           !atomic_load_acquire(&entry->port->active);
+}
+
+/* Turn such a right into a dead name. */
+void ipc_right_make_dead(struct ipc_space *space, struct ipc_entry *entry) REQUIRES(space->lock);
+
+static inline void ipc_right_check(struct ipc_space *space, struct ipc_entry *entry)
+    REQUIRES(space->lock)
+{
+    if (__builtin_expect(ipc_right_has_died(entry), 0)) {
+        ipc_right_make_dead(space, entry);
+    }
+}
+
 /* Look a name up and check it. Locks: space->lock held. Returns: NULL for no right. */
-struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t name)
-    REQUIRES(space->lock);
+static inline struct ipc_entry *ipc_right_lookup(struct ipc_space *space, mach_port_name_t name)
+    REQUIRES(space->lock)
+{
+    struct ipc_entry *entry = ipc_space_lookup(space, name);
+
+    if (entry != NULL) {
+        ipc_right_check(space, entry);
+    }
+    return entry;
+}
+
 /* The entry in which the space holds a send or receive right for the port, or NULL. Locks:
  * space->lock held, no port's. */
 struct ipc_entry *ipc_right_find(struct ipc_space *space, struct ipc_port *port);
@@ -115,7 +142,8 @@ kern_return_t ipc_right_delta(struct ipc_space *space, struct ipc_entry *entry,
 kern_return_t ipc_right_dnrequest(struct ipc_space *space, struct ipc_entry *entry, bool immediate,
                                   struct ipc_port *notify, struct ipc_port **previous)
     RELEASES(space->lock);
-/* Type bits (requests included) and user references. Locks: space->lock held. */
+/* Type bits (requests included) and user references of an entry that has been checked. Locks:
+ * space->lock held. */
 void ipc_right_info(struct ipc_space *space, struct ipc_entry *entry, mach_port_type_t *type,
                     mach_port_urefs_t *urefs) REQUIRES(space->lock);
 /* Move what `entry` holds into the fresh entry `to`. Locks: space->lock held. */

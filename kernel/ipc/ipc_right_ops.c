@@ -243,7 +243,7 @@ kern_return_t ipc_right_delta(struct ipc_space *space, struct ipc_entry *entry,
 void ipc_right_info(struct ipc_space *space, struct ipc_entry *entry, mach_port_type_t *type,
                     mach_port_urefs_t *urefs)
 {
-    ipc_right_check(space, entry);
+    assert(spin_is_held(&space->lock));
     *type = entry->bits & IPC_ENTRY_TYPE;
     *urefs = entry->bits & IPC_ENTRY_UREFS;
     if (entry->request != NULL) {

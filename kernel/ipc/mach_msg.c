@@ -275,12 +275,11 @@ static mach_msg_return_t mach_msg_receive_from(struct ipc_thread *ipc,
     return mr == MACH_RCV_TOO_LARGE ? mach_msg_tell_size(ipc, size) : mr;
 }
 
-/* A receive that asks for nothing special, into a buffer that ends well below the hole between the
- * halves. */
+/* A receive that asks for nothing special, into a buffer that begins in the user half. */
 static bool mach_msg_is_plain(user_addr_t msg, uint32_t option)
 {
     return (option & ~(MACH_SEND_MSG | MACH_RCV_MSG | MACH_MSG_LIBRARY_OPTIONS)) == 0 &&
-           msg < IPC_FASTPATH_ADDRESS_MAX;
+           msg < VM_MAX_ADDRESS;
 }
 
 static mach_msg_return_t mach_msg_receive(user_addr_t msg, uint32_t option, uint32_t rcv_size,

@@ -81,6 +81,7 @@ static void mach_port_set_list_batch(struct ipc_space *space, uint32_t *index,
         if ((entry->bits & IPC_ENTRY_TYPE) != 0) {
             mach_port_urefs_t urefs;
 
+            ipc_right_check(space, entry);
             ipc_right_info(space, entry, &listing->types[listing->count], &urefs);
             listing->names[listing->count] = ipc_space_name(space, entry);
             listing->count += 1;

@@ -47,8 +47,10 @@ static const struct mig_kernel_routine *kobject_find(int32_t id)
     for (unsigned i = 0; i < sizeof(kobject_subsystems) / sizeof(kobject_subsystems[0]); i++) {
         const struct mig_kernel_subsystem *s = kobject_subsystems[i];
 
-        if (id >= s->base && (uint32_t)(id - s->base) < s->count) {
-            const struct mig_kernel_routine *r = &s->routines[id - s->base];
+        uint32_t offset = (uint32_t)id - (uint32_t)s->base;
+
+        if (offset < s->count) {
+            const struct mig_kernel_routine *r = &s->routines[offset];
 
             return r->stub != NULL ? r : NULL;
         }
@@ -73,6 +75,20 @@ static void kobject_error_reply(struct ipc_kmsg *reply, int32_t id, kern_return_
     body->RetCodeType = (mach_msg_type_t){
         .msgt_name = MACH_MSG_TYPE_INTEGER_32, .msgt_size = 32, .msgt_inline = 1, .msgt_number = 1};
     body->RetCode = code;
+}
+
+bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
+{
+    int32_t id = ipc_kmsg_header(request)->msgh_id;
+    const struct mig_kernel_routine *r = kobject_find(id);
+
+    if (r == NULL || r->reply_size - 1 >= reply->room || r->reply_slots != 0 ||
+        ipc_kmsg_remote(request)->kobject_type == KOBJECT_EXCEPTION_REPLY) {
+        return false;
+    }
+    trace(TRACE_KCALL, (uint32_t)id, (uint64_t)ipc_kmsg_remote(request));
+    r->stub(request, reply);
+    return true;
 }
 
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)

@@ -3,6 +3,7 @@
 #ifndef KERN_KOBJECT_H
 #define KERN_KOBJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ipc_kmsg;
@@ -34,6 +35,9 @@ extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
  * Refs: consumes request. Sleeps: yes, no locks held. Returns: the reply, its remote port the
  * request's reply right, or NULL when there is none to send. */
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request);
+/* Serve one in place, if its reply carries no rights and fits into reply->room; else false, and
+ * nothing has been done. Refs: both stay the caller's. Sleeps: yes, no locks held. */
+bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply);
 
 /* The name of the routine with that message id, or NULL. For traces and the debugger. */
 const char *kobject_routine_name(int32_t id);

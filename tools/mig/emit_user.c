@@ -79,14 +79,14 @@ static void user_send(FILE *out, const struct mig_routine_def *routine)
 {
     if (routine->one_way) {
         fprintf(out,
-                "    return mach_msg(&mig_message.head, %s, mig_message.head.msgh_size, 0,\n"
+                "    return mach_msg_quick(&mig_message.head, %s, mig_message.head.msgh_size, 0,\n"
                 "                    MACH_PORT_NAME_NULL, %s, MACH_PORT_NAME_NULL);\n",
                 user_options(routine, "MACH_SEND_MSG"), user_timeout(routine));
         return;
     }
     const char *port = routine->ureply != NULL ? routine->ureply->name : "mig_reply_port";
     fprintf(out,
-            "    mig_result = mach_msg(&mig_message.head, %s,\n"
+            "    mig_result = mach_msg_quick(&mig_message.head, %s,\n"
             "                      mig_message.head.msgh_size, sizeof(mig_message), %s, %s,\n"
             "                      MACH_PORT_NAME_NULL);\n",
             user_options(routine, "MACH_SEND_MSG | MACH_RCV_MSG"), port, user_timeout(routine));

@@ -38,6 +38,7 @@
 #define VECTOR_NMI            2
 #define VECTOR_BREAKPOINT     3
 #define VECTOR_DOUBLE_FAULT   8
+#define VECTOR_PROTECTION     13
 #define VECTOR_PAGE_FAULT     14
 #define VECTOR_EXCEPTION_LAST 31
 
@@ -197,22 +198,30 @@ static _Noreturn void trap_kernel_bug(struct trap_frame *frame, uint64_t address
                 frame->vector, frame->error, frame->rip, address);
 }
 
-/* A page fault of the kernel at a user address inside a copy routine, or in a table of names. What
- * runs with interrupts off (fastpath.h) takes the fault for an answer. */
+/* A fault of what runs with interrupts off and takes it for an answer (fastpath.h): of a page that
+ * is not there, in user memory or a table of names, or of a buffer that reaches into the hole
+ * between the halves. */
+static bool trap_kernel_quick_fault(struct trap_frame *frame, uint64_t address)
+{
+    bool expected = frame->vector == VECTOR_PROTECTION || address < VM_MAX_ADDRESS ||
+                    address - KMEM_SLOT_BASE < KMEM_SLOT_COUNT * KMEM_SLOT_SIZE;
+    uint64_t fixup;
+
+    if ((frame->rflags & RFLAGS_IF) != 0 || !expected || !trap_find_fixup(frame, &fixup)) {
+        return false;
+    }
+    frame->rip = fixup;
+    return true;
+}
+
+/* A page fault of the kernel at a user address inside a copy routine. */
 static bool trap_kernel_user_fault(struct trap_frame *frame, uint64_t address)
 {
     uint64_t fixup;
 
-    if (!trap_find_fixup(frame, &fixup)) {
-        return false;
-    }
-    if ((frame->rflags & RFLAGS_IF) == 0 &&
-        (address < VM_MAX_ADDRESS || address - KMEM_SLOT_BASE < KMEM_SLOT_COUNT * KMEM_SLOT_SIZE)) {
-        frame->rip = fixup;
-        return true;
-    }
-    if (address >= VM_MAX_ADDRESS || (frame->rflags & RFLAGS_IF) == 0 ||
-        current_task()->map == NULL || cpu_preempt_count() != 0) {
+    if (address >= VM_MAX_ADDRESS || !trap_find_fixup(frame, &fixup) ||
+        current_task()->map == NULL || cpu_preempt_count() != 0 ||
+        (frame->rflags & RFLAGS_IF) == 0) {
         return false;
     }
     interrupt_enable();
@@ -236,6 +245,10 @@ void trap_from_kernel(struct trap_frame *frame)
         return;
     }
     if (frame->vector == VECTOR_PAGE_FAULT && trap_kernel_user_fault(frame, address)) {
+        return;
+    }
+    if ((frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_PROTECTION) &&
+        trap_kernel_quick_fault(frame, address)) {
         return;
     }
     trap_kernel_bug(frame, address);

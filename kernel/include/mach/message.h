@@ -165,9 +165,30 @@ mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,
                            mach_msg_size_t send_size, mach_msg_size_t rcv_size,
                            mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
                            mach_port_name_t notify);
+/* Goes on after the trap has returned `result`. */
+mach_msg_return_t mach_msg_again(mach_msg_return_t result, mach_msg_header_t *msg,
+                                 mach_msg_option_t option, mach_msg_size_t send_size,
+                                 mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
+                                 mach_msg_timeout_t timeout, mach_port_name_t notify);
 /* Give back every right and all memory a received message holds. */
 void mach_msg_destroy(mach_msg_header_t *msg);
 MACH_END_DECLS
+
+/* mach_msg in place, for stubs and server loops: one call, of the trap, unless that fails. */
+static inline mach_msg_return_t mach_msg_quick(mach_msg_header_t *msg, mach_msg_option_t option,
+                                               mach_msg_size_t send_size, mach_msg_size_t rcv_size,
+                                               mach_port_name_t rcv_name,
+                                               mach_msg_timeout_t timeout, mach_port_name_t notify)
+{
+    mach_msg_return_t result =
+        mach_msg_trap(msg, option & ~(MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT), send_size,
+                      rcv_size, rcv_name, timeout, notify);
+
+    return __builtin_expect(result == MACH_MSG_SUCCESS, 1)
+               ? result
+               : mach_msg_again(result, msg, option, send_size, rcv_size, rcv_name, timeout,
+                                notify);
+}
 #endif
 
 #endif

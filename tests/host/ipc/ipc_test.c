@@ -36,6 +36,7 @@ int main(int argc, char **argv)
     count += ipc_test_message(tests + count);
     count += ipc_test_queue(tests + count);
     count += ipc_test_notify(tests + count);
+    count += ipc_test_kcall(tests + count);
     for (i = 0; i < count; i++) {
         if (only == NULL || strstr(tests[i].name, only) != NULL) {
             cases[chosen] = (struct CMUnitTest){sentence(tests[i].name), tests[i].function,

@@ -23,5 +23,6 @@ int ipc_test_right(struct ipc_test *tests);
 int ipc_test_message(struct ipc_test *tests);
 int ipc_test_queue(struct ipc_test *tests);
 int ipc_test_notify(struct ipc_test *tests);
+int ipc_test_kcall(struct ipc_test *tests);
 
 #endif

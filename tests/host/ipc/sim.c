@@ -19,6 +19,7 @@ struct thread *sim_current;
 uint32_t sim_handoffs;
 uint64_t sim_now_ns;
 struct ipc_kmsg *(*sim_kobject)(struct ipc_kmsg *request);
+bool (*sim_kobject_plain)(struct ipc_kmsg *request, struct ipc_kmsg *reply);
 
 static struct thread sim_main;
 static struct task *sim_tasks[SIM_TASKS];
@@ -365,6 +366,12 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
     return NULL;
 }
 
+bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
+{
+    sim_may_sleep("kobject_serve_plain");
+    return sim_kobject_plain != NULL && sim_kobject_plain(request, reply);
+}
+
 struct ipc_port *task_self_port(struct task *task)
 {
     return ipc_port_make_send(task->self_port);
@@ -405,6 +412,7 @@ int sim_setup(void **state)
     sim_fail_alloc_after = -1;
     sim_fail_map = 0;
     sim_kobject = NULL;
+    sim_kobject_plain = NULL;
     sim_handoffs = 0;
     sim_held_count = 0;
     sim_task = sim_task_create();

@@ -39,6 +39,7 @@ extern uint64_t sim_now_ns;
 extern int sim_fail_alloc_after; /* >= 0: allocations of that many from now on fail */
 extern int sim_fail_map;         /* next vm_map_copyout calls that fail */
 extern struct ipc_kmsg *(*sim_kobject)(struct ipc_kmsg *request);
+extern bool (*sim_kobject_plain)(struct ipc_kmsg *request, struct ipc_kmsg *reply);
 
 /* Fails the test when a lock is held. */
 void sim_may_sleep(const char *what);

@@ -1,6 +1,6 @@
 /* abi_test.c - messages byte by byte against the tables of the ABI, so that a mistake the user's
- * and the server's stubs share is seen. The user's stubs write into a mach_msg() that keeps the
- * request. */
+ * and the server's stubs share is seen. The user's stubs write into a mach_msg_trap() that keeps
+ * the request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,10 +57,25 @@ void mach_msg_destroy(mach_msg_header_t *msg)
     (void)msg;
 }
 
-mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,
-                           mach_msg_size_t send_size, mach_msg_size_t rcv_size,
-                           mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
-                           mach_port_name_t notify)
+mach_msg_return_t mach_msg_again(mach_msg_return_t result, mach_msg_header_t *msg,
+                                 mach_msg_option_t option, mach_msg_size_t send_size,
+                                 mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
+                                 mach_msg_timeout_t timeout, mach_port_name_t notify)
+{
+    (void)msg;
+    (void)option;
+    (void)send_size;
+    (void)rcv_size;
+    (void)rcv_name;
+    (void)timeout;
+    (void)notify;
+    return result;
+}
+
+mach_msg_return_t mach_msg_trap(mach_msg_header_t *msg, mach_msg_option_t option,
+                                mach_msg_size_t send_size, mach_msg_size_t rcv_size,
+                                mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
+                                mach_port_name_t notify)
 {
     (void)option;
     (void)rcv_name;
