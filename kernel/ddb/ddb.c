@@ -5,11 +5,13 @@
  * only where the kernel map has a page. */
 #include "ddb/ddb.h"
 
-#include "arch/backtrace.h"
 #include "arch/boot_info.h"
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
+#include "arch/panic.h"
 #include "arch/pmap.h"
+#include "ddb/backtrace.h"
+#include "ddb/trace.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
 #include "kern/atomic.h"
@@ -20,7 +22,6 @@
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
-#include "kern/trace.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_page.h"

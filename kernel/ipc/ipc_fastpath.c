@@ -21,6 +21,7 @@
 #include "arch/fastpath.h"
 #include "arch/interrupt.h"
 #include "arch/trap.h"
+#include "ddb/trace.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
@@ -32,7 +33,6 @@
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "kern/thread_quick.h"
-#include "kern/trace.h"
 
 #define IPC_FASTPATH_BUFFER IPC_KCALL_WORDS /* words of a body that are copied twice */
 #define IPC_FASTPATH_MAX    1024u           /* words of the longest body */

@@ -10,6 +10,7 @@
 #include <mach/exception.h>
 #include <mach/mig_errors.h>
 
+#include "ddb/trace.h"
 #include "exc_kernel_user.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
@@ -19,7 +20,6 @@
 #include "kern/printf.h"
 #include "kern/task.h"
 #include "kern/thread.h"
-#include "kern/trace.h"
 #include "kern/waitq.h"
 #include "vm/vm_map.h"
 

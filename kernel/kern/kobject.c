@@ -7,6 +7,7 @@
 
 #include <mach/mig_errors.h>
 
+#include "ddb/trace.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -14,7 +15,6 @@
 #include "kern/mig_kernel.h"
 #include "kern/printf.h"
 #include "kern/string.h"
-#include "kern/trace.h"
 #include "mach_interfaces.h" /* generated: KOBJECT_INTERFACES(X), one line a kernel interface */
 
 #define REPLY_ID_OFFSET 100

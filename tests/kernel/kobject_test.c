@@ -2,13 +2,13 @@
 #include <mach/host_info.h>
 #include <mach/mig_errors.h>
 
+#include "ddb/ktest.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/emulation.h"
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/kobject.h"
-#include "kern/ktest.h"
 #include "kern/string.h"
 #include "kern/task.h"
 

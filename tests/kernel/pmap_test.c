@@ -3,7 +3,7 @@
 #include "arch/io.h"
 #include "arch/pmap.h"
 #include "arch/pmap_setup.h"
-#include "kern/ktest.h"
+#include "ddb/ktest.h"
 #include "vm/vm_page.h"
 
 #define VA 0x400000000ul

@@ -1,7 +1,7 @@
 /* thread_test.c - waiting, waking, priorities, mutexes, timers. */
+#include "ddb/ktest.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
-#include "kern/ktest.h"
 #include "kern/mutex.h"
 #include "kern/sched.h"
 #include "kern/thread.h"

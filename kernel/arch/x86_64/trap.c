@@ -8,13 +8,13 @@
 #include <mach/vm_prot.h>
 
 #include "arch/apic.h"
-#include "arch/backtrace.h"
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/ipi.h"
 #include "arch/irq.h"
 #include "arch/layout.h"
+#include "arch/panic.h"
 #include "arch/pcb.h"
 #include "arch/pmap_flush.h"
 #include "arch/trap.h"

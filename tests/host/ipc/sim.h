@@ -11,7 +11,7 @@
 #include <mach/notify.h>
 #include <mach/port.h>
 
-#include "ipc/ipc_check.h"
+#include "ddb/ipc_check.h"
 #include "ipc/ipc_copyin.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"

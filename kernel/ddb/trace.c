@@ -1,5 +1,5 @@
 /* trace.c - the trace rings. */
-#include "kern/trace.h"
+#include "ddb/trace.h"
 
 #include "arch/cpu.h"
 #include "arch/interrupt.h"

@@ -1,9 +1,9 @@
 /* user_error.c - why a call was refused, for people who write user programs: with `user_errors` on
  * the command line of the debug kernel. */
 #include "arch/boot_info.h"
+#include "ddb/user_error.h"
 #include "kern/printf.h"
 #include "kern/task.h"
-#include "kern/user_error.h"
 
 static bool user_error_wanted; /* [I] */
 

@@ -4,8 +4,8 @@
  *     KTEST(ipc_mqueue, full_queue_refuses_and_keeps_message) { ... EXPECT_EQ(a, b); }
  *
  * After each the counts of kernel objects must be what they were. */
-#ifndef KERN_KTEST_H
-#define KERN_KTEST_H
+#ifndef DDB_KTEST_H
+#define DDB_KTEST_H
 
 #include <stdbool.h>
 #include <stdint.h>

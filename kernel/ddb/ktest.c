@@ -1,9 +1,9 @@
 /* ktest.c - running the tests inside the debug kernel; then the machine is switched off. Output is
  * one line a test, and a closing line for the runner. */
-#include "kern/ktest.h"
+#include "ddb/ktest.h"
 
 #include "arch/boot_info.h"
-#include "ipc/ipc_check.h"
+#include "ddb/ipc_check.h"
 #include "kern/clock.h"
 #include "kern/host.h"
 #include "kern/printf.h"

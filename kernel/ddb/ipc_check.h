@@ -1,7 +1,7 @@
 /* ipc_check.h - the ledger of rights: walk all spaces and queues, and compare the counts in each
  * port with the rights that exist. */
-#ifndef IPC_IPC_CHECK_H
-#define IPC_IPC_CHECK_H
+#ifndef DDB_IPC_CHECK_H
+#define DDB_IPC_CHECK_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* ipc_check.c - the ledger of rights. See ipc_check.h.
  * Ports found are threaded on a list through check_next, so the walk needs no memory and no
  * recursion however deep messages nest. */
-#include "ipc/ipc_check.h"
+#include "ddb/ipc_check.h"
 
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"

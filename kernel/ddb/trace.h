@@ -1,7 +1,7 @@
 /* trace.h - a ring of the last events of each processor, for the debugger and for panics. Costs one
  * test where tracing is off. */
-#ifndef KERN_TRACE_H
-#define KERN_TRACE_H
+#ifndef DDB_TRACE_H
+#define DDB_TRACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
