@@ -45,7 +45,6 @@ _Noreturn void kernel_main(uint32_t magic, uint32_t information);
 /* What runs once threads do: the rest of the start, as the first kernel thread. */
 static void main_thread(void *argument)
 {
-    (void)argument;
     smp_start();      /* 13. the other processors: needs threads, timers, interrupts */
     processor_init(); /* 14. their ports */
     hardware_init();  /*     the thread that delivers interrupts */
@@ -60,7 +59,6 @@ static void main_thread(void *argument)
 /* Not run: idle threads are entered through sched_idle(). */
 static void main_idle(void *argument)
 {
-    (void)argument;
     sched_idle();
 }
 

@@ -78,8 +78,6 @@ static struct task *ddb_find_task(unsigned words, char **word)
 
 static void ddb_ps(unsigned words, char **word)
 {
-    (void)words;
-    (void)word;
     kprintf("  id threads  names    pages name\n");
     list_for_each (task_list_head(), node) {
         struct task *task = list_entry(node, struct task, list_link);
@@ -179,9 +177,7 @@ static void ddb_maps(unsigned words, char **word)
 
 static void ddb_locks(unsigned words, char **word)
 {
-    (void)words;
-    (void)word;
-    spinlock_print_held();
+    spinlock_debug_print();
 }
 
 static void ddb_trace(unsigned words, char **word)
@@ -231,15 +227,11 @@ static void ddb_x(unsigned words, char **word)
 
 static void ddb_continue(unsigned words, char **word)
 {
-    (void)words;
-    (void)word;
     ddb_done = true;
 }
 
 static void ddb_reboot(unsigned words, char **word)
 {
-    (void)words;
-    (void)word;
     host_restart();
 }
 
@@ -261,8 +253,6 @@ static const struct ddb_command ddb_commands[] = {
 
 static void ddb_help(unsigned words, char **word)
 {
-    (void)words;
-    (void)word;
     for (unsigned i = 0; i < sizeof(ddb_commands) / sizeof(ddb_commands[0]); i++) {
         kprintf("  %-8s %-12s %s\n", ddb_commands[i].name, ddb_commands[i].arguments,
                 ddb_commands[i].what);

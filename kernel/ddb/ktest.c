@@ -4,6 +4,7 @@
 
 #include "arch/boot_info.h"
 #include "ddb/ipc_check.h"
+#include "ddb/vm_check.h"
 #include "kern/clock.h"
 #include "kern/host.h"
 #include "kern/printf.h"
@@ -94,6 +95,8 @@ static bool ktest_run_one(const struct ktest *test)
     test->function();
     ktest_settle(&before, &after);
     ktest_compare(&before, &after);
+    vm_check_kmem();
+    vm_check_pages();
     ipc_check(&rights);
     EXPECT_EQ(rights.errors, 0);
     kprintf("ktest %s %s\n", ktest_failures == 0 ? "ok" : "FAILED", test->name);

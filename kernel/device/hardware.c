@@ -117,7 +117,6 @@ static void hardware_give_back(struct hardware_irq *irq, struct ipc_port *notify
 
 static void hardware_thread(void *argument)
 {
-    (void)argument;
     for (;;) {
         struct hardware_irq *irq = NULL;
         struct ipc_port *notify;

@@ -58,7 +58,6 @@ kern_return_t host_info(host_t host, int flavor, host_info_t info, mach_msg_type
 {
     mach_msg_type_number_t needed = host_info_count(flavor);
 
-    (void)host;
     if (needed == 0 || *count < needed) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -81,7 +80,6 @@ kern_return_t host_info(host_t host, int flavor, host_info_t info, mach_msg_type
 
 kern_return_t host_get_kernel_version(host_t host, kernel_version_t version)
 {
-    (void)host;
     memset(version, 0, KERNEL_VERSION_MAX);
     strlcpy(version, kernel_version, KERNEL_VERSION_MAX);
     return KERN_SUCCESS;
@@ -89,7 +87,6 @@ kern_return_t host_get_kernel_version(host_t host, kernel_version_t version)
 
 kern_return_t host_reboot(host_priv_t host, int options)
 {
-    (void)host;
     if ((options & RB_DEBUGGER) != 0) {
         ddb_enter("host_reboot");
         return KERN_SUCCESS;
@@ -115,28 +112,24 @@ static rpc_time_value_t host_time(uint64_t ns)
 
 kern_return_t host_get_time(host_t host, time_value_t *time)
 {
-    (void)host;
     *time = host_time(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
 kern_return_t host_get_time64(host_t host, time_value64_t *time)
 {
-    (void)host;
     *time = host_time64(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
 kern_return_t host_get_uptime64(host_t host, time_value64_t *uptime)
 {
-    (void)host;
     *uptime = host_time64(clock_now_ns());
     return KERN_SUCCESS;
 }
 
 kern_return_t host_set_time64(host_priv_t host, time_value64_t time)
 {
-    (void)host;
     if (time.seconds < 0 || time.seconds > INT64_MAX / (int64_t)NS_PER_SEC - 1 ||
         time.nanoseconds < 0 || time.nanoseconds >= TIME_NANOS_MAX) {
         return KERN_INVALID_VALUE;
@@ -154,7 +147,6 @@ kern_return_t host_adjust_time64(host_priv_t host, time_value64_t adjustment, ti
 {
     int64_t left;
 
-    (void)host;
     if (adjustment.seconds < -86400 || adjustment.seconds > 86400 ||
         adjustment.nanoseconds <= -TIME_NANOS_MAX || adjustment.nanoseconds >= TIME_NANOS_MAX) {
         return KERN_INVALID_VALUE;
@@ -185,7 +177,6 @@ kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
 {
     struct ipc_port **ports = kalloc(cpu_count * sizeof(*ports));
 
-    (void)host;
     if (ports == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
@@ -200,22 +191,17 @@ kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
 /* Processors are started at boot and never stopped. */
 kern_return_t processor_start(processor_t processor)
 {
-    (void)processor;
     return KERN_FAILURE;
 }
 
 kern_return_t processor_exit(processor_t processor)
 {
-    (void)processor;
     return KERN_FAILURE;
 }
 
 kern_return_t processor_control(processor_t processor, processor_info_t command,
                                 mach_msg_type_number_t count)
 {
-    (void)processor;
-    (void)command;
-    (void)count;
     return KERN_FAILURE;
 }
 
@@ -241,78 +227,59 @@ kern_return_t processor_info(processor_t processor, int flavor, host_t *host, pr
 
 kern_return_t processor_set_default(host_t host, processor_set_t *set)
 {
-    (void)host;
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
 kern_return_t processor_set_create(host_priv_t host, processor_set_t *set, processor_set_t *name)
 {
-    (void)host;
-    (void)set;
-    (void)name;
     return KERN_FAILURE;
 }
 
 kern_return_t processor_set_destroy(processor_set_t set)
 {
-    (void)set;
     return KERN_FAILURE;
 }
 
 kern_return_t processor_assign(processor_t processor, processor_set_t set, boolean_t wait)
 {
-    (void)processor;
-    (void)set;
-    (void)wait;
     return KERN_SUCCESS;
 }
 
 kern_return_t processor_get_assignment(processor_t processor, processor_set_t *set)
 {
-    (void)processor;
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
 kern_return_t thread_assign(thread_t thread, processor_set_t set)
 {
-    (void)thread;
-    (void)set;
     return KERN_SUCCESS;
 }
 
 kern_return_t thread_assign_default(thread_t thread)
 {
-    (void)thread;
     return KERN_SUCCESS;
 }
 
 kern_return_t thread_get_assignment(thread_t thread, processor_set_t *set)
 {
-    (void)thread;
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
 kern_return_t task_assign(task_t task, processor_set_t set, boolean_t assign_threads)
 {
-    (void)task;
-    (void)set;
-    (void)assign_threads;
     return KERN_SUCCESS;
 }
 
 kern_return_t task_assign_default(task_t task, boolean_t assign_threads)
 {
-    (void)task;
-    (void)assign_threads;
     return KERN_SUCCESS;
 }
 
 kern_return_t task_get_assignment(task_t task, processor_set_t *set)
 {
-    (void)task;
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
@@ -320,23 +287,17 @@ kern_return_t task_get_assignment(task_t task, processor_set_t *set)
 kern_return_t processor_set_max_priority(processor_set_t set, int max_priority,
                                          boolean_t change_threads)
 {
-    (void)set;
-    (void)max_priority;
-    (void)change_threads;
     return KERN_FAILURE;
 }
 
 kern_return_t processor_set_policy_enable(processor_set_t set, int policy)
 {
-    (void)set;
     return invalid_policy(policy) ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
 kern_return_t processor_set_policy_disable(processor_set_t set, int policy,
                                            boolean_t change_threads)
 {
-    (void)set;
-    (void)change_threads;
     return invalid_policy(policy) ? KERN_INVALID_ARGUMENT : KERN_FAILURE;
 }
 
@@ -425,7 +386,6 @@ kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list,
 {
     struct host_port_list ports = {0};
 
-    (void)set;
     task_foreach(host_collect_task, &ports);
     return host_list_finish(&ports, list, count);
 }
@@ -435,7 +395,6 @@ kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list
 {
     struct host_port_list ports = {0};
 
-    (void)set;
     task_foreach(host_collect_threads, &ports);
     return host_list_finish(&ports, list, count);
 }
@@ -445,14 +404,12 @@ kern_return_t host_processor_sets(host_t host, struct ipc_port ***list,
 {
     struct host_port_list ports = {0};
 
-    (void)host;
     host_list_add(&ports, convert_pset_name_to_port(&processor_set_default_set));
     return host_list_finish(&ports, list, count);
 }
 
 kern_return_t host_processor_set_priv(host_priv_t host, processor_set_t name, processor_set_t *set)
 {
-    (void)host;
     *set = name;
     return KERN_SUCCESS;
 }
@@ -470,7 +427,6 @@ kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host,
 {
     uint32_t average[3], factor[3];
 
-    (void)set;
     if (flavor == PROCESSOR_SET_BASIC_INFO && *count >= PROCESSOR_SET_BASIC_INFO_COUNT) {
         struct processor_set_basic_info *basic = (struct processor_set_basic_info *)info;
 
@@ -496,7 +452,6 @@ kern_return_t processor_set_processors(processor_set_t set, struct ipc_port ***l
 {
     struct host_port_list ports = {0};
 
-    (void)set;
     for (uint32_t i = 0; i < cpu_count; i++) {
         host_list_add(&ports, convert_processor_to_name_port(&processor_table[i]));
     }

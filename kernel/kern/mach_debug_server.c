@@ -10,7 +10,6 @@
 kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total, vm_size_t *space,
                                vm_size_t *resident, vm_size_t *maxusage, vm_offset_t *maxstack)
 {
-    (void)host;
     *reserved = 0;
     *total = (unsigned)stack_count();
     *space = stack_count() * KERNEL_STACK_SIZE;
@@ -26,7 +25,6 @@ kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *tota
 {
     vm_size_t reserved;
 
-    (void)set;
     return host_stack_usage(NULL, &reserved, total, space, resident, maxusage, maxstack);
 }
 
@@ -35,7 +33,6 @@ kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *tota
 kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struct vm_copy **info,
                                       mach_msg_type_number_t *count)
 {
-    (void)host;
     *max_requests = 0;
     *info = NULL;
     *count = 0;
@@ -46,7 +43,6 @@ kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struc
 kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **info,
                                                mach_msg_type_number_t *count)
 {
-    (void)host;
     *info = NULL;
     *count = 0;
     return KERN_SUCCESS;
@@ -54,7 +50,6 @@ kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **inf
 
 kern_return_t i386_get_xstate_size(host_t host, vm_size_t *size)
 {
-    (void)host;
     *size = thread_state_xfloat_size();
     return KERN_SUCCESS;
 }

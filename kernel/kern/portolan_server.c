@@ -72,7 +72,6 @@ kern_return_t host_read_messages(host_t host, int64_t *position, portolan_text_t
 {
     uint64_t from = (uint64_t)*position;
 
-    (void)host;
     *count = (mach_msg_type_number_t)console_read_ring(&from, text, PORTOLAN_TEXT_MAX);
     *position = (int64_t)from;
     return KERN_SUCCESS;
@@ -119,7 +118,6 @@ static int64_t portolan_count_names(void)
 kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
                                  mach_msg_type_number_t *count)
 {
-    (void)host;
     memset(counts, 0, PORTOLAN_COUNT_COUNT * sizeof(*counts));
     kmem_cache_visit(portolan_count_cache, counts);
     counts[PORTOLAN_COUNT_PORTS] = (int64_t)ipc_port_live_count();

@@ -33,7 +33,4 @@ void processor_init(void)
     set->name_port = processor_make_port(KOBJECT_PSET_NAME, set);
 }
 
-void pset_unref(struct processor_set *pset)
-{
-    (void)pset;
-}
+void pset_unref(struct processor_set *pset) {}

@@ -46,8 +46,4 @@ struct rbnode *rbtree_last(const struct rbtree *tree);
 struct rbnode *rbtree_next(const struct rbnode *node);
 struct rbnode *rbtree_prev(const struct rbnode *node);
 
-/* Walk the whole tree and panic when a link, a colour or the black height is wrong. Returns the
- * number of nodes. */
-size_t rbtree_check(const struct rbtree *tree);
-
 #endif

@@ -35,15 +35,15 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank, const c
     lock->name = name;
 }
 
-/* Debug bookkeeping (kern/spinlock.c). */
+/* The debug kernel's bookkeeping (ddb/spinlock_debug.c). */
 void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *caller);
 void spinlock_debug_acquired(struct spinlock *lock);
 void spinlock_debug_tried(struct spinlock *lock, const void *caller);
 void spinlock_debug_release(struct spinlock *lock);
+/* Print the locks all processors hold (debugger command `locks`). */
+void spinlock_debug_print(void);
 /* Contended path: spin until the lock is ours. */
 void spinlock_wait(struct spinlock *lock);
-/* Print the locks this processor holds (debugger command `locks`). */
-void spinlock_print_held(void);
 
 static inline void spinlock_take(struct spinlock *lock, bool nested)
 {

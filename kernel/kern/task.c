@@ -314,18 +314,6 @@ void task_foreach(void (*visit)(struct task *, void *), void *argument)
     }
 }
 
-uint64_t task_count(void)
-{
-    uint64_t n = 0;
-
-    spin_lock(&task_list_lock);
-    list_for_each (&task_list, node) {
-        n++;
-    }
-    spin_unlock(&task_list_lock);
-    return n;
-}
-
 struct list *task_list_head(void)
 {
     return &task_list;

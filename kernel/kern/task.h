@@ -84,7 +84,6 @@ kern_return_t task_end(struct task *task);
 void task_tear_down(struct task *task);
 /* Call visit(task, argument) for each task, with a reference held and no lock. */
 void task_foreach(void (*visit)(struct task *, void *), void *argument);
-uint64_t task_count(void);
 /* The list of all tasks, for the debugger while nothing else runs. */
 struct list *task_list_head(void);
 

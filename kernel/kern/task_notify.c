@@ -16,7 +16,6 @@ kern_return_t register_new_task_notification(host_priv_t host, struct ipc_port *
 {
     struct ipc_port *old;
 
-    (void)host;
     spin_lock(&task_notify_lock);
     old = task_notify_port;
     if (IP_VALID(old) && old->active &&

@@ -371,10 +371,6 @@ kern_return_t task_set_emulation(task_t task, vm_address_t routine_entry_pt, int
  * model, the call says so. */
 kern_return_t task_ras_control(task_t task, vm_address_t basepc, vm_address_t boundspc, int flavor)
 {
-    (void)task;
-    (void)basepc;
-    (void)boundspc;
-    (void)flavor;
     return KERN_FAILURE;
 }
 

@@ -334,7 +334,6 @@ kern_return_t thread_depress_abort(thread_t thread)
 
 kern_return_t thread_wire(host_priv_t host, thread_t thread, boolean_t wired)
 {
-    (void)host;
     if (wired) {
         atomic_fetch_or(&thread->flags, THREAD_FLAG_VM_PRIVILEGE);
     } else {

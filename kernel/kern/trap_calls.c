@@ -23,7 +23,6 @@
 /* There are no kernel event counters: every number is refused. */
 kern_return_t evc_wait(uint32_t event)
 {
-    (void)event;
     return KERN_INVALID_ARGUMENT;
 }
 
@@ -53,7 +52,6 @@ uint64_t swtch(void)
 
 uint64_t swtch_pri(int priority)
 {
-    (void)priority;
     thread_depress();
     thread_yield();
     thread_undepress(current_thread());

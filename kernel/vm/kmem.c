@@ -15,23 +15,15 @@
 #include "kern/rbtree.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
+#include "vm/kmem_impl.h"
 #include "vm/slab.h"
 #include "vm/vm_page.h"
 
 #define KMEM_BINS  52u
 #define KMEM_BATCH 32u
 
-/* Keys: [L] kmem_lock */
-struct kmem_range {
-    struct rbnode node; /* [L] in kmem_tree by start */
-    struct list bin;    /* [L] on kmem_bins while free */
-    vm_offset_t start;  /* [L] */
-    vm_offset_t end;    /* [L] */
-    bool free;          /* [L] */
-};
-
-static struct spinlock kmem_lock = SPINLOCK_INITIALIZER(LOCK_RANK_KMEM, "kmem");
-static struct rbtree kmem_tree;          /* [L] */
+struct spinlock kmem_lock = SPINLOCK_INITIALIZER(LOCK_RANK_KMEM, "kmem");
+struct rbtree kmem_tree;                 /* [L] */
 static struct list kmem_bins[KMEM_BINS]; /* [L] by log2 of the size in pages */
 static uint64_t kmem_bin_map;            /* [L] bins that hold something */
 static uint64_t kmem_reserved;           /* [L] bytes */
@@ -383,7 +375,7 @@ void kmem_slot_free(vm_offset_t va)
     spin_unlock(&kmem_lock);
 }
 
-/* --- counts and checks --- */
+/* --- counts --- */
 
 void kmem_stats(struct kmem_stats *stats)
 {
@@ -392,28 +384,5 @@ void kmem_stats(struct kmem_stats *stats)
     stats->ranges = kmem_reserved_ranges;
     stats->slots = kmem_slots_used;
     stats->committed_pages = atomic_load(&kmem_committed);
-    spin_unlock(&kmem_lock);
-}
-
-void kmem_check(void)
-{
-    vm_offset_t at = KMEM_BASE;
-    bool was_free = false;
-
-    spin_lock(&kmem_lock);
-    rbtree_check(&kmem_tree);
-    for (struct rbnode *node = rbtree_first(&kmem_tree); node != NULL; node = rbtree_next(node)) {
-        struct kmem_range *range = kmem_range_of(node);
-
-        if (range->start != at || range->end <= at || (range->free && was_free)) {
-            panic("kmem: range %#lx - %#lx does not follow %#lx", (unsigned long)range->start,
-                  (unsigned long)range->end, (unsigned long)at);
-        }
-        at = range->end;
-        was_free = range->free;
-    }
-    if (at != KMEM_BASE + KMEM_SIZE) {
-        panic("kmem: the ranges end at %#lx", (unsigned long)at);
-    }
     spin_unlock(&kmem_lock);
 }

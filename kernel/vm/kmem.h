@@ -44,7 +44,5 @@ struct kmem_stats {
     uint64_t slots;
 };
 void kmem_stats(struct kmem_stats *stats);
-/* Walk all ranges and panic when they do not tile the kernel map. */
-void kmem_check(void);
 
 #endif

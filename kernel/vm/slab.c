@@ -3,11 +3,11 @@
  *
  * The slab's head lies at its beginning and keeps the free objects as a chain of indices, never
  * inside the objects: what was freed stays poisoned. From an object the page descriptor leads to
- * its slab, the slab to its cache, so a free into the wrong cache is seen. Debug layout of a
- * stride:  [left red zone][object][right red zone 8][state 8][allocated by 8][freed by 8] Locks:
- * cache list lock -> cache->lock (both SLAB) -> PHYS. Nothing sleeps. */
+ * its slab, the slab to its cache, so a free into the wrong cache is seen.
+ * Locks: cache list lock -> cache->lock (both SLAB) -> PHYS. Nothing sleeps. */
 #include "vm/slab.h"
 
+#include "ddb/slab_debug.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/preempt.h"
@@ -15,113 +15,14 @@
 #include "vm/slab_impl.h"
 #include "vm/vm_page.h"
 
-#define SLAB_MAGIC       0x51ab51abu
 #define SLAB_END         0xffffu
 #define SLAB_ORDER_MAX   5u
 #define SLAB_OBJECTS_MIN 8u
-#define RED_ZONE         0xfeedfacecafebeeful
-#define POISON_FREE      0x6b
-#define POISON_NEW       0xa5
-#define STATE_LIVE       0x11fe11fe11fe11feul
-#define STATE_FREE       0xdeaddeaddeaddeadul
-
-/* Head of a slab, at its first byte. Keys: [L] cache->lock, [I] immutable */
-struct slab {
-    struct list link;         /* [L] */
-    struct kmem_cache *cache; /* [I] */
-    uint32_t magic;           /* [I] */
-    uint16_t used;            /* [L] */
-    uint16_t free_head;       /* [L] */
-    uint16_t next[];          /* [L] chain of free objects */
-};
-
-/* What follows an object in the debug kernel. */
-struct slab_trailer {
-    uint64_t red_zone;
-    uint64_t state;
-    const void *allocated_by;
-    const void *freed_by;
-};
 
 static struct spinlock slab_list_lock = SPINLOCK_INITIALIZER(LOCK_RANK_SLAB, "slab_list");
 static struct list slab_list = LIST_INITIALIZER(slab_list);
 
-/* --- debug: red zones, poison, callers --- */
-
-static struct slab_trailer *slab_trailer(const struct kmem_cache *c, const void *object)
-{
-    return (struct slab_trailer *)((char *)object + ((c->size + 7) & ~7ul));
-}
-
-static _Noreturn void slab_report(const struct kmem_cache *c, const void *object, const char *what)
-{
-    const struct slab_trailer *trailer = slab_trailer(c, object);
-
-    panic("cache %s: object %p: %s (last allocated by %p, last freed by %p)", c->name, object, what,
-          trailer->allocated_by, trailer->freed_by);
-}
-
-static void slab_check_red_zones(const struct kmem_cache *c, const void *object)
-{
-    const uint8_t *end = (const uint8_t *)object + c->size;
-    const uint8_t *limit = (const uint8_t *)slab_trailer(c, object);
-
-    for (size_t i = 8; i <= c->left; i += 8) {
-        if (*(const uint64_t *)((const char *)object - i) != RED_ZONE) {
-            slab_report(c, object, "written before its beginning");
-        }
-    }
-    for (; end < limit; end += 1) {
-        if (*end != POISON_FREE) {
-            slab_report(c, object, "written past its end");
-        }
-    }
-    if (slab_trailer(c, object)->red_zone != RED_ZONE) {
-        slab_report(c, object, "written past its end");
-    }
-}
-
-static void slab_set_free(struct kmem_cache *c, void *object, const void *caller)
-{
-    struct slab_trailer *trailer = slab_trailer(c, object);
-
-    memset(object, POISON_FREE, (size_t)((char *)trailer - (char *)object));
-    trailer->state = STATE_FREE;
-    trailer->freed_by = caller;
-}
-
-static void slab_debug_new(struct kmem_cache *c, void *object)
-{
-    struct slab_trailer *trailer = slab_trailer(c, object);
-
-    for (size_t i = 8; i <= c->left; i += 8) {
-        *(uint64_t *)((char *)object - i) = RED_ZONE;
-    }
-    trailer->red_zone = RED_ZONE;
-    trailer->allocated_by = NULL;
-    slab_set_free(c, object, NULL);
-}
-
-static void slab_debug_alloc(struct kmem_cache *c, void *object, const void *caller)
-{
-    struct slab_trailer *trailer = slab_trailer(c, object);
-
-    slab_check_red_zones(c, object);
-    if (trailer->state != STATE_FREE) {
-        slab_report(c, object, "handed out while in use");
-    }
-    for (size_t i = 0; i < c->size; i += 1) {
-        if (((const uint8_t *)object)[i] != POISON_FREE) {
-            slab_report(c, object, "written after it was freed");
-        }
-    }
-    memset(object, POISON_NEW, c->size);
-    trailer->state = STATE_LIVE;
-    trailer->allocated_by = caller;
-}
-
-/* The slab an object lies in; panics when there is none. */
-static struct slab *slab_of(const struct kmem_cache *c, const void *object)
+struct slab *slab_of(const struct kmem_cache *c, const void *object)
 {
     struct vm_page *page = vm_page_from_phys(virt_to_phys(object));
     struct slab *slab = page == NULL ? NULL : page->slab;
@@ -130,28 +31,6 @@ static struct slab *slab_of(const struct kmem_cache *c, const void *object)
         panic("cache %s: %p is not an object of any cache", c->name, object);
     }
     return slab;
-}
-
-static void slab_debug_free(struct kmem_cache *c, void *object, const void *caller)
-{
-    struct slab *slab = slab_of(c, object);
-    size_t offset = (size_t)((char *)object - (char *)slab) - c->first_object;
-    struct slab_trailer *trailer = slab_trailer(c, object);
-
-    if (slab->cache != c) {
-        panic("cache %s: object %p belongs to cache %s", c->name, object, slab->cache->name);
-    }
-    if (offset % c->stride != c->left || offset / c->stride >= c->slab_objects) {
-        panic("cache %s: %p is not the beginning of an object", c->name, object);
-    }
-    if (trailer->state == STATE_FREE) {
-        slab_report(c, object, "freed twice");
-    }
-    slab_check_red_zones(c, object);
-    if (trailer->state != STATE_LIVE) {
-        slab_report(c, object, "written past its end");
-    }
-    slab_set_free(c, object, caller);
 }
 
 /* --- slabs; the cache is locked --- */
@@ -285,7 +164,7 @@ void kmem_cache_init(struct kmem_cache *c, const char *name, size_t size, size_t
     c->left = CONFIG_DEBUG ? c->align : 0;
     c->stride = (size + 7) & ~7ul;
     if (CONFIG_DEBUG) {
-        c->stride += c->left + sizeof(struct slab_trailer);
+        c->stride += c->left + SLAB_DEBUG_TRAILER;
     }
     c->stride = (c->stride + c->align - 1) & ~(c->align - 1);
     c->magazine_limit = size > 2048 ? 2 : (size > 512 ? 8 : KMEM_MAGAZINE_SIZE);

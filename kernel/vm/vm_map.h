@@ -122,8 +122,6 @@ kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end
 /* Wire all regions there are (current) and those made later (future); VM_PROT_NONE as access undoes
  * both. */
 kern_return_t vm_map_wire_all(struct vm_map *map, bool current, bool future);
-/* Walk the map and panic when entries, gaps or counts are wrong. */
-void vm_map_check(struct vm_map *map);
 
 /* --- copies of memory: opaque to everybody else --- */
 

@@ -14,6 +14,7 @@
 #include "kern/preempt.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
+#include "vm/vm_page_impl.h"
 
 #define SEGMENT_MAX  64u
 #define CACHE_PAGES  64u
@@ -21,23 +22,12 @@
 #define LOW_END      0x1000000ul
 #define DMA32_END    0x100000000ul
 
-enum zone_index { ZONE_LOW, ZONE_DMA32, ZONE_NORMAL, ZONE_COUNT };
-
 /* Keys: [I] immutable once counted in vm_page_segment_count */
 struct vm_page_segment {
     uint64_t first_pfn;    /* [I] */
     uint64_t npages;       /* [I] */
     struct vm_page *pages; /* [I] */
     unsigned zone;         /* [I] */
-};
-
-/* Keys: [L] this->lock, read anywhere as a hint */
-struct vm_page_zone {
-    struct spinlock lock;                    /* PHYS */
-    struct list free[VM_PAGE_ORDER_MAX + 1]; /* [L] */
-    uint64_t free_pages;                     /* [L] */
-    uint64_t total_pages;                    /* [L] */
-    uint64_t hold;                           /* [L] kept for requests that need this zone */
 };
 
 /* Keys: [C] its processor only, preemption disabled; counts are read by all */
@@ -50,7 +40,7 @@ struct vm_page_cache {
 
 static struct vm_page_segment vm_page_segments[SEGMENT_MAX];
 static unsigned vm_page_segment_count; /* [a] */
-static struct vm_page_zone vm_page_zones[ZONE_COUNT];
+struct vm_page_zone vm_page_zones[ZONE_COUNT];
 static struct vm_page_cache vm_page_caches[CPU_MAX];
 static uint32_t vm_page_cache_limit; /* [I] after start-up: small machines keep small caches */
 static uint64_t vm_page_reserve;     /* [I] after start-up */
@@ -77,7 +67,7 @@ struct vm_page *vm_page_from_phys(phys_addr_t phys)
     return NULL;
 }
 
-static struct vm_page_zone *vm_page_zone(const struct vm_page *page)
+struct vm_page_zone *vm_page_zone(const struct vm_page *page)
 {
     return &vm_page_zones[vm_page_segments[page->segment].zone];
 }
@@ -585,7 +575,7 @@ void vm_page_free_contig(struct vm_page *page, uint64_t npages)
     spin_unlock(&zone->lock);
 }
 
-/* --- counts and checks --- */
+/* --- counts --- */
 
 uint64_t vm_page_free_count(void)
 {
@@ -611,42 +601,4 @@ uint64_t vm_page_total_count(void)
 uint64_t vm_page_reserve_count(void)
 {
     return vm_page_reserve;
-}
-
-static void vm_page_check_block(const struct vm_page_zone *zone, const struct vm_page *block,
-                                unsigned order)
-{
-    if (vm_page_zone(block) != zone || block->state != VM_PAGE_STATE_FREE ||
-        block->order != order ||
-        ((vm_page_to_phys(block) >> PAGE_SHIFT) & ((1ul << order) - 1)) != 0) {
-        panic("free block at %#lx: state %u, order %u on the list of order %u",
-              (unsigned long)vm_page_to_phys(block), block->state, block->order, order);
-    }
-    for (uint64_t i = 1; i < 1ul << order; i += 1) {
-        if (block[i].state != VM_PAGE_STATE_TAIL) {
-            panic("page %#lx inside a free block has state %u",
-                  (unsigned long)vm_page_to_phys(&block[i]), block[i].state);
-        }
-    }
-}
-
-void vm_page_check(void)
-{
-    for (unsigned i = 0; i < ZONE_COUNT; i += 1) {
-        struct vm_page_zone *zone = &vm_page_zones[i];
-        uint64_t free = 0;
-
-        spin_lock(&zone->lock);
-        for (unsigned order = 0; order <= VM_PAGE_ORDER_MAX; order += 1) {
-            list_for_each (&zone->free[order], node) {
-                vm_page_check_block(zone, list_entry(node, struct vm_page, link), order);
-                free += 1ul << order;
-            }
-        }
-        if (free != zone->free_pages) {
-            panic("zone %u counts %lu free pages, its lists hold %lu", i,
-                  (unsigned long)zone->free_pages, (unsigned long)free);
-        }
-        spin_unlock(&zone->lock);
-    }
 }

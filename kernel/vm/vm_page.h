@@ -109,7 +109,5 @@ uint64_t vm_page_reserve_count(void);
 bool vm_page_zero_idle(void);
 /* Give this processor's cached pages back to the zones. */
 void vm_page_drain_cache(void);
-/* Walk the free lists of all zones and panic when a block, a count or a state is wrong. */
-void vm_page_check(void);
 
 #endif

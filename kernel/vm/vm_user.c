@@ -206,7 +206,6 @@ static kern_return_t vm_map_request_object(struct vm_map_request *request,
     }
     request->object = NULL;
     /* Zero-filled memory has no offset: whatever is given means the same. */
-    (void)offset;
     request->offset = 0;
     return KERN_SUCCESS;
 }

@@ -16,7 +16,7 @@ KERNEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(KERNEL_C)) $(patsubst %.asm,$(BUILD)
 
 KERNEL_CFLAGS := -std=gnu11 -ffreestanding -O2 -g -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
     -fno-strict-aliasing -fno-common -fno-omit-frame-pointer -momit-leaf-frame-pointer -fstack-protector-strong -mstack-protector-guard=global \
-    -fno-delete-null-pointer-checks -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla \
+    -fno-delete-null-pointer-checks -Wall -Wextra -Wno-unused-parameter -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla \
     -DKERNEL=1 -DCONFIG_DEBUG=$(DEBUG) -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include -I$(GEN)
 ifeq ($(DEBUG),1)
 KERNEL_CFLAGS += -fsanitize=undefined -fno-sanitize=alignment,null,object-size,nonnull-attribute

@@ -128,23 +128,6 @@ kern_return_t irq_attach(uint32_t line, void (*handler)(void *), void *argument)
     return kr;
 }
 
-void irq_detach(uint32_t line)
-{
-    uint64_t flags = spin_lock_irqsave(&irq_lock);
-
-    irq_redirect(line, REDIRECTION_MASKED);
-    irq_lines[line].handler = NULL;
-    spin_unlock_irqrestore(&irq_lock, flags);
-}
-
-void irq_mask(uint32_t line)
-{
-    uint64_t flags = spin_lock_irqsave(&irq_lock);
-
-    irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | (VECTOR_DEVICE_FIRST + line));
-    spin_unlock_irqrestore(&irq_lock, flags);
-}
-
 void irq_unmask(uint32_t line)
 {
     uint64_t flags = spin_lock_irqsave(&irq_lock);

@@ -77,10 +77,7 @@ static bool smp_wait_online(struct cpu *cpu, uint64_t ns)
     return atomic_load_acquire(&cpu->online);
 }
 
-static void smp_idle_unused(void *argument)
-{
-    (void)argument;
-}
+static void smp_idle_unused(void *argument) {}
 
 static bool smp_start_one(uint32_t number, uint32_t apic)
 {

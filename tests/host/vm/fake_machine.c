@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ddb/vm_check.h"
 #include "kern/ipc_tt.h"
 #include "kern/spinlock.h"
 #include "kern/waitq.h"
@@ -291,8 +292,8 @@ int fake_teardown(void **state)
     (void)state;
     fake_enter_budget = -1;
     fake_usage(&after);
-    vm_page_check();
-    kmem_check();
+    vm_check_pages();
+    vm_check_kmem();
     if (memcmp(&after, &fake_before, sizeof(after)) != 0 || fake_preempt_count != 0) {
         fprintf(
             stderr,

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "arch/pmap.h"
+#include "ddb/vm_check.h"
 #include "kern/assert.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map_impl.h"
@@ -276,7 +277,7 @@ static void fake_check_mapping(struct vm_map *map, const struct mapping *mapping
 
 void fake_check_map(struct vm_map *map)
 {
-    vm_map_check(map);
+    vm_check_map(map);
     mutex_lock(&map->lock);
     for (unsigned i = 0; i < BUCKETS; i += 1) {
         for (struct mapping *mapping = map->pmap->buckets[i]; mapping != NULL;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ddb/vm_check.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_page.h"
@@ -270,7 +271,7 @@ static void overwrite_keeps_the_attributes_of_the_target(void **state)
     assert_int_equal(region.inheritance, VM_INHERIT_NONE);
     assert_int_equal(region.max_protection, VM_PROT_DEFAULT);
     expect_pattern(map, target, 0, 4 * PG);
-    vm_map_check(map);
+    vm_check_map(map);
     vm_map_unref(map);
 }
 

@@ -1,6 +1,7 @@
 /* test_page.c - physical pages: zones, buddies, caches, runs. Each test boots its own memory. */
 #include "tests.h"
 
+#include "ddb/vm_check.h"
 #include "vm/vm_page.h"
 
 #define MIB (1ul << 20)
@@ -20,7 +21,7 @@ static void small_machine_keeps_nearly_all_its_memory_for_use(void **state)
     boot(0, 32 * MIB);
     assert_true(vm_page_total_count() >= 32 * MIB / PG - 32 * MIB / PG / 64 - 4);
     assert_int_equal(vm_page_free_count(), vm_page_total_count());
-    vm_page_check();
+    vm_check_pages();
 }
 
 static void large_machine_with_pci_hole_describes_only_ram(void **state)
@@ -68,7 +69,7 @@ static void counts_are_exact_with_pages_in_the_caches(void **state)
     assert_int_equal(vm_page_free_count(), before);
     vm_page_drain_cache();
     assert_int_equal(vm_page_free_count(), before);
-    vm_page_check();
+    vm_check_pages();
 }
 
 static void freed_buddies_join_to_the_largest_blocks_again(void **state)
@@ -86,7 +87,7 @@ static void freed_buddies_join_to_the_largest_blocks_again(void **state)
         vm_page_free(pages[(i * 4099ul) % n]);
     }
     vm_page_drain_cache();
-    vm_page_check();
+    vm_check_pages();
     assert_non_null(vm_page_alloc_contig(4096, 12, 0, 0, 0));
 }
 
@@ -175,10 +176,10 @@ static void contiguous_run_is_aligned_and_within_its_bounds(void **state)
     assert_true(vm_page_to_phys(run) > 20 * MIB && vm_page_to_phys(run) + 5 * PG <= 24 * MIB);
     assert_int_equal(vm_page_to_phys(run) % (16 * PG), 0);
     assert_int_equal(vm_page_free_count(), before - 5);
-    vm_page_check();
+    vm_check_pages();
     vm_page_free_contig(run, 5);
     assert_int_equal(vm_page_free_count(), before);
-    vm_page_check();
+    vm_check_pages();
 }
 
 static void contiguous_run_that_cannot_be_is_refused(void **state)
@@ -219,7 +220,7 @@ static void memory_added_later_is_used(void **state)
     vm_page_add_range(40 * MIB + 5, 44 * MIB - 5);
     assert_true(vm_page_total_count() > before + 1000);
     assert_non_null(vm_page_alloc_contig(1, 0, 0, 40 * MIB, 44 * MIB));
-    vm_page_check();
+    vm_check_pages();
 }
 
 void run_page_tests(void)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ddb/vm_check.h"
 #include "kern/rbtree.h"
 #include "vm/kmem.h"
 #include "vm/vm_radix.h"
@@ -70,7 +71,7 @@ static void tree_stays_balanced_sorted_and_summed_under_random_changes(void **st
         if (round % 97 == 0) {
             unsigned last = 0;
 
-            assert_int_equal(rbtree_check(&tree), linked);
+            assert_int_equal(vm_check_tree(&tree), linked);
             assert_int_equal(tree.root == NULL ? 0 : item_of(tree.root)->count, linked);
             for (struct rbnode *n = rbtree_first(&tree); n != NULL; n = rbtree_next(n)) {
                 assert_true(rbtree_prev(n) == NULL || item_of(n)->key > last);
@@ -174,7 +175,7 @@ static void address_ranges_do_not_overlap_and_join_when_freed(void **state)
                         held[i].va + held[i].size <= held[j].va);
         }
         if (round % 64 == 0) {
-            kmem_check();
+            vm_check_kmem();
         }
     }
     for (unsigned i = 0; i < 200; i += 1) {

@@ -1,6 +1,7 @@
 /* test_user.c - the routines as user tasks call them: bad arguments, limits, host ports, counts. */
 #include "tests.h"
 
+#include "ddb/vm_check.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -90,7 +91,7 @@ static void wild_sizes_anywhere_are_refused(void **state)
                     VM_INHERIT_COPY);
         assert_true(kr == KERN_NO_SPACE || (kr == KERN_SUCCESS && at + PG <= VM_MAX_ADDRESS));
     }
-    vm_map_check(map);
+    vm_check_map(map);
     vm_map_unref(map);
 }
 

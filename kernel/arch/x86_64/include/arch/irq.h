@@ -17,8 +17,6 @@ uint32_t irq_from_isa(uint32_t isa);
  * the next one through. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such line),
  * KERN_RESOURCE_SHORTAGE (has a handler). */
 kern_return_t irq_attach(uint32_t line, void (*handler)(void *), void *argument);
-void irq_detach(uint32_t line);
-void irq_mask(uint32_t line);
 void irq_unmask(uint32_t line);
 /* From the trap code: a device vector arrived. */
 void irq_interrupt(uint32_t vector);
