@@ -8,7 +8,6 @@
 #include "arch/cpu.h"
 #include "arch/cpu_features.h"
 #include "arch/cpu_setup.h"
-#include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/irq.h"
 #include "arch/pmap_setup.h"

@@ -9,7 +9,6 @@
 #include <mach/hardware.h>
 
 #include "arch/boot_info.h"
-#include "arch/cpu.h"
 #include "arch/irq.h"
 #include "ddb/trace.h"
 #include "device_notify_kernel_user.h"
@@ -18,9 +17,7 @@
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
-#include "kern/host.h"
 #include "kern/kobject.h"
-#include "kern/string.h"
 #include "kern/thread.h"
 #include "kern/waitq.h"
 #include "vm/vm_map.h"
@@ -243,7 +240,7 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     if (!hardware_is_port(hardware)) {
         return KERN_NO_ACCESS;
     }
-    if (map == NULL || size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE ||
+    if (size == 0 || phys < 0 || (uint64_t)phys >= DIRECT_MAP_SIZE ||
         size > DIRECT_MAP_SIZE - (uint64_t)phys || cache < HARDWARE_CACHE_NONE ||
         cache > HARDWARE_CACHE_NORMAL) {
         return KERN_INVALID_ARGUMENT;

@@ -237,7 +237,9 @@ bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest)
 
 /* --- rights without a name --- */
 
-struct ipc_port *ipc_port_make_send(struct ipc_port *port)
+/* One more right, with its reference, if the port lives. */
+static inline __attribute__((always_inline)) struct ipc_port *
+ipc_port_add_right(struct ipc_port *port, uint32_t made, uint32_t srights, uint32_t sorights)
 {
     bool active;
 
@@ -247,30 +249,29 @@ struct ipc_port *ipc_port_make_send(struct ipc_port *port)
     spin_lock(&port->lock);
     active = port->active;
     if (active) {
-        port->mscount += 1;
-        port->srights += 1;
+        assert(made != 0 || sorights != 0 || port->srights > 0);
+        port->mscount += made;
+        port->srights += srights;
+        port->sorights += sorights;
         ipc_port_ref(port);
     }
     spin_unlock(&port->lock);
     return active ? port : IP_DEAD;
 }
 
+struct ipc_port *ipc_port_make_send(struct ipc_port *port)
+{
+    return ipc_port_add_right(port, 1, 1, 0);
+}
+
 struct ipc_port *ipc_port_copy_send(struct ipc_port *port)
 {
-    bool active;
+    return ipc_port_add_right(port, 0, 1, 0);
+}
 
-    if (!IP_VALID(port)) {
-        return port;
-    }
-    spin_lock(&port->lock);
-    active = port->active;
-    if (active) {
-        assert(port->srights > 0);
-        port->srights += 1;
-        ipc_port_ref(port);
-    }
-    spin_unlock(&port->lock);
-    return active ? port : IP_DEAD;
+struct ipc_port *ipc_port_make_sonce(struct ipc_port *port)
+{
+    return ipc_port_add_right(port, 0, 0, 1);
 }
 
 void ipc_port_release_send(struct ipc_port *port)
@@ -294,23 +295,6 @@ void ipc_port_release_send(struct ipc_port *port)
         ipc_notify_no_senders(nsrequest, mscount);
     }
     ipc_port_unref(port);
-}
-
-struct ipc_port *ipc_port_make_sonce(struct ipc_port *port)
-{
-    bool active;
-
-    if (!IP_VALID(port)) {
-        return port;
-    }
-    spin_lock(&port->lock);
-    active = port->active;
-    if (active) {
-        port->sorights += 1;
-        ipc_port_ref(port);
-    }
-    spin_unlock(&port->lock);
-    return active ? port : IP_DEAD;
 }
 
 void ipc_port_release_sonce(struct ipc_port *port)

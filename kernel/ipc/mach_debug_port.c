@@ -34,20 +34,17 @@ kern_return_t mach_port_dnrequest_info(struct ipc_space *space, mach_port_name_t
 }
 
 kern_return_t mach_port_kernel_object(struct ipc_space *space, mach_port_name_t name,
-                                      uint32_t *object_type, uint64_t *object_address)
+                                      uint32_t *object_type,
+                                      uint64_t *object_address) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
-    kern_return_t kr = KERN_INVALID_TASK;
+    kern_return_t kr = mach_port_lookup(space, name, &entry);
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
+    if (kr != KERN_SUCCESS) {
+        return kr;
     }
-    spin_lock(&space->lock);
-    entry = space->active ? ipc_right_lookup(space, name) : NULL;
-    if (space->active) {
-        kr = entry == NULL ? KERN_INVALID_NAME : KERN_INVALID_RIGHT;
-    }
-    if (entry != NULL && (entry->bits & MACH_PORT_TYPE_SEND_RECEIVE) != 0) {
+    kr = KERN_INVALID_RIGHT;
+    if ((entry->bits & MACH_PORT_TYPE_SEND_RECEIVE) != 0) {
         struct ipc_port *port = entry->port;
 
         spin_lock(&port->lock);

@@ -13,15 +13,11 @@
 #include "kern/assert.h"
 #include "kern/task.h"
 
-/* Lock the space and look the name up; on success the space stays locked. */
-static kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t name,
-                                      struct ipc_entry **entry) NO_LOCK_ANALYSIS
+kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t name,
+                               struct ipc_entry **entry) NO_LOCK_ANALYSIS
 {
     kern_return_t kr = KERN_INVALID_TASK;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     spin_lock(&space->lock);
     if (space->active) {
         *entry = ipc_right_lookup(space, name);
@@ -75,9 +71,6 @@ kern_return_t mach_port_rename(struct ipc_space *space, mach_port_name_t old_nam
     struct ipc_entry *to;
     kern_return_t kr = KERN_INVALID_TASK;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (!MACH_PORT_NAME_VALID(new_name)) {
         return KERN_INVALID_VALUE;
     }
@@ -153,9 +146,6 @@ static kern_return_t mach_port_make(struct ipc_space *space, mach_port_right_t r
 kern_return_t mach_port_allocate_name(struct ipc_space *space, mach_port_right_t right,
                                       mach_port_name_t name)
 {
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (!MACH_PORT_NAME_VALID(name)) {
         return KERN_INVALID_VALUE;
     }
@@ -165,9 +155,6 @@ kern_return_t mach_port_allocate_name(struct ipc_space *space, mach_port_right_t
 kern_return_t mach_port_allocate(struct ipc_space *space, mach_port_right_t right,
                                  mach_port_name_t *name)
 {
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     return mach_port_make(space, right, false, name);
 }
 
@@ -197,9 +184,6 @@ kern_return_t mach_port_get_refs(struct ipc_space *space, mach_port_name_t name,
     mach_port_urefs_t urefs;
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (right >= MACH_PORT_RIGHT_NUMBER) {
         return KERN_INVALID_VALUE;
     }
@@ -225,9 +209,6 @@ kern_return_t mach_port_mod_refs(struct ipc_space *space, mach_port_name_t name,
     struct ipc_entry *entry;
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (right >= MACH_PORT_RIGHT_NUMBER) {
         return KERN_INVALID_VALUE;
     }
@@ -243,9 +224,6 @@ kern_return_t mach_port_set_qlimit(struct ipc_space *space, mach_port_name_t nam
     struct ipc_port *port;
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (qlimit > MACH_PORT_QLIMIT_MAX) {
         return KERN_INVALID_VALUE;
     }
@@ -346,9 +324,6 @@ kern_return_t mach_port_set_ktype(struct host *host, struct ipc_space *space, ma
     struct ipc_entry *entry;
     kern_return_t kr;
 
-    if (host == NULL) {
-        return KERN_INVALID_HOST;
-    }
     if (ktype != MACH_PORT_KTYPE_NONE && ktype != MACH_PORT_KTYPE_USER_DEVICE) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -381,9 +356,6 @@ kern_return_t mach_port_request_notification(struct ipc_space *space, mach_port_
     struct ipc_port *port;
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (notify == IP_DEAD) {
         return KERN_INVALID_CAPABILITY;
     }
@@ -417,9 +389,6 @@ kern_return_t mach_port_insert_right(struct ipc_space *space, mach_port_name_t n
 {
     kern_return_t kr = KERN_INVALID_TASK;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (!MACH_PORT_NAME_VALID(name) || !MACH_MSG_TYPE_PORT_ANY_RIGHT(poly_type)) {
         return KERN_INVALID_VALUE;
     }
@@ -440,9 +409,6 @@ kern_return_t mach_port_extract_right(struct ipc_space *space, mach_port_name_t 
 {
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     kr = ipc_space_copyin_right(space, name, disposition, poly);
     if (kr == KERN_SUCCESS) {
         *poly_type = ipc_right_type(disposition);

@@ -14,6 +14,7 @@
 #include <mach/port.h>
 
 struct host;
+struct ipc_entry;
 struct ipc_port;
 struct ipc_space;
 struct vm_copy;
@@ -92,8 +93,12 @@ kern_return_t mach_port_dnrequest_info(struct ipc_space *space, mach_port_name_t
 kern_return_t mach_port_kernel_object(struct ipc_space *space, mach_port_name_t name,
                                       uint32_t *object_type, uint64_t *object_address);
 
-/* --- for both files --- */
+/* --- for all files --- */
 
+/* What a name denotes; the space is left locked. Returns: KERN_SUCCESS, KERN_INVALID_TASK,
+ * KERN_INVALID_NAME (nothing is locked). */
+kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t name,
+                               struct ipc_entry **entry);
 /* The port of a receive right, locked; the space is not. Returns: KERN_SUCCESS, KERN_INVALID_TASK,
  * KERN_INVALID_NAME, KERN_INVALID_RIGHT. */
 kern_return_t mach_port_lock_receive(struct ipc_space *space, mach_port_name_t name,

@@ -117,9 +117,6 @@ kern_return_t mach_port_names(struct ipc_space *space, struct vm_copy **names,
     struct mach_port_set_listing listing = {NULL, NULL, 0, 0};
     kern_return_t kr;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     kr = mach_port_set_list(space, &listing);
     if (kr == KERN_SUCCESS) {
         kr = mach_port_set_listing_copy(listing.names, listing.count, names);
@@ -145,16 +142,14 @@ static kern_return_t mach_port_set_lookup(struct ipc_space *space, mach_port_nam
                                           struct ipc_pset **pset) NO_LOCK_ANALYSIS
 {
     struct ipc_entry *entry;
+    kern_return_t kr = mach_port_lookup(space, name, &entry);
 
-    spin_lock(&space->lock);
-    if (!space->active) {
-        spin_unlock(&space->lock);
-        return KERN_INVALID_TASK;
+    if (kr != KERN_SUCCESS) {
+        return kr;
     }
-    entry = ipc_space_lookup(space, name);
-    if (entry == NULL || (entry->bits & MACH_PORT_TYPE_PORT_SET) == 0) {
+    if ((entry->bits & MACH_PORT_TYPE_PORT_SET) == 0) {
         spin_unlock(&space->lock);
-        return entry == NULL ? KERN_INVALID_NAME : KERN_INVALID_RIGHT;
+        return KERN_INVALID_RIGHT;
     }
     *pset = entry->pset;
     return KERN_SUCCESS;
@@ -192,9 +187,6 @@ kern_return_t mach_port_get_set_status(struct ipc_space *space, mach_port_name_t
     kern_return_t kr;
     bool done = false;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     do {
         uint32_t needed = listing.count;
 
@@ -277,9 +269,6 @@ kern_return_t mach_port_move_member(struct ipc_space *space, mach_port_name_t me
     struct ipc_pset *pset;
     kern_return_t kr = KERN_INVALID_TASK;
 
-    if (space == NULL) {
-        return KERN_INVALID_TASK;
-    }
     spin_lock(&space->lock);
     if (space->active) {
         kr = mach_port_set_resolve(space, member, after, &port, &pset);

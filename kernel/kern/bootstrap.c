@@ -13,6 +13,7 @@
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "mach_kernel_server.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
 #include "vm/vm_page.h"
@@ -219,7 +220,7 @@ void bootstrap_start(void)
                         boot_info.modules[1].range.end - boot_info.modules[1].range.start);
     thread->pcb.regs.rsp =
         bootstrap_make_stack(task, words, bootstrap_split(text, words, BOOTSTRAP_ARGUMENTS_MAX));
-    thread_release_by_user(thread);
+    (void)thread_resume(thread);
     thread_unref(thread);
     task_unref(task);
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <mach/time_value.h>
+
 #define NS_PER_SEC 1000000000ull
 #define NS_PER_MS  1000000ull
 #define NS_PER_US  1000ull
@@ -20,5 +22,17 @@ void clock_set_wall_ns(uint64_t ns);
 /* Slew the wall clock by delta_ns over the coming time (0.05 % of speed). Returns what was left of
  * the last adjustment. */
 int64_t clock_adjust_ns(int64_t delta_ns);
+
+/* Nanoseconds as messages have them. */
+static inline time_value64_t clock_time64(uint64_t ns)
+{
+    return (time_value64_t){(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC)};
+}
+
+static inline rpc_time_value_t clock_time(uint64_t ns)
+{
+    return (rpc_time_value_t){.seconds = (int64_t)(ns / NS_PER_SEC),
+                              .microseconds = (integer_t)(ns % NS_PER_SEC / NS_PER_US)};
+}
 
 #endif

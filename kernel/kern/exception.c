@@ -21,7 +21,6 @@
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "kern/waitq.h"
-#include "vm/vm_map.h"
 
 /* Is the address just below a region that grows down in practice: the stack? */
 static bool exception_is_stack_overrun(int exception, int64_t address)

@@ -7,11 +7,9 @@
 #include <mach/processor_info.h>
 
 #include "arch/layout.h"
-#include "arch/thread_state.h"
 #include "ddb/ddb.h"
 #include "ipc/ipc_port.h"
 #include "kern/clock.h"
-#include "kern/console.h"
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/processor.h"
@@ -99,32 +97,21 @@ kern_return_t host_reboot(host_priv_t host, int options)
 
 /* --- time --- */
 
-static time_value64_t host_time64(uint64_t ns)
-{
-    return (time_value64_t){(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC)};
-}
-
-static rpc_time_value_t host_time(uint64_t ns)
-{
-    return (rpc_time_value_t){.seconds = (int64_t)(ns / NS_PER_SEC),
-                              .microseconds = (integer_t)(ns % NS_PER_SEC / NS_PER_US)};
-}
-
 kern_return_t host_get_time(host_t host, time_value_t *time)
 {
-    *time = host_time(clock_wall_ns());
+    *time = clock_time(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
 kern_return_t host_get_time64(host_t host, time_value64_t *time)
 {
-    *time = host_time64(clock_wall_ns());
+    *time = clock_time64(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
 kern_return_t host_get_uptime64(host_t host, time_value64_t *uptime)
 {
-    *uptime = host_time64(clock_now_ns());
+    *uptime = clock_time64(clock_now_ns());
     return KERN_SUCCESS;
 }
 
@@ -188,23 +175,6 @@ kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
     return KERN_SUCCESS;
 }
 
-/* Processors are started at boot and never stopped. */
-kern_return_t processor_start(processor_t processor)
-{
-    return KERN_FAILURE;
-}
-
-kern_return_t processor_exit(processor_t processor)
-{
-    return KERN_FAILURE;
-}
-
-kern_return_t processor_control(processor_t processor, processor_info_t command,
-                                mach_msg_type_number_t count)
-{
-    return KERN_FAILURE;
-}
-
 kern_return_t processor_info(processor_t processor, int flavor, host_t *host, processor_info_t info,
                              mach_msg_type_number_t *count)
 {
@@ -231,34 +201,9 @@ kern_return_t processor_set_default(host_t host, processor_set_t *set)
     return KERN_SUCCESS;
 }
 
-kern_return_t processor_set_create(host_priv_t host, processor_set_t *set, processor_set_t *name)
-{
-    return KERN_FAILURE;
-}
-
-kern_return_t processor_set_destroy(processor_set_t set)
-{
-    return KERN_FAILURE;
-}
-
-kern_return_t processor_assign(processor_t processor, processor_set_t set, boolean_t wait)
-{
-    return KERN_SUCCESS;
-}
-
 kern_return_t processor_get_assignment(processor_t processor, processor_set_t *set)
 {
     *set = &processor_set_default_set;
-    return KERN_SUCCESS;
-}
-
-kern_return_t thread_assign(thread_t thread, processor_set_t set)
-{
-    return KERN_SUCCESS;
-}
-
-kern_return_t thread_assign_default(thread_t thread)
-{
     return KERN_SUCCESS;
 }
 
@@ -268,26 +213,10 @@ kern_return_t thread_get_assignment(thread_t thread, processor_set_t *set)
     return KERN_SUCCESS;
 }
 
-kern_return_t task_assign(task_t task, processor_set_t set, boolean_t assign_threads)
-{
-    return KERN_SUCCESS;
-}
-
-kern_return_t task_assign_default(task_t task, boolean_t assign_threads)
-{
-    return KERN_SUCCESS;
-}
-
 kern_return_t task_get_assignment(task_t task, processor_set_t *set)
 {
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
-}
-
-kern_return_t processor_set_max_priority(processor_set_t set, int max_priority,
-                                         boolean_t change_threads)
-{
-    return KERN_FAILURE;
 }
 
 kern_return_t processor_set_policy_enable(processor_set_t set, int policy)

@@ -1,7 +1,6 @@
 /* mach_debug_server.c - the routines of mach_debug.defs on the host: kernel stacks, and hash tables
  * this kernel does not have. */
 #include "arch/thread_state.h"
-#include "kern/ipc_tt.h"
 #include "kern/stack.h"
 #include "mach_debug_kernel_server.h"
 #include "mach_i386_kernel_server.h"

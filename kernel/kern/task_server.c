@@ -11,7 +11,6 @@
 #include "kern/clock.h"
 #include "kern/emulation.h"
 #include "kern/ipc_tt.h"
-#include "kern/sched.h"
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/task_notify.h"
@@ -65,27 +64,6 @@ kern_return_t task_threads(task_t task, struct ipc_port ***list, mach_msg_type_n
     }
 }
 
-static rpc_time_value_t task_time(uint64_t ns)
-{
-    return (rpc_time_value_t){.seconds = (int64_t)(ns / NS_PER_SEC),
-                              .microseconds = (integer_t)(ns % NS_PER_SEC / NS_PER_US)};
-}
-
-static time_value64_t task_time64(uint64_t ns)
-{
-    return (time_value64_t){(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC)};
-}
-
-/* Processor time of threads that have ended. */
-static void task_dead_times(struct task *task, uint64_t *user_ns, uint64_t *system_ns)
-{
-    uint64_t samples = task->dead_user_samples + task->dead_system_samples;
-    uint64_t total = clock_ticks_to_ns(task->dead_run_ticks);
-
-    *user_ns = samples == 0 ? total : total / samples * task->dead_user_samples;
-    *system_ns = total - *user_ns;
-}
-
 static void task_live_times(struct task *task, uint64_t *user_ns, uint64_t *system_ns)
 {
     *user_ns = 0;
@@ -106,18 +84,19 @@ static void task_basic_info(struct task *task, struct task_basic_info *info)
     uint64_t user, system;
     uint64_t created = clock_wall_ns() - (clock_now_ns() - task->created_ns);
 
-    task_dead_times(task, &user, &system);
+    thread_split_times(task->dead_run_ticks, task->dead_user_samples, task->dead_system_samples,
+                       &user, &system); /* of threads that have ended */
     *info = (struct task_basic_info){
         .suspend_count = (integer_t)task->suspend_count,
         .base_priority = task->priority,
         .virtual_size = task->map != NULL ? task->map->size : 0,
         .resident_size = pmap_resident_count(task->pmap) * PAGE_SIZE,
-        .user_time = task_time(user),
-        .system_time = task_time(system),
-        .creation_time = task_time(created),
-        .user_time64 = task_time64(user),
-        .system_time64 = task_time64(system),
-        .creation_time64 = task_time64(created),
+        .user_time = clock_time(user),
+        .system_time = clock_time(system),
+        .creation_time = clock_time(created),
+        .user_time64 = clock_time64(user),
+        .system_time64 = clock_time64(system),
+        .creation_time64 = clock_time64(created),
     };
 }
 
@@ -126,10 +105,10 @@ static void task_thread_times_info(struct task *task, struct task_thread_times_i
     uint64_t user, system;
 
     task_live_times(task, &user, &system);
-    *info = (struct task_thread_times_info){.user_time = task_time(user),
-                                            .system_time = task_time(system),
-                                            .user_time64 = task_time64(user),
-                                            .system_time64 = task_time64(system)};
+    *info = (struct task_thread_times_info){.user_time = clock_time(user),
+                                            .system_time = clock_time(system),
+                                            .user_time64 = clock_time64(user),
+                                            .system_time64 = clock_time64(system)};
 }
 
 kern_return_t task_info(task_t task, int flavor, task_info_t info, mach_msg_type_number_t *count)
@@ -365,13 +344,6 @@ kern_return_t task_set_emulation(task_t task, vm_address_t routine_entry_pt, int
         return KERN_INVALID_ARGUMENT;
     }
     return emulation_set(task, (uint32_t)routine_number, &routine_entry_pt, 1);
-}
-
-/* Restartable atomic sequences need no help on a processor with compare-and-exchange: like its
- * model, the call says so. */
-kern_return_t task_ras_control(task_t task, vm_address_t basepc, vm_address_t boundspc, int flavor)
-{
-    return KERN_FAILURE;
 }
 
 kern_return_t task_set_name(task_t task, const_kernel_debug_name_t name)

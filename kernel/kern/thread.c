@@ -8,7 +8,6 @@
 
 #include "arch/cpu_setup.h"
 #include "arch/fpu.h"
-#include "arch/interrupt.h"
 #include "arch/switch.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -16,7 +15,6 @@
 #include "kern/clock.h"
 #include "kern/kobject.h"
 #include "kern/sched.h"
-#include "kern/stack.h"
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/waitq.h"
@@ -293,30 +291,6 @@ kern_return_t thread_release(struct thread *thread)
     return KERN_SUCCESS;
 }
 
-kern_return_t thread_hold_by_user(struct thread *thread)
-{
-    kern_return_t kr = thread_hold(thread);
-
-    if (kr == KERN_SUCCESS) {
-        spin_lock(&thread->lock);
-        thread->user_suspend_count++;
-        spin_unlock(&thread->lock);
-    }
-    return kr;
-}
-
-kern_return_t thread_release_by_user(struct thread *thread)
-{
-    spin_lock(&thread->lock);
-    if (thread->user_suspend_count == 0) {
-        spin_unlock(&thread->lock);
-        return KERN_FAILURE;
-    }
-    thread->user_suspend_count--;
-    spin_unlock(&thread->lock);
-    return thread_release(thread);
-}
-
 void thread_abort_wait(struct thread *thread)
 {
     if ((atomic_load(&thread->flags) & THREAD_FLAG_STOPPED) != 0) {
@@ -476,18 +450,24 @@ void thread_end(struct thread *thread)
     thread_end_running(thread);
 }
 
+void thread_split_times(uint64_t ticks, uint64_t user_samples, uint64_t system_samples,
+                        uint64_t *user_ns, uint64_t *system_ns)
+{
+    uint64_t samples = user_samples + system_samples;
+    uint64_t total = clock_ticks_to_ns(ticks);
+
+    *user_ns = samples == 0 ? total : total / samples * user_samples;
+    *system_ns = total - *user_ns;
+}
+
 void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns)
 {
     uint64_t ticks = thread->run_ticks;
-    uint64_t samples = (uint64_t)thread->user_samples + thread->system_samples;
-    uint64_t total;
 
     if (atomic_load(&thread->on_cpu)) {
         ticks += rdtsc_ticks() - cpu_table[atomic_load(&thread->cpu)].run_since;
     }
-    total = clock_ticks_to_ns(ticks);
-    *user_ns = samples == 0 ? total : total / samples * thread->user_samples;
-    *system_ns = total - *user_ns;
+    thread_split_times(ticks, thread->user_samples, thread->system_samples, user_ns, system_ns);
 }
 
 /* --- depression --- */

@@ -205,10 +205,6 @@ kern_return_t thread_hold(struct thread *thread);
  * KERN_SUCCESS, KERN_ABORTED (the caller was). */
 kern_return_t thread_wait_stopped(struct thread *thread);
 kern_return_t thread_release(struct thread *thread);
-/* The same on behalf of users, who cannot undo holds that are not theirs (of the task, of a call
- * under way). */
-kern_return_t thread_hold_by_user(struct thread *thread);
-kern_return_t thread_release_by_user(struct thread *thread);
 /* Has the thread all its state in its pcb? It stays so while it is held, or it runs in the kernel
  * alone and is stopped again. */
 bool thread_is_stopped(struct thread *thread);
@@ -217,7 +213,9 @@ void thread_abort_wait(struct thread *thread);
 /* Do what AST_THREAD asks of the current thread before it returns to user mode: end, stop, or take
  * back an abort. Interrupts enabled. */
 void thread_ast(void);
-/* Processor time used so far in ns. */
+/* Processor time used so far in ns. The ticks of a time stamp are split as the samples are. */
+void thread_split_times(uint64_t ticks, uint64_t user_samples, uint64_t system_samples,
+                        uint64_t *user_ns, uint64_t *system_ns);
 void thread_times(struct thread *thread, uint64_t *user_ns, uint64_t *system_ns);
 
 #endif

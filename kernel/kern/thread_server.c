@@ -54,20 +54,31 @@ kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_n
 
 kern_return_t thread_suspend(thread_t thread)
 {
-    kern_return_t kr = thread_hold_by_user(thread);
+    kern_return_t kr = thread_hold(thread);
 
-    if (kr == KERN_SUCCESS) {
-        kr = thread_wait_stopped(thread);
-        if (kr != KERN_SUCCESS) {
-            thread_release_by_user(thread);
-        }
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    spin_lock(&thread->lock);
+    thread->user_suspend_count++;
+    spin_unlock(&thread->lock);
+    kr = thread_wait_stopped(thread);
+    if (kr != KERN_SUCCESS) {
+        thread_resume(thread);
     }
     return kr;
 }
 
 kern_return_t thread_resume(thread_t thread)
 {
-    return thread_release_by_user(thread);
+    spin_lock(&thread->lock);
+    if (thread->user_suspend_count == 0) {
+        spin_unlock(&thread->lock);
+        return KERN_FAILURE;
+    }
+    thread->user_suspend_count--;
+    spin_unlock(&thread->lock);
+    return thread_release(thread);
 }
 
 kern_return_t thread_abort(thread_t thread)
@@ -156,27 +167,16 @@ static integer_t thread_run_state(const struct thread *t)
     return t->wait_interruptible ? TH_STATE_WAITING : TH_STATE_UNINTERRUPTIBLE;
 }
 
-static rpc_time_value_t thread_time(uint64_t ns)
-{
-    return (rpc_time_value_t){.seconds = (int64_t)(ns / NS_PER_SEC),
-                              .microseconds = (integer_t)(ns % NS_PER_SEC / NS_PER_US)};
-}
-
-static time_value64_t thread_time64(uint64_t ns)
-{
-    return (time_value64_t){(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC)};
-}
-
 static void thread_basic_info(struct thread *t, struct thread_basic_info *info)
 {
     uint64_t user, system;
 
     thread_times(t, &user, &system);
     *info = (struct thread_basic_info){
-        .user_time = thread_time(user),
-        .system_time = thread_time(system),
-        .user_time64 = thread_time64(user),
-        .system_time64 = thread_time64(system),
+        .user_time = clock_time(user),
+        .system_time = clock_time(system),
+        .user_time64 = clock_time64(user),
+        .system_time64 = clock_time64(system),
         .cpu_usage = (integer_t)(t->usage * 50 < TH_USAGE_SCALE ? t->usage * 50 : TH_USAGE_SCALE),
         .base_priority = t->base_priority,
         .cur_priority = t->priority,
@@ -297,6 +297,14 @@ kern_return_t thread_priority(thread_t thread, int priority, boolean_t set_max)
     return kr;
 }
 
+static void thread_change_max(struct thread *t, int max_priority)
+{
+    t->max_priority = max_priority;
+    if (t->base_priority < max_priority) {
+        thread_set_base_locked(t, max_priority);
+    }
+}
+
 kern_return_t thread_max_priority(thread_t thread, processor_set_t pset, int max_priority)
 {
     (void)pset; /* the right to it is the privilege */
@@ -304,10 +312,7 @@ kern_return_t thread_max_priority(thread_t thread, processor_set_t pset, int max
         return KERN_INVALID_ARGUMENT;
     }
     spin_lock(&thread->lock);
-    thread->max_priority = max_priority;
-    if (thread->base_priority < max_priority) {
-        thread_set_base_locked(thread, max_priority);
-    }
+    thread_change_max(thread, max_priority);
     spin_unlock(&thread->lock);
     return KERN_SUCCESS;
 }
@@ -359,14 +364,6 @@ static void task_each_thread(task_t task, void (*change)(struct thread *, int), 
 static void thread_change_priority(struct thread *t, int priority)
 {
     thread_set_base_locked(t, priority < t->max_priority ? t->max_priority : priority);
-}
-
-static void thread_change_max(struct thread *t, int max_priority)
-{
-    t->max_priority = max_priority;
-    if (t->base_priority < max_priority) {
-        thread_set_base_locked(t, max_priority);
-    }
 }
 
 kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)

@@ -11,7 +11,6 @@
 #include "kern/ipc_tt.h"
 #include "kern/printf.h"
 #include "kern/sched.h"
-#include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "mach_kernel_server.h"
@@ -139,12 +138,8 @@ kern_return_t syscall_task_create(mach_port_name_t parent, boolean_t inherit, us
 kern_return_t syscall_task_terminate(mach_port_name_t name)
 {
     struct task *task = port_name_to_task(name);
-    kern_return_t kr;
+    kern_return_t kr = task != NULL ? task_end(task) : KERN_INVALID_ARGUMENT;
 
-    if (task == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    kr = task_end(task);
     task_unref(task);
     return kr;
 }
@@ -152,12 +147,8 @@ kern_return_t syscall_task_terminate(mach_port_name_t name)
 kern_return_t syscall_task_suspend(mach_port_name_t name)
 {
     struct task *task = port_name_to_task(name);
-    kern_return_t kr;
+    kern_return_t kr = task != NULL ? task_suspend(task) : KERN_INVALID_ARGUMENT;
 
-    if (task == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    kr = task_suspend(task);
     task_unref(task);
     return kr;
 }

@@ -14,7 +14,6 @@
 #include "kern/list.h"
 #include "kern/rbtree.h"
 #include "kern/spinlock.h"
-#include "kern/string.h"
 #include "vm/kmem_impl.h"
 #include "vm/slab.h"
 #include "vm/vm_page.h"

@@ -15,9 +15,6 @@ kern_return_t mach_vm_region_info(struct vm_map *map, vm_address_t address,
     struct vm_map_region found;
     kern_return_t kr;
 
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     kr = vm_map_region(map, address, false, &found);
     if (kr != KERN_SUCCESS) {
         return kr;
@@ -67,9 +64,6 @@ static vm_object_info_state_t vm_object_info_state(uint32_t flags)
 kern_return_t mach_vm_object_info(struct vm_object *object, vm_object_info_t *info,
                                   struct ipc_port **shadow, struct ipc_port **copy)
 {
-    if (object == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     memset(info, 0, sizeof(*info));
     spin_lock(&object->lock);
     info->voi_pagesize = PAGE_SIZE;
@@ -145,9 +139,6 @@ static kern_return_t vm_object_pages(struct vm_object *object, bool with_phys,
     uint64_t room;
     uint64_t n;
 
-    if (object == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     room = vm_object_pages_fill(object, NULL, 0, false);
     records = kalloc(room * sizeof(*records) + 1);
     if (records == NULL) {
@@ -215,9 +206,6 @@ kern_return_t host_slab_info(struct host *host, struct vm_copy **info, natural_t
     struct vm_slab_records records = {.info = NULL};
     uint64_t room;
 
-    if (host == NULL) {
-        return KERN_INVALID_HOST;
-    }
     kmem_cache_visit(vm_slab_visit, &records);
     room = records.n;
     records.info = kalloc(room * sizeof(*records.info) + 1);
@@ -243,9 +231,6 @@ kern_return_t vm_cache_statistics(struct vm_map *map, vm_cache_statistics_data_t
     struct kmem_stats kmem;
     uint64_t kernel;
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     kmem_cache_visit(vm_slab_visit, &records);
     kmem_stats(&kmem);
     kernel = records.slab_pages + kmem.committed_pages;

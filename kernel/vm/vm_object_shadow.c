@@ -8,7 +8,6 @@
 #include "vm/vm_object.h"
 
 #include "kern/assert.h"
-#include "kern/waitq.h"
 
 /* A shadow with at most this many pages is checked page by page whether it adds anything. */
 #define BYPASS_PAGES 16u

@@ -68,12 +68,8 @@ kern_return_t syscall_vm_allocate(mach_port_name_t task, user_addr_t address, vm
 kern_return_t syscall_vm_deallocate(mach_port_name_t task, vm_offset_t address, vm_size_t size)
 {
     struct vm_map *map = port_name_to_map(task);
-    kern_return_t kr;
+    kern_return_t kr = map != NULL ? vm_deallocate(map, address, size) : MACH_SEND_INTERRUPTED;
 
-    if (map == NULL) {
-        return MACH_SEND_INTERRUPTED;
-    }
-    kr = vm_deallocate(map, address, size);
     vm_map_unref(map);
     return kr;
 }

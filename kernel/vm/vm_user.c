@@ -22,9 +22,6 @@ kern_return_t vm_allocate(struct vm_map *map, vm_address_t *address, vm_size_t s
     vm_address_t at = anywhere != 0 ? 0 : *address & ~PAGE_MASK;
     kern_return_t kr;
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     if (size == 0) {
         *address = 0;
         return KERN_SUCCESS;
@@ -44,9 +41,6 @@ kern_return_t vm_deallocate(struct vm_map *map, vm_address_t address, vm_size_t 
     vm_offset_t start;
     vm_offset_t end;
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     if (size == 0) {
         return KERN_SUCCESS;
     }
@@ -62,7 +56,7 @@ kern_return_t vm_protect(struct vm_map *map, vm_address_t address, vm_size_t siz
     vm_offset_t start;
     vm_offset_t end;
 
-    if (map == NULL || (new_protection & ~VM_PROT_ALL) != 0) {
+    if ((new_protection & ~VM_PROT_ALL) != 0) {
         return KERN_INVALID_ARGUMENT;
     }
     if (size == 0) {
@@ -80,7 +74,7 @@ kern_return_t vm_inherit(struct vm_map *map, vm_address_t address, vm_size_t siz
     vm_offset_t start;
     vm_offset_t end;
 
-    if (map == NULL || new_inheritance < VM_INHERIT_SHARE || new_inheritance > VM_INHERIT_NONE) {
+    if (new_inheritance < VM_INHERIT_SHARE || new_inheritance > VM_INHERIT_NONE) {
         return KERN_INVALID_ARGUMENT;
     }
     if (size == 0) {
@@ -97,7 +91,7 @@ kern_return_t vm_read(struct vm_map *map, vm_address_t address, vm_size_t size,
 {
     kern_return_t kr;
 
-    if (map == NULL || size > UINT32_MAX) {
+    if (size > UINT32_MAX) {
         return KERN_INVALID_ARGUMENT;
     }
     kr = vm_map_copyin(map, address, size, false, data);
@@ -110,7 +104,7 @@ kern_return_t vm_read(struct vm_map *map, vm_address_t address, vm_size_t size,
 kern_return_t vm_write(struct vm_map *map, vm_address_t address, struct vm_copy *data,
                        natural_t data_count)
 {
-    if (map == NULL || vm_copy_size(data) != data_count) {
+    if (vm_copy_size(data) != data_count) {
         return KERN_INVALID_ARGUMENT;
     }
     return vm_map_copy_overwrite(map, address, data);
@@ -122,9 +116,6 @@ kern_return_t vm_copy(struct vm_map *map, vm_address_t source_address, vm_size_t
     struct vm_copy *copy;
     kern_return_t kr;
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     kr = vm_map_copyin(map, source_address, size, false, &copy);
     if (kr != KERN_SUCCESS) {
         return kr;
@@ -143,9 +134,6 @@ kern_return_t vm_region(struct vm_map *map, vm_address_t *address, vm_size_t *si
     struct vm_map_region region;
     kern_return_t kr;
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     kr = vm_map_region(map, *address, false, &region);
     if (kr != KERN_SUCCESS) {
         return kr;
@@ -176,9 +164,6 @@ kern_return_t vm_statistics(struct vm_map *map, vm_statistics_data_t *statistics
     uint64_t free = vm_page_free_count();
     uint64_t wired = vm_user_wired_pages();
 
-    if (map == NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
     vm_stat_total(&total);
     memset(statistics, 0, sizeof(*statistics));
     statistics->pagesize = (integer_t)PAGE_SIZE;
@@ -227,7 +212,7 @@ kern_return_t vm_map(struct vm_map *map, vm_address_t *address, vm_size_t size, 
     vm_address_t at = *address & ~PAGE_MASK;
     kern_return_t kr;
 
-    if (map == NULL || size == 0 || request.size < size ||
+    if (size == 0 || request.size < size ||
         ((cur_protection | max_protection) & ~VM_PROT_ALL) != 0 ||
         (cur_protection & ~max_protection) != 0 || inheritance < VM_INHERIT_SHARE ||
         inheritance > VM_INHERIT_NONE) {
@@ -250,7 +235,7 @@ kern_return_t vm_machine_attribute(struct vm_map *map, vm_address_t address, vm_
     vm_offset_t start;
     vm_offset_t end;
 
-    if (map == NULL || attribute != MATTR_CACHE) {
+    if (attribute != MATTR_CACHE) {
         return KERN_INVALID_ARGUMENT;
     }
     if (!vm_map_range(map, address, size, &start, &end)) {

@@ -5,7 +5,6 @@
 #include "arch/pmap.h"
 #include "kern/assert.h"
 #include "kern/ipc_tt.h"
-#include "kern/string.h"
 #include "vm/slab.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
@@ -26,9 +25,6 @@ kern_return_t vm_wire(struct ipc_port *host, struct vm_map *map, vm_address_t ad
 
     if (!privileged && convert_port_to_host(host) == NULL) {
         return KERN_INVALID_HOST;
-    }
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
     }
     if ((access & ~VM_PROT_ALL) != 0) {
         return KERN_INVALID_ARGUMENT;
@@ -52,9 +48,6 @@ kern_return_t vm_wire_all(struct ipc_port *host, struct vm_map *map, vm_wire_t f
     if (convert_port_to_host_priv(host) == NULL) {
         return KERN_INVALID_HOST;
     }
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if ((flags & ~VM_WIRE_ALL) != 0) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -68,8 +61,7 @@ kern_return_t vm_msync(struct vm_map *map, vm_address_t address, vm_size_t size,
     vm_offset_t at;
     vm_offset_t end;
 
-    if (map == NULL || (sync_flags & ~(both | VM_SYNC_INVALIDATE)) != 0 ||
-        (sync_flags & both) == both) {
+    if ((sync_flags & ~(both | VM_SYNC_INVALIDATE)) != 0 || (sync_flags & both) == both) {
         return KERN_INVALID_ARGUMENT;
     }
     if (size == 0) {
@@ -98,9 +90,6 @@ kern_return_t vm_set_size_limit(struct ipc_port *host_port, struct vm_map *map,
     if (!privileged && convert_port_to_host(host_port) == NULL) {
         return KERN_INVALID_HOST;
     }
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (current_limit > max_limit) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -117,9 +106,6 @@ kern_return_t vm_set_size_limit(struct ipc_port *host_port, struct vm_map *map,
 
 kern_return_t vm_get_size_limit(struct vm_map *map, vm_size_t *current_limit, vm_size_t *max_limit)
 {
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     mutex_lock(&map->lock);
     *current_limit = map->size_limit;
     *max_limit = map->size_limit_max;
@@ -197,12 +183,6 @@ kern_return_t vm_allocate_contiguous(struct host *host_priv, struct vm_map *map,
     phys_addr_t phys;
     kern_return_t kr;
 
-    if (host_priv == NULL) {
-        return KERN_INVALID_HOST;
-    }
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (palign < PAGE_SIZE) {
         palign = PAGE_SIZE;
     }
@@ -230,12 +210,6 @@ kern_return_t vm_pages_phys(struct host *host_priv, struct vm_map *map, vm_addre
     rpc_phys_addr_t *list;
     uint64_t n;
 
-    if (host_priv == NULL) {
-        return KERN_INVALID_HOST;
-    }
-    if (map == NULL) {
-        return KERN_INVALID_TASK;
-    }
     if (((vaddr | size) & PAGE_MASK) != 0 || size >> PAGE_SHIFT > PAGES_PHYS_MAX) {
         return KERN_INVALID_ARGUMENT;
     }

@@ -11,6 +11,7 @@
 #include "kern/kobject.h"
 #include "kern/string.h"
 #include "kern/task.h"
+#include "mach_kernel_server.h"
 
 /* A request to a port (a send right, taken over) with a reply right to `reply`. */
 static struct ipc_kmsg *test_request(struct ipc_port *to, struct ipc_port *reply, int32_t id,
@@ -169,8 +170,8 @@ KTEST(thread, users_cannot_undo_a_hold_that_is_not_theirs)
     EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
     EXPECT_EQ(thread_create_in(task, &thread), KERN_SUCCESS);
     EXPECT_EQ(thread_hold(thread), KERN_SUCCESS);
-    EXPECT_EQ(thread_release_by_user(thread), KERN_SUCCESS); /* from thread_create */
-    EXPECT_EQ(thread_release_by_user(thread), KERN_FAILURE);
+    EXPECT_EQ(thread_resume(thread), KERN_SUCCESS); /* from thread_create */
+    EXPECT_EQ(thread_resume(thread), KERN_FAILURE);
     EXPECT_EQ(thread->suspend_count, 1);
     EXPECT_TRUE(thread_is_stopped(thread));
     EXPECT_EQ(task_end(task), KERN_SUCCESS);

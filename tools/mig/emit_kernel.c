@@ -470,8 +470,13 @@ void emit_kernel_server(FILE *out, const struct mig_subsystem *subsystem)
     emit_size_checks(out, subsystem, SIDE_KERNEL_SERVER);
     for (unsigned i = 0; i < subsystem->count; i = i + 1) {
         if (subsystem->routines[i] != NULL) {
+            const char *code = constant_of(subsystem->routines[i]->name);
             emit_prototype(out, subsystem->routines[i], SIDE_KERNEL_SERVER);
             fputs(";\n", out);
+            if (code != NULL) {
+                emit_prototype(out, subsystem->routines[i], SIDE_KERNEL_SERVER);
+                fprintf(out, "\n{\n    return %s;\n}\n", code);
+            }
         }
     }
     kernel_declare_trans(out, subsystem);

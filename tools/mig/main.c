@@ -32,7 +32,8 @@ static void main_usage(FILE *out)
 {
     fputs("usage: mig [-user out.c] [-server out.c] [-header out.h] [-sheader out.h]\n"
           "           [-kernel-server out.c] [-kernel-user out.c] [-test out.c] [-names out.h]\n"
-          "           [-doc out.md] [-sprefix prefix] [-I dir] [-D name[=value]] file.defs\n",
+          "           [-doc out.md] [-sprefix prefix] [-constants file] [-I dir] [-D name[=value]] "
+          "file.defs\n",
           out);
 }
 
@@ -98,6 +99,8 @@ static void main_arguments(int argc, char **argv)
         }
         if (strcmp(argv[i], "-sprefix") == 0) {
             main_server_prefix = main_value(argc, argv, &i, 0);
+        } else if (strcmp(argv[i], "-constants") == 0) {
+            constant_read(main_value(argc, argv, &i, 0));
         } else if (strncmp(argv[i], "-I", 2) == 0 || strncmp(argv[i], "-D", 2) == 0) {
             char letter = argv[i][1];
             main_add_cpp(mig_format("-%c%s", letter, main_value(argc, argv, &i, 2)));

@@ -111,6 +111,12 @@ bool type_has_count(const struct mig_type *type);
 bool type_is_string(const struct mig_type *type);
 unsigned type_unit_bytes(const struct mig_type *type); /* wire bytes of one unit inline */
 
+/* ---- routines that always answer the same (constant.c) ---- */
+
+void constant_read(const char *path);
+/* The code the routine answers; NULL when it is a function of the kernel. */
+const char *constant_of(const char *routine);
+
 /* ---- interfaces (parser.c) ---- */
 
 enum mig_role {

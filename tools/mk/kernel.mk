@@ -7,6 +7,7 @@ KERNEL_ASM := boot/entry.asm boot/ap_trampoline.asm kernel/arch/x86_64/entry.asm
 
 # interfaces the kernel serves, and messages it sends
 KERNEL_SERVED := mach mach_port mach_host gnumach mach_debug mach_i386 portolan hardware
+KERNEL_CONSTANTS := kernel/kern/constant_routines
 KERNEL_SENT := task_notify exc notify device_notify
 KERNEL_GEN_C := $(foreach i,$(KERNEL_SERVED),$(GEN)/$(i)_kernel_server.c) $(foreach i,$(KERNEL_SENT),$(GEN)/$(i)_kernel_user.c)
 KERNEL_GEN_H := $(KERNEL_GEN_C:.c=.h) $(GEN)/mach_interfaces.h
@@ -25,9 +26,9 @@ KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --no-wa
 
 .SECONDARY: $(KERNEL_GEN_C) $(KERNEL_GEN_H)
 
-$(GEN)/%_kernel_server.c $(GEN)/%_kernel_server.h &: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
+$(GEN)/%_kernel_server.c $(GEN)/%_kernel_server.h &: kernel/include/mach/defs/%.defs $(MIG) $(DEFS) $(KERNEL_CONSTANTS)
 	@mkdir -p $(GEN)
-	@$(MIG) -I kernel/include -kernel-server $(GEN)/$*_kernel_server.c -sheader $(GEN)/$*_kernel_server.h $<
+	@$(MIG) -I kernel/include -constants $(KERNEL_CONSTANTS) -kernel-server $(GEN)/$*_kernel_server.c -sheader $(GEN)/$*_kernel_server.h $<
 
 $(GEN)/%_kernel_user.c $(GEN)/%_kernel_user.h &: kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
 	@mkdir -p $(GEN)

@@ -7,7 +7,6 @@
 #include "arch/cpu.h"
 #include "arch/cpu_features.h"
 #include "arch/io.h"
-#include "arch/layout.h"
 #include "arch/pcb.h"
 #include "kern/assert.h"
 #include "kern/string.h"

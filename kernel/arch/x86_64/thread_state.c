@@ -155,49 +155,6 @@ static void thread_state_get_xfloat(struct thread *thread, struct i386_xfloat_st
     memcpy(s->hw_state, fpu_state(&thread->pcb), fpu_state_size());
 }
 
-kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t state,
-                               mach_msg_type_number_t *count)
-{
-    mach_msg_type_number_t needed = 0;
-
-    thread_state_sync(thread, true);
-    switch (flavor) {
-    case i386_THREAD_STATE:
-    case i386_REGS_SEGS_STATE:
-        needed = i386_THREAD_STATE_COUNT;
-        if (*count >= needed) {
-            thread_state_get_general(&thread->pcb.regs, (struct i386_thread_state *)state);
-        }
-        break;
-    case i386_FSGS_BASE_STATE:
-        needed = i386_FSGS_BASE_STATE_COUNT;
-        if (*count >= needed) {
-            *(struct i386_fsgs_base_state *)state =
-                (struct i386_fsgs_base_state){thread->pcb.fs_base, thread->pcb.gs_base};
-        }
-        break;
-    case i386_FLOAT_STATE:
-        needed = i386_FLOAT_STATE_COUNT;
-        if (*count >= needed) {
-            thread_state_get_float(thread, (struct i386_float_state *)state);
-        }
-        break;
-    case i386_XFLOAT_STATE:
-        needed = (mach_msg_type_number_t)(thread_state_xfloat_size() / sizeof(natural_t));
-        if (*count >= needed) {
-            thread_state_get_xfloat(thread, (struct i386_xfloat_state *)state);
-        }
-        break;
-    default:
-        return KERN_INVALID_ARGUMENT;
-    }
-    if (*count < needed) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    *count = needed;
-    return KERN_SUCCESS;
-}
-
 static kern_return_t thread_state_set_bases(struct thread *thread,
                                             const struct i386_fsgs_base_state *s)
 {
@@ -209,42 +166,80 @@ static kern_return_t thread_state_set_bases(struct thread *thread,
     return KERN_SUCCESS;
 }
 
-kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_t *state,
-                               mach_msg_type_number_t count)
+/* Words of a flavor's state; 0 for a flavor there is not. */
+static mach_msg_type_number_t thread_state_count(int flavor)
 {
-    kern_return_t kr = KERN_INVALID_ARGUMENT;
-
-    preempt_disable(); /* the current thread's: a switch would save the old registers over the new
-                          ones */
-    thread_state_sync(thread, true);
     switch (flavor) {
     case i386_THREAD_STATE:
     case i386_REGS_SEGS_STATE:
-        if (count >= i386_THREAD_STATE_COUNT) {
-            kr = thread_state_set_general(thread, (const struct i386_thread_state *)state);
-        }
-        break;
+        return i386_THREAD_STATE_COUNT;
     case i386_FSGS_BASE_STATE:
-        if (count >= i386_FSGS_BASE_STATE_COUNT) {
-            kr = thread_state_set_bases(thread, (const struct i386_fsgs_base_state *)state);
-        }
-        break;
+        return i386_FSGS_BASE_STATE_COUNT;
     case i386_FLOAT_STATE:
-        if (count >= i386_FLOAT_STATE_COUNT) {
-            kr = thread_state_set_float(thread, (const struct i386_float_state *)state);
-        }
-        break;
+        return i386_FLOAT_STATE_COUNT;
     case i386_XFLOAT_STATE:
-        if (count * sizeof(natural_t) >= thread_state_xfloat_size()) {
-            const struct i386_xfloat_state *s = (const struct i386_xfloat_state *)state;
-
-            kr = fpu_set_state(&thread->pcb, s->hw_state, fpu_state_size()) ? KERN_SUCCESS
-                                                                            : KERN_INVALID_ARGUMENT;
-        }
-        break;
+        return (mach_msg_type_number_t)(thread_state_xfloat_size() / sizeof(natural_t));
     default:
-        break;
+        return 0;
     }
+}
+
+kern_return_t thread_state_get(struct thread *thread, int flavor, thread_state_t state,
+                               mach_msg_type_number_t *count)
+{
+    mach_msg_type_number_t needed = thread_state_count(flavor);
+
+    if (needed == 0 || *count < needed) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    thread_state_sync(thread, true);
+    if (flavor == i386_FSGS_BASE_STATE) {
+        *(struct i386_fsgs_base_state *)state =
+            (struct i386_fsgs_base_state){thread->pcb.fs_base, thread->pcb.gs_base};
+    } else if (flavor == i386_FLOAT_STATE) {
+        thread_state_get_float(thread, (struct i386_float_state *)state);
+    } else if (flavor == i386_XFLOAT_STATE) {
+        thread_state_get_xfloat(thread, (struct i386_xfloat_state *)state);
+    } else {
+        thread_state_get_general(&thread->pcb.regs, (struct i386_thread_state *)state);
+    }
+    *count = needed;
+    return KERN_SUCCESS;
+}
+
+/* Locks: preemption is disabled; the registers are in the pcb. */
+static kern_return_t thread_state_set_locked(struct thread *thread, int flavor,
+                                             const natural_t *state)
+{
+    const struct i386_xfloat_state *xfloat = (const struct i386_xfloat_state *)state;
+
+    if (flavor == i386_FSGS_BASE_STATE) {
+        return thread_state_set_bases(thread, (const struct i386_fsgs_base_state *)state);
+    }
+    if (flavor == i386_FLOAT_STATE) {
+        return thread_state_set_float(thread, (const struct i386_float_state *)state);
+    }
+    if (flavor == i386_XFLOAT_STATE) {
+        return fpu_set_state(&thread->pcb, xfloat->hw_state, fpu_state_size())
+                   ? KERN_SUCCESS
+                   : KERN_INVALID_ARGUMENT;
+    }
+    return thread_state_set_general(thread, (const struct i386_thread_state *)state);
+}
+
+kern_return_t thread_state_set(struct thread *thread, int flavor, const natural_t *state,
+                               mach_msg_type_number_t count)
+{
+    mach_msg_type_number_t needed = thread_state_count(flavor);
+    kern_return_t kr;
+
+    if (needed == 0 || count < needed) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    preempt_disable(); /* the current thread's: a switch would save the old registers over the new
+                          ones */
+    thread_state_sync(thread, true);
+    kr = thread_state_set_locked(thread, flavor, state);
     thread_state_sync(thread, false);
     preempt_enable();
     return kr;

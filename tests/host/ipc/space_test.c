@@ -319,18 +319,6 @@ static void ended_space_refuses_everything(void **state)
     ipc_space_unref(space);
 }
 
-static void null_space_is_an_invalid_task(void **state)
-{
-    mach_port_name_t name;
-
-    (void)state;
-    assert_int_equal(mach_port_allocate(NULL, MACH_PORT_RIGHT_RECEIVE, &name), KERN_INVALID_TASK);
-    assert_int_equal(mach_port_allocate_name(NULL, 99, 0), KERN_INVALID_TASK);
-    assert_int_equal(mach_port_destroy(NULL, 1), KERN_INVALID_TASK);
-    assert_int_equal(mach_port_mod_refs(NULL, 1, 99, 0), KERN_INVALID_TASK);
-    assert_int_equal(mach_port_set_qlimit(NULL, 1, 99), KERN_INVALID_TASK);
-}
-
 static void all_names_are_listed_with_their_types(void **state)
 {
     struct vm_copy *names;
@@ -436,7 +424,6 @@ int ipc_test_space(struct ipc_test *tests)
         IPC_TEST(table_pages_beyond_the_limit_are_a_resource_shortage),
         IPC_TEST(out_of_memory_gives_the_name_back),
         IPC_TEST(ended_space_refuses_everything),
-        IPC_TEST(null_space_is_an_invalid_task),
         IPC_TEST(all_names_are_listed_with_their_types),
         IPC_TEST(empty_space_lists_nothing),
         IPC_TEST(rename_moves_every_kind_of_right),

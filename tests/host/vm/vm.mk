@@ -2,7 +2,7 @@
 VM_HOST_DIR := tests/host/vm
 VM_HOST_OUT ?= build/host/vm
 VM_HOST_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-    -Wall -Wextra -Werror -DCONFIG_HOST_TEST=1 -DCONFIG_DEBUG=1 -DKERNEL=1 \
+    -Wall -Wextra -Wno-unused-parameter -Werror -DCONFIG_HOST_TEST=1 -DCONFIG_DEBUG=1 -DKERNEL=1 \
     -I$(VM_HOST_DIR)/include -I$(VM_HOST_DIR) -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include
 VM_HOST_SOURCES := $(filter-out kernel/vm/vm_traps.c,$(wildcard kernel/vm/*.c)) kernel/kern/rbtree.c kernel/ddb/vm_check.c kernel/ddb/slab_debug.c \
     $(wildcard $(VM_HOST_DIR)/*.c)
