@@ -6,6 +6,7 @@
 
 #include "kern/assert.h"
 #include "kern/string.h"
+#include "kern/thread.h"
 #include "vm/slab_impl.h"
 
 #define RED_ZONE    0xfeedfacecafebeeful
@@ -21,6 +22,9 @@ struct slab_debug_trailer {
     const void *allocated_by;
     const void *freed_by;
 };
+
+static struct thread *slab_debug_refused; /* whose request is to be refused, or NULL */
+static uint32_t slab_debug_countdown;     /* its requests before that */
 
 static_assert(sizeof(struct slab_debug_trailer) == SLAB_DEBUG_TRAILER, "slab.c leaves room for it");
 
@@ -119,4 +123,23 @@ void slab_debug_free(struct kmem_cache *c, void *object, const void *caller)
         slab_debug_report(c, object, "written past its end");
     }
     slab_debug_set_free(c, object, caller);
+}
+
+void slab_debug_refuse(uint32_t n)
+{
+    slab_debug_countdown = n;
+    slab_debug_refused = current_thread();
+}
+
+bool slab_debug_is_refused(void)
+{
+    if (slab_debug_refused == NULL || slab_debug_refused != current_thread()) {
+        return false;
+    }
+    if (slab_debug_countdown != 0) {
+        slab_debug_countdown--;
+        return false;
+    }
+    slab_debug_refused = NULL;
+    return true;
 }

@@ -14,4 +14,10 @@ void slab_debug_alloc(struct kmem_cache *c, void *object, const void *caller);
 /* Panic when the object is not of this cache, is free, or was written around. */
 void slab_debug_free(struct kmem_cache *c, void *object, const void *caller);
 
+/* For tests: of the objects this thread asks for from now on, the n-th (0: the next) is refused, as
+ * if memory were out; and no other. */
+void slab_debug_refuse(uint32_t n);
+/* Is this one to be refused? */
+bool slab_debug_is_refused(void);
+
 #endif

@@ -145,7 +145,7 @@ void hardware_init(void)
 }
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (not the hardware port),
- * KERN_RESOURCE_SHORTAGE (the kernel uses the line). */
+ * KERN_RESOURCE_SHORTAGE. */
 kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *irq)
 {
     struct hardware_irq *entry;
@@ -269,6 +269,7 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS. */
 kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t info,
                                    mach_msg_type_number_t *count)
 {

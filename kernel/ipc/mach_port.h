@@ -1,9 +1,10 @@
 /* mach_port.h - the routines of mach_port.defs: what a task asks of a port name space (its own or
  * one it has the task port of).
  *
- * All return KERN_INVALID_TASK for a NULL or ended space, and KERN_INVALID_NAME for a name that
- * denotes nothing; further codes are listed. Locks: none held. Refs: the space is borrowed. Port
- * arguments are taken over on KERN_SUCCESS only; ports returned are the caller's. */
+ * All return KERN_INVALID_TASK for an ended space (the stub does for a port that is no task's) and
+ * KERN_INVALID_NAME for a name that denotes nothing; further codes are listed. Locks: none held.
+ * Refs: the space is borrowed. Port arguments are taken over on KERN_SUCCESS only; ports returned
+ * are the caller's. */
 #ifndef IPC_MACH_PORT_H
 #define IPC_MACH_PORT_H
 
@@ -20,20 +21,25 @@ struct ipc_space;
 struct vm_copy;
 
 /* All names and their types, each array a copy to be mapped into the caller. Not one moment's state
- * when the space is in use meanwhile. Returns also: KERN_RESOURCE_SHORTAGE. */
+ * when the space is in use meanwhile. Returns: KERN_SUCCESS, KERN_INVALID_TASK,
+ * KERN_RESOURCE_SHORTAGE. */
 kern_return_t mach_port_names(struct ipc_space *space, struct vm_copy **names,
                               uint32_t *names_count, struct vm_copy **types, uint32_t *types_count);
+/* Returns also: no other code. */
 kern_return_t mach_port_type(struct ipc_space *space, mach_port_name_t name,
                              mach_port_type_t *type);
 /* Returns also: KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
 kern_return_t mach_port_rename(struct ipc_space *space, mach_port_name_t old_name,
                                mach_port_name_t new_name);
-/* right: RECEIVE, PORT_SET or DEAD_NAME. Returns also: KERN_INVALID_VALUE, KERN_NAME_EXISTS,
- * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+/* right: RECEIVE, PORT_SET or DEAD_NAME. Returns: KERN_SUCCESS, KERN_INVALID_TASK,
+ * KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
 kern_return_t mach_port_allocate_name(struct ipc_space *space, mach_port_right_t right,
                                       mach_port_name_t name);
+/* Returns: KERN_SUCCESS, KERN_INVALID_TASK, KERN_INVALID_VALUE, KERN_NO_SPACE,
+ * KERN_RESOURCE_SHORTAGE. */
 kern_return_t mach_port_allocate(struct ipc_space *space, mach_port_right_t right,
                                  mach_port_name_t *name);
+/* Returns also: no other code. */
 kern_return_t mach_port_destroy(struct ipc_space *space, mach_port_name_t name);
 /* Returns also: KERN_INVALID_RIGHT. */
 kern_return_t mach_port_deallocate(struct ipc_space *space, mach_port_name_t name);
@@ -62,8 +68,9 @@ kern_return_t mach_port_move_member(struct ipc_space *space, mach_port_name_t me
 kern_return_t mach_port_request_notification(struct ipc_space *space, mach_port_name_t name,
                                              mach_msg_id_t id, mach_port_mscount_t sync,
                                              struct ipc_port *notify, struct ipc_port **previous);
-/* Returns also: KERN_INVALID_VALUE, KERN_INVALID_CAPABILITY, KERN_NAME_EXISTS, KERN_RIGHT_EXISTS,
- * KERN_UREFS_OVERFLOW, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+/* Returns: KERN_SUCCESS, KERN_INVALID_TASK, KERN_INVALID_VALUE, KERN_INVALID_CAPABILITY,
+ * KERN_NAME_EXISTS, KERN_RIGHT_EXISTS, KERN_UREFS_OVERFLOW, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE.
+ */
 kern_return_t mach_port_insert_right(struct ipc_space *space, mach_port_name_t name,
                                      struct ipc_port *poly, mach_msg_type_name_t poly_type);
 /* Returns also: KERN_INVALID_VALUE, KERN_INVALID_RIGHT. */

@@ -52,6 +52,7 @@ static mach_msg_type_number_t host_info_count(int flavor)
     }
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such flavor, or too little room). */
 kern_return_t host_info(host_t host, int flavor, host_info_t info, mach_msg_type_number_t *count)
 {
     mach_msg_type_number_t needed = host_info_count(flavor);
@@ -76,6 +77,7 @@ kern_return_t host_info(host_t host, int flavor, host_info_t info, mach_msg_type
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_get_kernel_version(host_t host, kernel_version_t version)
 {
     memset(version, 0, KERNEL_VERSION_MAX);
@@ -83,6 +85,7 @@ kern_return_t host_get_kernel_version(host_t host, kernel_version_t version)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_reboot(host_priv_t host, int options)
 {
     if ((options & RB_DEBUGGER) != 0) {
@@ -97,24 +100,28 @@ kern_return_t host_reboot(host_priv_t host, int options)
 
 /* --- time --- */
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_get_time(host_t host, time_value_t *time)
 {
     *time = clock_time(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_get_time64(host_t host, time_value64_t *time)
 {
     *time = clock_time64(clock_wall_ns());
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_get_uptime64(host_t host, time_value64_t *uptime)
 {
     *uptime = clock_time64(clock_now_ns());
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_VALUE. */
 kern_return_t host_set_time64(host_priv_t host, time_value64_t time)
 {
     if (time.seconds < 0 || time.seconds > INT64_MAX / (int64_t)NS_PER_SEC - 1 ||
@@ -125,11 +132,13 @@ kern_return_t host_set_time64(host_priv_t host, time_value64_t time)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_VALUE. */
 kern_return_t host_set_time(host_priv_t host, time_value_t time)
 {
     return host_set_time64(host, (time_value64_t){time.seconds, (int64_t)time.microseconds * 1000});
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_VALUE (more than a day). */
 kern_return_t host_adjust_time64(host_priv_t host, time_value64_t adjustment, time_value64_t *old)
 {
     int64_t left;
@@ -143,6 +152,7 @@ kern_return_t host_adjust_time64(host_priv_t host, time_value64_t adjustment, ti
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_VALUE (more than a day). */
 kern_return_t host_adjust_time(host_priv_t host, time_value_t adjustment, time_value_t *old)
 {
     time_value64_t old64;
@@ -159,6 +169,7 @@ kern_return_t host_adjust_time(host_priv_t host, time_value_t adjustment, time_v
 
 /* --- processors --- */
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
                               mach_msg_type_number_t *count)
 {
@@ -175,6 +186,7 @@ kern_return_t host_processors(host_priv_t host, struct ipc_port ***list,
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such flavor, or too little room). */
 kern_return_t processor_info(processor_t processor, int flavor, host_t *host, processor_info_t info,
                              mach_msg_type_number_t *count)
 {
@@ -195,35 +207,41 @@ kern_return_t processor_info(processor_t processor, int flavor, host_t *host, pr
 
 /* --- the processor set: there is one, and everything is in it --- */
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t processor_set_default(host_t host, processor_set_t *set)
 {
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t processor_get_assignment(processor_t processor, processor_set_t *set)
 {
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_get_assignment(thread_t thread, processor_set_t *set)
 {
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_get_assignment(task_t task, processor_set_t *set)
 {
     *set = &processor_set_default_set;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t processor_set_policy_enable(processor_set_t set, int policy)
 {
     return invalid_policy(policy) ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_FAILURE (policies stay). */
 kern_return_t processor_set_policy_disable(processor_set_t set, int policy,
                                            boolean_t change_threads)
 {
@@ -310,6 +328,7 @@ static void host_collect_threads(struct task *task, void *argument)
     }
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list,
                                   mach_msg_type_number_t *count)
 {
@@ -319,6 +338,7 @@ kern_return_t processor_set_tasks(processor_set_t set, struct ipc_port ***list,
     return host_list_finish(&ports, list, count);
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list,
                                     mach_msg_type_number_t *count)
 {
@@ -328,6 +348,7 @@ kern_return_t processor_set_threads(processor_set_t set, struct ipc_port ***list
     return host_list_finish(&ports, list, count);
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t host_processor_sets(host_t host, struct ipc_port ***list,
                                   mach_msg_type_number_t *count)
 {
@@ -337,6 +358,7 @@ kern_return_t host_processor_sets(host_t host, struct ipc_port ***list,
     return host_list_finish(&ports, list, count);
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_processor_set_priv(host_priv_t host, processor_set_t name, processor_set_t *set)
 {
     *set = name;
@@ -351,6 +373,7 @@ static void host_count_task(struct task *task, void *argument)
     info->thread_count += (integer_t)task->thread_count;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such flavor, or too little room). */
 kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host,
                                  processor_set_info_t info, mach_msg_type_number_t *count)
 {
@@ -376,6 +399,7 @@ kern_return_t processor_set_info(processor_set_t set, int flavor, host_t *host,
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t processor_set_processors(processor_set_t set, struct ipc_port ***list,
                                        mach_msg_type_number_t *count)
 {

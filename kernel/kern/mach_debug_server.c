@@ -5,7 +5,8 @@
 #include "mach_debug_kernel_server.h"
 #include "mach_i386_kernel_server.h"
 
-/* Stacks are not watched for their deepest use: maxusage is the size of one. */
+/* Stacks are not watched for their deepest use: maxusage is the size of one. Returns: KERN_SUCCESS.
+ */
 kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total, vm_size_t *space,
                                vm_size_t *resident, vm_size_t *maxusage, vm_offset_t *maxstack)
 {
@@ -18,6 +19,7 @@ kern_return_t host_stack_usage(host_t host, vm_size_t *reserved, unsigned *total
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *total, vm_size_t *space,
                                         vm_size_t *resident, vm_size_t *maxusage,
                                         vm_offset_t *maxstack)
@@ -28,7 +30,7 @@ kern_return_t processor_set_stack_usage(processor_set_name_t set, unsigned *tota
 }
 
 /* Msg-accepted requests are kept with their space, not in a table of the host: it has no buckets.
- */
+ * Returns: KERN_SUCCESS. */
 kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struct vm_copy **info,
                                       mach_msg_type_number_t *count)
 {
@@ -38,7 +40,8 @@ kern_return_t host_ipc_marequest_info(host_t host, unsigned *max_requests, struc
     return KERN_SUCCESS;
 }
 
-/* Resident pages are found through their object, not through a table of the host. */
+/* Resident pages are found through their object, not through a table of the host. Returns:
+ * KERN_SUCCESS. */
 kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **info,
                                                mach_msg_type_number_t *count)
 {
@@ -47,6 +50,7 @@ kern_return_t host_virtual_physical_table_info(host_t host, struct vm_copy **inf
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t i386_get_xstate_size(host_t host, vm_size_t *size)
 {
     *size = thread_state_xfloat_size();

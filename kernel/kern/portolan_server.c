@@ -18,6 +18,7 @@
 static_assert(PORTOLAN_LEDGER_COUNT == LEDGER_COUNT,
               "portolan.h numbers the ledger as ledger.h does");
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_get_name(task_t task, portolan_name_t name)
 {
     memset(name, 0, PORTOLAN_NAME_MAX);
@@ -27,12 +28,14 @@ kern_return_t task_get_name(task_t task, portolan_name_t name)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_get_id(task_t task, int64_t *id)
 {
     *id = (int64_t)task->id;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_get_ledger(task_t task, portolan_ledger_t used,
                               mach_msg_type_number_t *used_count, portolan_ledger_t limit,
                               mach_msg_type_number_t *limit_count)
@@ -61,12 +64,14 @@ kern_return_t task_set_ledger_limit(struct ipc_port *host, task_t task, int kind
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_get_id(thread_t thread, int64_t *id)
 {
     *id = (int64_t)thread->id;
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_read_messages(host_t host, int64_t *position, portolan_text_t text,
                                  mach_msg_type_number_t *count)
 {
@@ -115,6 +120,7 @@ static int64_t portolan_count_names(void)
     return names;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
                                  mach_msg_type_number_t *count)
 {
@@ -130,6 +136,7 @@ kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such processor). */
 kern_return_t thread_bind(thread_t thread, int cpu)
 {
     if (cpu < -1 || cpu >= (int)cpu_count) {

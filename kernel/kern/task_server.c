@@ -18,6 +18,7 @@
 #include "vm/slab.h"
 #include "vm/vm_map.h"
 
+/* Returns: KERN_SUCCESS, KERN_FAILURE (the parent is ending), KERN_RESOURCE_SHORTAGE. */
 kern_return_t task_create(task_t parent, boolean_t inherit, task_t *child)
 {
     kern_return_t kr = task_create_from(parent, inherit != 0, child);
@@ -28,13 +29,14 @@ kern_return_t task_create(task_t parent, boolean_t inherit, task_t *child)
     return kr;
 }
 
+/* Returns: KERN_SUCCESS, KERN_ABORTED (the caller was, before the task was gone). */
 kern_return_t task_terminate(task_t task)
 {
     return task_end(task);
 }
 
 /* An array of send rights for the task's threads. Its memory is found without the lock, so the
- * count may have changed: then once more. */
+ * count may have changed: then once more. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t task_threads(task_t task, struct ipc_port ***list, mach_msg_type_number_t *count)
 {
     for (;;) {
@@ -111,6 +113,7 @@ static void task_thread_times_info(struct task *task, struct task_thread_times_i
                                             .system_time64 = clock_time64(system)};
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such flavor, or too little room). */
 kern_return_t task_info(task_t task, int flavor, task_info_t info, mach_msg_type_number_t *count)
 {
     mach_msg_type_number_t needed = flavor == TASK_BASIC_INFO    ? TASK_BASIC_INFO_COUNT
@@ -170,6 +173,7 @@ static void task_wait_stopped(task_t task)
     }
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_suspend(task_t task)
 {
     if (task == task_kernel) {
@@ -185,6 +189,7 @@ kern_return_t task_suspend(task_t task)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_FAILURE (not suspended). */
 kern_return_t task_resume(task_t task)
 {
     spin_lock(&task->lock);
@@ -213,6 +218,7 @@ static struct ipc_port **task_special_port(struct task *task, int which)
     }
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t task_get_special_port(task_t task, int which, struct ipc_port **port)
 {
     struct ipc_port **where = task_special_port(task, which);
@@ -230,6 +236,7 @@ kern_return_t task_get_special_port(task_t task, int which, struct ipc_port **po
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_FAILURE (the task is ending). */
 kern_return_t task_set_special_port(task_t task, int which, struct ipc_port *port)
 {
     struct ipc_port **where = task_special_port(task, which);
@@ -250,6 +257,7 @@ kern_return_t task_set_special_port(task_t task, int which, struct ipc_port *por
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (too many), KERN_FAILURE (the task is ending). */
 kern_return_t mach_ports_register(task_t task, struct ipc_port **ports,
                                   mach_msg_type_number_t count)
 {
@@ -277,6 +285,7 @@ kern_return_t mach_ports_register(task_t task, struct ipc_port **ports,
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t mach_ports_lookup(task_t task, struct ipc_port ***ports,
                                 mach_msg_type_number_t *count)
 {
@@ -295,6 +304,7 @@ kern_return_t mach_ports_lookup(task_t task, struct ipc_port ***ports,
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t task_get_emulation_vector(task_t task, int *vector_start, struct vm_copy **vector,
                                         mach_msg_type_number_t *count)
 {
@@ -310,6 +320,8 @@ kern_return_t task_get_emulation_vector(task_t task, int *vector_start, struct v
     return *vector != NULL || *count == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, and those of emulation_set.
+ */
 kern_return_t task_set_emulation_vector(task_t task, int vector_start, struct vm_copy *vector,
                                         mach_msg_type_number_t count)
 {
@@ -338,6 +350,7 @@ kern_return_t task_set_emulation_vector(task_t task, int vector_start, struct vm
     return kr;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, and those of emulation_set. */
 kern_return_t task_set_emulation(task_t task, vm_address_t routine_entry_pt, int routine_number)
 {
     if (routine_number < 0) {
@@ -346,6 +359,7 @@ kern_return_t task_set_emulation(task_t task, vm_address_t routine_entry_pt, int
     return emulation_set(task, (uint32_t)routine_number, &routine_entry_pt, 1);
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t task_set_name(task_t task, const_kernel_debug_name_t name)
 {
     spin_lock(&task->lock);
@@ -354,6 +368,7 @@ kern_return_t task_set_name(task_t task, const_kernel_debug_name_t name)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS (not the first task). */
 kern_return_t task_set_essential(task_t task, boolean_t essential)
 {
     if (!task->is_first) {

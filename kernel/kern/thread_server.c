@@ -20,6 +20,7 @@
 #include "mach_kernel_server.h"
 #include "vm/vm_map.h"
 
+/* Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_FAILURE (the task is ending). */
 kern_return_t thread_create(task_t task, thread_t *thread)
 {
     if (task == task_kernel) {
@@ -28,13 +29,15 @@ kern_return_t thread_create(task_t task, thread_t *thread)
     return thread_create_in(task, thread);
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_terminate(thread_t thread)
 {
     thread_end(thread);
     return KERN_SUCCESS;
 }
 
-/* Ends the thread and gives back what only it can name last: its ports and its stack. */
+/* Ends the thread and gives back what only it can name last: its ports and its stack. Returns:
+ * KERN_SUCCESS. */
 kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_name_t thread_name,
                                        mach_port_name_t reply_port, vm_address_t address,
                                        vm_size_t size)
@@ -52,6 +55,7 @@ kern_return_t thread_terminate_release(thread_t thread, task_t task, mach_port_n
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_TERMINATED, KERN_ABORTED (the caller was). */
 kern_return_t thread_suspend(thread_t thread)
 {
     kern_return_t kr = thread_hold(thread);
@@ -69,6 +73,7 @@ kern_return_t thread_suspend(thread_t thread)
     return kr;
 }
 
+/* Returns: KERN_SUCCESS, KERN_FAILURE (not suspended). */
 kern_return_t thread_resume(thread_t thread)
 {
     spin_lock(&thread->lock);
@@ -81,6 +86,7 @@ kern_return_t thread_resume(thread_t thread)
     return thread_release(thread);
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (itself). */
 kern_return_t thread_abort(thread_t thread)
 {
     if (thread == current_thread()) {
@@ -137,6 +143,8 @@ static kern_return_t thread_call_set(thread_t thread, void *argument)
     return thread_state_set(thread, c->flavor, c->state, *c->count);
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (itself, no such flavor, too little room),
+ * KERN_TERMINATED, KERN_ABORTED (the caller was). */
 kern_return_t thread_get_state(thread_t thread, int flavor, thread_state_t state,
                                mach_msg_type_number_t *count)
 {
@@ -145,6 +153,8 @@ kern_return_t thread_get_state(thread_t thread, int flavor, thread_state_t state
     return thread_while_held(thread, thread_call_get, &call);
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (itself, no such flavor, too few words, a bad
+ * value), KERN_TERMINATED, KERN_ABORTED (the caller was). */
 kern_return_t thread_set_state(thread_t thread, int flavor, thread_state_t state,
                                mach_msg_type_number_t count)
 {
@@ -199,6 +209,7 @@ static void thread_sched_info(struct thread *t, struct thread_sched_info *info)
     };
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such flavor, or too little room). */
 kern_return_t thread_info(thread_t thread, int flavor, thread_info_t info,
                           mach_msg_type_number_t *count)
 {
@@ -215,6 +226,7 @@ kern_return_t thread_info(thread_t thread, int flavor, thread_info_t info,
     return KERN_INVALID_ARGUMENT;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t thread_get_special_port(thread_t thread, int which, struct ipc_port **port)
 {
     if (which == THREAD_KERNEL_PORT) {
@@ -230,6 +242,7 @@ kern_return_t thread_get_special_port(thread_t thread, int which, struct ipc_por
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_FAILURE (the thread is ending). */
 kern_return_t thread_set_special_port(thread_t thread, int which, struct ipc_port *port)
 {
     struct ipc_port *old;
@@ -249,6 +262,7 @@ kern_return_t thread_set_special_port(thread_t thread, int which, struct ipc_por
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_set_name(thread_t thread, const_kernel_debug_name_t name)
 {
     spin_lock(&thread->lock);
@@ -257,6 +271,7 @@ kern_return_t thread_set_name(thread_t thread, const_kernel_debug_name_t name)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_get_name(thread_t thread, kernel_debug_name_t name)
 {
     spin_lock(&thread->lock);
@@ -277,6 +292,7 @@ static void thread_set_base_locked(struct thread *t, int32_t priority)
     }
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_FAILURE (better than its limit). */
 kern_return_t thread_priority(thread_t thread, int priority, boolean_t set_max)
 {
     kern_return_t kr = KERN_SUCCESS;
@@ -305,6 +321,7 @@ static void thread_change_max(struct thread *t, int max_priority)
     }
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t thread_max_priority(thread_t thread, processor_set_t pset, int max_priority)
 {
     (void)pset; /* the right to it is the privilege */
@@ -317,6 +334,7 @@ kern_return_t thread_max_priority(thread_t thread, processor_set_t pset, int max
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t thread_policy(thread_t thread, int policy, int data)
 {
     (void)data; /* the quantum: all have the same */
@@ -331,12 +349,14 @@ kern_return_t thread_policy(thread_t thread, int policy, int data)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_depress_abort(thread_t thread)
 {
     thread_undepress(thread);
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS. */
 kern_return_t thread_wire(host_priv_t host, thread_t thread, boolean_t wired)
 {
     if (wired) {
@@ -366,6 +386,7 @@ static void thread_change_priority(struct thread *t, int priority)
     thread_set_base_locked(t, priority < t->max_priority ? t->max_priority : priority);
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_FAILURE (better than its limit). */
 kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)
 {
     bool allowed;
@@ -388,6 +409,8 @@ kern_return_t task_priority(task_t task, int priority, boolean_t change_threads)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (raising without the privileged host
+ * port). */
 kern_return_t task_max_priority(struct ipc_port *host, task_t task, int max_priority,
                                 boolean_t set_priority, boolean_t change_threads)
 {

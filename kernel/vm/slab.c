@@ -231,7 +231,7 @@ static inline void *kmem_cache_pop(struct kmem_cache *c)
 
 static inline void *kmem_cache_get(struct kmem_cache *c, const void *caller)
 {
-    void *object = kmem_cache_pop(c);
+    void *object = CONFIG_DEBUG && slab_debug_is_refused() ? NULL : kmem_cache_pop(c);
 
     if (CONFIG_DEBUG && object != NULL) {
         slab_debug_alloc(c, object, caller);

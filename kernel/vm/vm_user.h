@@ -1,7 +1,7 @@
 /* vm_user.h - the routines of mach.defs, gnumach.defs and mach_debug.defs that deal with memory, as
  * the generated stubs call them.
  *
- * Maps, hosts and objects are borrowed from the stub; NULL means that the port was not one. A
+ * Maps, hosts and objects are borrowed from the stub, which answers for ports that are not one. A
  * vm_copy given in is taken over on KERN_SUCCESS only; one given out belongs to the caller on
  * KERN_SUCCESS. Results are written on KERN_SUCCESS only. All of these may sleep; no locks are
  * held. */
@@ -78,8 +78,8 @@ kern_return_t vm_machine_attribute(struct vm_map *map, vm_address_t address, vm_
  * KERN_INVALID_ADDRESS, KERN_NO_ACCESS, and those of vm_map_wire. */
 kern_return_t vm_wire(struct ipc_port *host, struct vm_map *map, vm_address_t address,
                       vm_size_t size, vm_prot_t access);
-/* Returns: KERN_SUCCESS, KERN_INVALID_HOST, KERN_INVALID_TASK, KERN_INVALID_ARGUMENT, and those of
- * vm_map_wire. */
+/* Returns: KERN_SUCCESS, KERN_INVALID_HOST, KERN_INVALID_TASK, KERN_INVALID_ARGUMENT,
+ * KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR. */
 kern_return_t vm_wire_all(struct ipc_port *host, struct vm_map *map, vm_wire_t flags);
 /* Write changed pages of pagers back. Anonymous memory has nothing to write.
  * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_INVALID_ADDRESS (out of range or not mapped).

@@ -28,7 +28,8 @@ mach_port_t portolan_bootstrap(void);
  * owns a reference. Returns: KERN_SUCCESS, KERN_INVALID_NAME, KERN_FAILURE (no bootstrap port). */
 kern_return_t portolan_look_up(const char *name, mach_port_t *service);
 
-/* The receive right of a declared service (bootstrap_check_in). */
+/* The receive right of a declared service (bootstrap_check_in). Returns: KERN_SUCCESS,
+ * KERN_INVALID_NAME (no such service), KERN_FAILURE (no bootstrap port). */
 kern_return_t portolan_check_in(const char *name, mach_port_t *receive);
 
 /* New receive right; with send, a send right under the same name beside it.

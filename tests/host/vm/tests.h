@@ -16,6 +16,7 @@ void run_map_tests(void);
 void run_cow_tests(void);
 void run_copy_tests(void);
 void run_user_tests(void);
+void run_error_tests(void);
 void run_random_tests(void);
 
 extern unsigned tests_run;
