@@ -30,6 +30,20 @@ $(HELLO_STUBS)/greet_user.c $(HELLO_STUBS)/greet_server.c $(HELLO_STUBS)/greet.h
 	@$(MIG) -Ikernel/include -user $(HELLO_STUBS)/greet_user.c -server $(HELLO_STUBS)/greet_server.c \
 	    -header $(HELLO_STUBS)/greet.h -sheader $(HELLO_STUBS)/greet_server.h $<
 
+# The interface that is measured.
+BENCH_STUBS := $(USER_BUILD)/obj/userland/bench/stubs
+$(BENCH_STUBS)/sum_user.c $(BENCH_STUBS)/sum_server.c $(BENCH_STUBS)/sum.h $(BENCH_STUBS)/sum_server.h &: \
+		userland/bench/sum.defs $(MIG)
+	@mkdir -p $(@D)
+	@$(MIG) -Ikernel/include -user $(BENCH_STUBS)/sum_user.c -server $(BENCH_STUBS)/sum_server.c \
+	    -header $(BENCH_STUBS)/sum.h -sheader $(BENCH_STUBS)/sum_server.h $<
+
+$(BENCH_STUBS)/%.o: $(BENCH_STUBS)/%.c
+	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -c -o $@ $<
+
+$(USER_BUILD)/obj/userland/bench/%.o: USER_CFLAGS += -I$(BENCH_STUBS)
+$(USER_BUILD)/obj/userland/bench/server.o $(USER_BUILD)/obj/userland/bench/transfer.o: | $(BENCH_STUBS)/sum.h
+
 $(HELLO_STUBS)/%.o: $(HELLO_STUBS)/%.c
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -Iuserland/hello-server -c -o $@ $<
 
@@ -37,6 +51,7 @@ $(USER_BUILD)/obj/userland/hello%.o: USER_CFLAGS += -I$(HELLO_STUBS) -Iuserland/
 $(USER_BUILD)/obj/userland/hello/hello.o $(USER_BUILD)/obj/userland/hello-server/hello-server.o: \
 	| $(HELLO_STUBS)/greet.h
 
+EXTRA_bench := $(BENCH_STUBS)/sum_user.o $(BENCH_STUBS)/sum_server.o
 EXTRA_hello := $(HELLO_STUBS)/greet_user.o
 EXTRA_hello-server := $(HELLO_STUBS)/greet_server.o
 $(foreach p,$(PROGRAMS),$(eval $(call USER_PROGRAM,$(p),userland/$(p),$(USERLAND_LIB) $(EXTRA_$(p)))))

@@ -4,15 +4,30 @@
 
 #include <mach/message.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS   256
-#define BENCH_WARM_UP  32
-#define BENCH_BODY_MAX 4096
+#define BENCH_ROUNDS    256
+#define BENCH_WARM_UP   32
+#define BENCH_BODY_MAX  4096
+#define BENCH_ITEM_SIZE (sizeof(mach_msg_header_t) + sizeof(struct bench_item))
+
+/* Ids of messages to the server of memory: read every page of the region, or none. */
+#define BENCH_READ      1
+#define BENCH_UNTOUCHED 2
+
+/* A right or a region. */
+struct bench_item {
+    mach_msg_type_t type;
+    uint64_t content;
+};
 
 struct bench_message {
     mach_msg_header_t head;
-    char body[BENCH_BODY_MAX];
+    union {
+        struct bench_item item;
+        char body[BENCH_BODY_MAX];
+    };
 };
 
 /* The time stamp counter: instructions when the emulator runs with -icount shift=0. */
@@ -27,16 +42,35 @@ static inline uint64_t bench_now(void)
 /* Do the work BENCH_ROUNDS times after a warm-up and print the smallest time of one, less what the
  * measuring itself takes. Nothing when the name is not asked for. */
 void bench_measure(const char *name, void (*work)(void *argument), void *argument);
+/* What measuring nothing takes. */
+uint64_t bench_nothing(void);
+void bench_print(const char *name, uint64_t value);
 /* Is the measurement of that name, or one that begins with it, asked for? */
 bool bench_is_wanted(const char *name);
+/* Let a task have a million names. Needs the privileged host port; without it the limits stay. */
+void bench_raise_limits(mach_port_t task);
 
-/* rpc.c */
+/* rpc.c: round trips to a server in a task of its own, to a thread of this task, and to a server on
+ * another processor. */
+void rpc_inter(void);
+void rpc_intra(void);
+void rpc_cross_cpu(void);
 
-/* Round trips to a server in a task of its own. */
-void bench_rpc_inter(void);
-/* Round trips to a thread of this task. */
-void bench_rpc_intra(void);
-/* Be the server of the port: every message goes back as it is. */
-_Noreturn void bench_serve(mach_port_t service);
+/* transfer.c */
+void transfer_ports(void);
+void transfer_memory(void);
+void transfer_sum(void);
+void transfer_queue(void);
+
+/* server.c */
+
+/* Start a server in a task of its own: "echo", "port" (with so many names more in its space),
+ * "memory" or "sum". Returns a send right to its port. */
+mach_port_t server_start(const char *what, unsigned names, mach_port_t *task);
+void server_stop(mach_port_t service, mach_port_t task);
+/* Be such a server. */
+_Noreturn void server_run(mach_port_t service, char **argv);
+/* Every message goes back as it is. */
+_Noreturn void server_echo(mach_port_t service);
 
 #endif

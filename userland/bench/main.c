@@ -1,10 +1,12 @@
 /* main.c - what the kernel's services cost, as lines `bench NAME VALUE`. With an argument only the
- * measurements whose names begin so.
+ * measurements whose names begin so. With several processors only what is measured between two.
  *
  * usage: bench [NAME] */
 #include <mach.h>
 #include <mach/mach_traps.h>
+#include <mach_host.h>
 #include <mach_port.h>
+#include <portolan.h>
 #include <portolan/portolan.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,15 +49,44 @@ static void work_nothing(void *argument)
     (void)argument;
 }
 
+uint64_t bench_nothing(void)
+{
+    return measure_smallest(work_nothing, NULL);
+}
+
+void bench_print(const char *name, uint64_t value)
+{
+    printf("bench %s %llu\n", name, (unsigned long long)value);
+    fflush(stdout);
+}
+
 void bench_measure(const char *name, void (*work)(void *argument), void *argument)
 {
     if (strncmp(name, bench_wanted, strlen(bench_wanted)) == 0) {
-        uint64_t nothing = measure_smallest(work_nothing, NULL);
+        uint64_t nothing = bench_nothing();
 
-        printf("bench %s %llu\n", name,
-               (unsigned long long)(measure_smallest(work, argument) - nothing));
-        fflush(stdout);
+        bench_print(name, measure_smallest(work, argument) - nothing);
     }
+}
+
+void bench_raise_limits(mach_port_t task)
+{
+    mach_port_t host = portolan_port("host");
+
+    if (host != MACH_PORT_NULL) {
+        task_set_ledger_limit(host, task, PORTOLAN_LEDGER_NAMES, 2000000);
+        task_set_ledger_limit(host, task, PORTOLAN_LEDGER_KMEM_PAGES, 20000);
+    }
+}
+
+static bool bench_has_several_processors(void)
+{
+    struct host_basic_info info;
+    mach_msg_type_number_t count = HOST_BASIC_INFO_COUNT;
+
+    return host_info(mach_host_self(), HOST_BASIC_INFO, (host_info_t)&info, &count) ==
+               KERN_SUCCESS &&
+           info.avail_cpus > 1;
 }
 
 static void work_trap(void *argument)
@@ -125,15 +156,23 @@ int main(int argc, char **argv)
 
     program_start(argv);
     if (service != MACH_PORT_NULL) {
-        bench_serve(service);
+        server_run(service, argv);
     }
     if (argc > 2) {
         program_usage("bench [NAME]    (all measurements whose names begin so)");
     }
     bench_wanted = argc == 2 ? argv[1] : "";
+    if (bench_has_several_processors()) { /* the others are for one */
+        rpc_cross_cpu();
+        return 0;
+    }
     bench_measure("trap.null", work_trap, NULL);
-    bench_rpc_inter();
-    bench_rpc_intra();
+    rpc_inter();
+    rpc_intra();
+    transfer_sum();
+    transfer_queue();
+    transfer_ports();
+    transfer_memory();
     bench_measure("ipc.kernel_rpc", work_kernel_rpc, &self);
     bench_measure("task.create_terminate", work_task, NULL);
     bench_measure("thread.create_terminate", work_thread, NULL);

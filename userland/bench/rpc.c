@@ -1,15 +1,14 @@
 /* rpc.c - round trips of simple messages: a cached reply port, one combined trap a side. */
 #include <mach.h>
 #include <mach_port.h>
+#include <portolan.h>
 #include <portolan/portolan.h>
-#include <portolan/spawn.h>
 #include <pthread.h>
 #include <stdio.h>
 
 #include "bench_impl.h"
 #include "program.h"
 
-#define PROGRAM    "/bin/bench"
 #define MESSAGE_ID 4711
 
 static const mach_msg_size_t sizes[] = {0, 32, 128, 1024, 4096};
@@ -37,24 +36,6 @@ static void work_rpc(void *argument)
     }
 }
 
-_Noreturn void bench_serve(mach_port_t service)
-{
-    static struct bench_message message;
-    mach_msg_header_t *head = &message.head;
-    mach_msg_option_t option = MACH_RCV_MSG;
-
-    for (;;) {
-        if (mach_msg_trap(head, option, head->msgh_size, sizeof(message), service, 0,
-                          MACH_PORT_NULL) == MACH_MSG_SUCCESS) {
-            head->msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(head->msgh_bits), 0);
-            head->msgh_local_port = MACH_PORT_NULL;
-            option = MACH_SEND_MSG | MACH_RCV_MSG;
-        } else {
-            option = MACH_RCV_MSG; /* the client is gone */
-        }
-    }
-}
-
 static void measure_sizes(const char *kind, mach_port_t service)
 {
     static struct client client;
@@ -71,34 +52,25 @@ static void measure_sizes(const char *kind, mach_port_t service)
     portolan_port_destroy_receive(client.reply);
 }
 
-void bench_rpc_inter(void)
+void rpc_inter(void)
 {
-    char *const arguments[] = {"bench", NULL};
-    struct spawn_right right = {"service", MACH_PORT_NULL, MACH_MSG_TYPE_MOVE_RECEIVE, 0};
-    struct spawn spawn = {.path = PROGRAM, .argv = arguments, .rights = &right, .nrights = 1};
-    mach_port_t server;
-    kern_return_t kr;
+    mach_port_t service;
+    mach_port_t task;
 
     if (!bench_is_wanted("ipc.rpc.inter.")) {
         return;
     }
-    program_check(portolan_port_allocate(true, &right.right), "no port for the server");
-    kr = spawn_start(&spawn, &server, NULL);
-    if (kr != KERN_SUCCESS) {
-        program_fail("%s: %s", PROGRAM, spawn_error_string(kr));
-    }
-    measure_sizes("inter", right.right);
-    task_terminate(server);
-    mach_port_deallocate(mach_task_self(), server);
-    mach_port_deallocate(mach_task_self(), right.right);
+    service = server_start("echo", 0, &task);
+    measure_sizes("inter", service);
+    server_stop(service, task);
 }
 
 static void *serve_thread(void *argument)
 {
-    bench_serve(*(mach_port_t *)argument);
+    server_echo(*(mach_port_t *)argument);
 }
 
-void bench_rpc_intra(void)
+void rpc_intra(void)
 {
     static mach_port_t service;
     pthread_t thread;
@@ -111,4 +83,34 @@ void bench_rpc_intra(void)
         program_fail("no thread for the server");
     }
     measure_sizes("intra", service);
+}
+
+/* Bind the only thread of a task. */
+static void bind_task(mach_port_t task, int cpu)
+{
+    thread_array_t threads;
+    mach_msg_type_number_t count;
+
+    program_check(task_threads(task, &threads, &count), "task_threads");
+    program_check(thread_bind(threads[0], cpu), "thread_bind");
+    for (mach_msg_type_number_t i = 0; i < count; i++) {
+        mach_port_deallocate(mach_task_self(), threads[i]);
+    }
+    vm_deallocate(mach_task_self(), (vm_address_t)threads, count * sizeof(*threads));
+}
+
+void rpc_cross_cpu(void)
+{
+    static struct client client = {.size = sizeof(mach_msg_header_t) + 32};
+    mach_port_t task;
+
+    if (!bench_is_wanted("ipc.rpc.cross_cpu.32")) {
+        return;
+    }
+    program_check(thread_bind(mach_thread_self(), 0), "thread_bind");
+    client.service = server_start("echo", 0, &task);
+    client.reply = mach_reply_port();
+    bind_task(task, 1);
+    bench_measure("ipc.rpc.cross_cpu.32", work_rpc, &client);
+    server_stop(client.service, task);
 }
