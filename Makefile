@@ -10,6 +10,7 @@ EMU ?= qemu
 MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=
+ACCEPT ?= 0
 
 JOBS ?= $(shell nproc)
 
@@ -65,7 +66,7 @@ test: setup
 
 bench: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
-	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso
+	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso $(if $(filter 1,$(ACCEPT)),--accept)
 
 lint:
 	@tools/lint.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - run the tests of all levels and count them.
 
-usage: tests/run.py [--level host|kernel|user|boot|all] [--filter TEXT] [--verbose]
+usage: tests/run.py [--level host|kernel|user|boot|bench|all] [--filter TEXT] [--verbose]
 
 Closes with `N passed, N failed`; the exit status is 0 only when nothing failed. tests/README.md says how to add a test."""
 import argparse
@@ -29,6 +29,10 @@ HOST = [
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
     ("documents", ["python3", "tests/docs.py"]),
 ]
+# bench level: figures against their budgets
+BENCH = [
+    ("figures", ["python3", "tools/bench.py", "--check", "build/test/bench.iso", "build/test/prompt-release.iso"]),
+]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 
 
@@ -48,8 +52,8 @@ class Totals:
             print("\n".join("     | " + line for line in output.splitlines()[-60:] if line.strip()), flush=True)
 
 
-def run_host(totals, only):
-    for name, command in HOST:
+def run_commands(totals, level, commands, only):
+    for name, command in commands:
         if only and only not in name:
             continue
         start = time.time()
@@ -59,19 +63,19 @@ def run_host(totals, only):
             passed, failed = map(int, counts[-1])
         else:
             passed, failed = 0, 1  # it did not get as far as counting
-        totals.add("host " + name, passed, failed, time.time() - start, result.stdout)
+        totals.add(f"{level} {name}", passed, failed, time.time() - start, result.stdout)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "boot", "all"])
+    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "boot", "bench", "all"])
     parser.add_argument("--filter", default="")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     machine.VERBOSE = arguments.verbose
     totals = Totals()
     if arguments.level in ("host", "all"):
-        run_host(totals, arguments.filter)
+        run_commands(totals, "host", HOST, arguments.filter)
     for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("boot", boot.MATRIX)):
         if arguments.level not in (level, "all"):
             continue
@@ -81,6 +85,8 @@ def main():
             start = time.time()
             passed, failed, output = suite.run()
             totals.add(f"{level} {suite.name}", passed, failed, time.time() - start, output)
+    if arguments.level in ("bench", "all"):
+        run_commands(totals, "bench", BENCH, arguments.filter)
     print(f"{totals.passed} passed, {totals.failed} failed")
     return 1 if totals.failed or not totals.passed else 0
 

@@ -75,8 +75,8 @@ void server_handle(const struct server *server, mach_msg_header_t *in, mach_msg_
 static mach_msg_return_t loop_receive(const struct server *server, mach_msg_header_t *in,
                                       size_t size)
 {
-    return mach_msg(in, MACH_RCV_MSG, 0, (mach_msg_size_t)size, server->receive,
-                    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+    return mach_msg_quick(in, MACH_RCV_MSG, 0, (mach_msg_size_t)size, server->receive,
+                          MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
 }
 
 /* Send the reply and receive the next request in its buffer. */
@@ -85,9 +85,9 @@ static mach_msg_return_t loop_reply(const struct server *server, mach_msg_header
 {
     mach_msg_return_t result;
 
-    result =
-        mach_msg(out, loop_send_options(out) | MACH_RCV_MSG, out->msgh_size, (mach_msg_size_t)size,
-                 server->receive, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+    result = mach_msg_quick(out, loop_send_options(out) | MACH_RCV_MSG, out->msgh_size,
+                            (mach_msg_size_t)size, server->receive, MACH_MSG_TIMEOUT_NONE,
+                            MACH_PORT_NULL);
     if (loop_send_failed(result)) {
         mach_msg_destroy(out);
         result = loop_receive(server, out, size);

@@ -20,8 +20,7 @@ static void transfer_call(mach_port_t service, mach_port_t reply, mach_msg_id_t 
 {
     mach_msg_header_t *head = &message.head;
 
-    head->msgh_bits =
-        MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) | bits;
+    head->msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) | bits;
     head->msgh_remote_port = service;
     head->msgh_local_port = reply;
     head->msgh_id = id;
@@ -86,17 +85,15 @@ static void work_memory(void *argument)
 {
     struct transfer *t = argument;
 
-    message.item.type = (mach_msg_type_t){.msgt_name = MACH_MSG_TYPE_BYTE,
-                                          .msgt_size = 8,
-                                          .msgt_number = (unsigned)t->size};
+    message.item.type = (mach_msg_type_t){
+        .msgt_name = MACH_MSG_TYPE_BYTE, .msgt_size = 8, .msgt_number = (unsigned)t->size};
     message.item.content = t->memory;
     transfer_call(t->service, t->reply, t->id, MACH_MSGH_BITS_COMPLEX);
 }
 
 static void measure_memory(const char *name, mach_port_t service, vm_size_t size, mach_msg_id_t id)
 {
-    struct transfer t = {
-        .service = service, .reply = mach_reply_port(), .size = size, .id = id};
+    struct transfer t = {.service = service, .reply = mach_reply_port(), .size = size, .id = id};
 
     program_check(vm_allocate(mach_task_self(), &t.memory, size, TRUE), "vm_allocate");
     memset((void *)t.memory, 1, size);
