@@ -31,6 +31,9 @@ void ktest_expect_eq(int64_t left, int64_t right, const char *text, const char *
 #define EXPECT_TRUE(condition)                                                                     \
     ktest_expect_eq((condition) ? 1 : 0, 1, #condition, __FILE__, __LINE__)
 
+/* The test leaves n objects of that cache behind for good. */
+void ktest_keeps(const char *cache, unsigned n);
+
 void ktest_run_if_asked(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <mach/hardware.h>
 
+#include "arch/acpi.h"
 #include "arch/boot_info.h"
 #include "arch/irq.h"
 #include "ddb/trace.h"
@@ -22,7 +23,6 @@
 #include "kern/waitq.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
-#include "vm/vm_page.h"
 
 #define IRQ_MAX           128
 #define HARDWARE_RETRY_NS (10 * NS_PER_MS) /* out of memory for a message */
@@ -222,8 +222,20 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
     return KERN_SUCCESS;
 }
 
-/* Returns: KERN_SUCCESS, KERN_NO_ACCESS, KERN_INVALID_ARGUMENT (memory that is not a device's, or a
- * bad size), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+/* Does the range hold memory (the kernel's image and page tables are in it), or registers of
+ * interrupt controllers? Nobody else ever gets those. */
+static bool hardware_is_kernels(phys_addr_t start, phys_addr_t end)
+{
+    bool is_controller = start <= acpi_info.lapic && acpi_info.lapic < end;
+
+    for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {
+        is_controller |= start <= acpi_info.ioapics[i].phys && acpi_info.ioapics[i].phys < end;
+    }
+    return is_controller || boot_info_is_ram(start, end);
+}
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS, KERN_INVALID_ARGUMENT (memory or registers of the
+ * kernel's, or a bad size), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
 kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys, vm_size_t size,
                            int cache, vm_address_t *address)
 {
@@ -246,10 +258,8 @@ kern_return_t hardware_map(struct ipc_port *hardware, vm_map_t map, int64_t phys
         return KERN_INVALID_ARGUMENT;
     }
     end = ((uint64_t)phys + size + PAGE_MASK) & ~PAGE_MASK;
-    for (uint64_t page = start; page < end; page += PAGE_SIZE) {
-        if (vm_page_from_phys(page) != NULL) {
-            return KERN_INVALID_ARGUMENT; /* ordinary memory is never handed out this way */
-        }
+    if (hardware_is_kernels(start, end)) {
+        return KERN_INVALID_ARGUMENT;
     }
     request.size = end - start;
     request.object = vm_object_create_device(start, end - start,

@@ -2,8 +2,8 @@
  * in each processor's TSS.
  *
  * A task with I/O ports has a bitmap of its own; it is copied into the TSS when a thread of another
- * task with ports runs after it, and the TSS shows none while a task without ports runs. A right
- * exists as long as its port; withdrawing it from a task is a call. */
+ * task with ports runs after it, and the TSS shows none while a task without ports runs. A range
+ * lives as long as somebody has a right to it; withdrawing it from a task is a call. */
 #include "device/io_perm.h"
 
 #include "arch/cpu.h"
@@ -12,6 +12,7 @@
 #include "arch/ipi.h"
 #include "device/hardware.h"
 #include "ipc/ipc_port.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/kobject.h"
 #include "kern/string.h"
@@ -79,8 +80,19 @@ kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_po
         kfree(io_perm, sizeof(*io_perm));
         return KERN_RESOURCE_SHORTAGE;
     }
+    io_perm->port->nsrequest = ipc_port_make_sonce(io_perm->port);
     *result = io_perm;
     return KERN_SUCCESS;
+}
+
+void io_perm_no_senders(struct ipc_port *port)
+{
+    struct io_perm *io_perm = port->kobject;
+
+    assert(port->active && port->kobject_type == KOBJECT_IO_RANGE && port->srights == 0);
+    ipc_port_destroy_kernel(port);
+    ipc_port_release_sonce(port);
+    io_perm_unref(io_perm);
 }
 
 /* Make the TSS of this processor show the ports of the task. Interrupts off. */

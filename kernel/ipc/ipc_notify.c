@@ -4,6 +4,7 @@
 
 #include <mach/notify.h>
 
+#include "device/io_perm.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -63,6 +64,10 @@ void ipc_notify_msg_accepted(struct ipc_port *notify, mach_port_name_t name)
 
 void ipc_notify_no_senders(struct ipc_port *notify, mach_port_mscount_t mscount)
 {
+    if (IP_VALID(notify) && notify->kobject_type == KOBJECT_IO_RANGE) {
+        io_perm_no_senders(notify);
+        return;
+    }
     ipc_notify_value(notify, MACH_NOTIFY_NO_SENDERS, MACH_MSG_TYPE_INTEGER_32, mscount);
 }
 

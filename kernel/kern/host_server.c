@@ -314,14 +314,19 @@ static void host_collect_task(struct task *task, void *argument)
 
 static void host_collect_threads(struct task *task, void *argument)
 {
+    struct host_port_list *list = argument;
     struct ipc_port **ports;
     mach_msg_type_number_t count;
 
-    if (task == task_kernel || task_threads(task, &ports, &count) != KERN_SUCCESS) {
+    if (task == task_kernel) {
+        return;
+    }
+    if (task_threads(task, &ports, &count) != KERN_SUCCESS) {
+        list->failed = true;
         return;
     }
     for (mach_msg_type_number_t i = 0; i < count; i++) {
-        host_list_add(argument, ports[i]);
+        host_list_add(list, ports[i]);
     }
     if (count > 0) {
         kfree(ports, count * sizeof(*ports));

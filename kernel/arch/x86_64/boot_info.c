@@ -87,6 +87,28 @@ static void boot_info_add_range(phys_addr_t start, phys_addr_t end)
     }
 }
 
+/* Remember what is memory, whoever uses it. Without room the last range grows: too much is taken
+ * for memory then, never too little. */
+static void boot_info_add_ram(phys_addr_t start, phys_addr_t end)
+{
+    if (boot_info.ram_count < BOOT_RANGE_MAX) {
+        boot_info.ram[boot_info.ram_count] = (struct phys_range){start, end};
+        boot_info.ram_count++;
+    } else {
+        boot_info.ram[BOOT_RANGE_MAX - 1].end = end;
+    }
+}
+
+bool boot_info_is_ram(phys_addr_t start, phys_addr_t end)
+{
+    for (uint32_t i = 0; i < boot_info.ram_count; i++) {
+        if (start < boot_info.ram[i].end && boot_info.ram[i].start < end) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Take [start, end) out of the usable ranges. */
 static void boot_info_reserve(phys_addr_t start, phys_addr_t end)
 {
@@ -125,6 +147,7 @@ static void boot_info_read_memory_map(const struct mb2_memory_map *map)
 
         if (entry->type == MEMORY_AVAILABLE) {
             boot_info_add_range(entry->address, entry->address + entry->length);
+            boot_info_add_ram(entry->address, entry->address + entry->length);
         }
     }
 }

@@ -356,6 +356,12 @@ struct ipc_space *sim_space(void)
     return sim_main.task->space;
 }
 
+/* No kernel port of the simulation asks. */
+void io_perm_no_senders(struct ipc_port *port)
+{
+    panic("io_perm_no_senders called for %p", (void *)port);
+}
+
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
 {
     sim_may_sleep("kobject_server");

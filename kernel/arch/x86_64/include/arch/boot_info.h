@@ -30,6 +30,8 @@ struct boot_info {
     struct phys_range usable[BOOT_RANGE_MAX]; /* sorted, whole pages, without kernel, modules and
                                                  what was taken early */
     uint32_t usable_count;
+    struct phys_range ram[BOOT_RANGE_MAX]; /* all that is memory */
+    uint32_t ram_count;
     phys_addr_t ram_end; /* behind the last usable byte */
     uint64_t ram_bytes;
     struct boot_module modules[BOOT_MODULE_MAX];
@@ -44,6 +46,8 @@ extern struct boot_info boot_info;
 /* Read the multiboot2 information at phys (Multiboot2 specification 2.0, 3.6). Panics when there is
  * no memory map. */
 void boot_info_init(uint32_t phys);
+/* Is any of [start, end) memory? */
+bool boot_info_is_ram(phys_addr_t start, phys_addr_t end);
 /* Take whole pages from the usable ranges for good, below 4 GiB, zeroed. Before the page allocator
  * exists. Panics when out of memory. */
 phys_addr_t boot_info_take_pages(uint64_t npages);
