@@ -378,6 +378,15 @@ KTEST(aborted, a_caller_that_is_aborted_says_so)
     thread_unref(thread);
 }
 
+KTEST(task, only_the_first_may_be_essential)
+{
+    struct task *task = test_task();
+
+    EXPECT_EQ(task_set_essential(task, true), KERN_NO_ACCESS);
+    EXPECT_EQ(task_ras_control(task, 0, 0, 0), KERN_FAILURE);
+    test_end_task(task);
+}
+
 KTEST(gsync, wrong_words_are_refused)
 {
     struct task *task = test_task();

@@ -91,7 +91,8 @@ static void counts_settled(int64_t counts[PORTOLAN_NUMBERS_MAX])
 static int run(const char *path)
 {
     char *argv[] = {(char *)path, NULL};
-    struct spawn spawn = {.path = path, .argv = argv};
+    struct spawn_right host = {"host", portolan_port("host"), MACH_MSG_TYPE_COPY_SEND, 0};
+    struct spawn spawn = {.path = path, .argv = argv, .rights = &host, .nrights = 1};
     mach_port_t task, exit_receive;
     kern_return_t kr = spawn_start(&spawn, &task, &exit_receive);
     int status;
