@@ -7,8 +7,8 @@ A contract is the comment above a prototype or a definition with a line `Returns
 serves (kernel/include/mach/defs, as tools/mk/kernel.mk lists them), of the traps (kernel/include/mach/mach_traps.h) and of the
 library's public headers (libmach/include/portolan). A served routine without one is a failure too. `Returns also:` adds the codes
 of the sentence `All return ...` at the head of the file; `as NAME`, `those of NAME` add the codes of another contract. A trap
-(syscall_NAME) that calls a served routine is counted for its own codes alone: those of the routine are counted there. Nobody
-sees what a simpleroutine's stub answers.
+or a routine of the library that calls a served routine is counted for its own codes alone: those of the served one are counted
+there. Nobody sees what a simpleroutine's stub answers.
 
 A pair (routine, code) is covered by an expectation in a test that calls the routine and compares what it returns with the code:
 
@@ -82,7 +82,7 @@ class Contracts:
         found = set(re.findall(CODE, text)) | self.everywhere.get(name, set())
         for group in re.findall(r"\b(?:as|those of) ((?:\w+(?:, | and )?)+)", text):
             for other in re.findall(r"\w+", group):
-                if name.startswith("syscall_") and other in served:
+                if name not in served and other in served:
                     continue
                 if other in self.text and other != name and other not in seen:
                     found |= self.codes(other, served, (*seen, name))

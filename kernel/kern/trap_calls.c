@@ -7,6 +7,7 @@
 #include "arch/thread_state.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
+#include "ipc/mach_port.h"
 #include "kern/clock.h"
 #include "kern/ipc_tt.h"
 #include "kern/printf.h"
@@ -128,7 +129,11 @@ kern_return_t syscall_task_create(mach_port_name_t parent, boolean_t inherit, us
                                  MACH_MSG_TYPE_PORT_SEND, &name);
     if (kr == KERN_SUCCESS) {
         kr = copyout(&name, child, sizeof(name));
-    } else {
+        if (kr != KERN_SUCCESS) {
+            (void)mach_port_deallocate(current_task()->space, name);
+        }
+    }
+    if (kr != KERN_SUCCESS) {
         (void)task_end(made); /* nobody else could */
     }
     task_unref(made);

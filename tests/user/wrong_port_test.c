@@ -142,9 +142,9 @@ TEST(a_port_that_is_no_task_has_no_memory)
     CHECK_EQ(vm_deallocate(host(), address, 4096), KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_read(host(), address, 4096, &data, &count), KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_copy(host(), address, 4096, address), KERN_INVALID_ARGUMENT);
-    CHECK_EQ(vm_region(host(), &address, &size, &prot, &max, &inheritance, &shared, &object,
-                       &offset),
-             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(
+        vm_region(host(), &address, &size, &prot, &max, &inheritance, &shared, &object, &offset),
+        KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_statistics(host(), &statistics), KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_cache_statistics(host(), &cache), KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_wire(host(), host(), address, 4096, VM_PROT_READ), KERN_INVALID_TASK);
@@ -153,8 +153,7 @@ TEST(a_port_that_is_no_task_has_no_memory)
     CHECK_EQ(vm_set_size_limit(host(), host(), 4096, 4096), KERN_INVALID_TASK);
     CHECK_EQ(vm_allocate_contiguous(privileged(), host(), &address, &phys, 4096, 0, 0, 0),
              KERN_INVALID_TASK);
-    CHECK_EQ(vm_pages_phys(privileged(), host(), address, 4096, &pages, &count),
-             KERN_INVALID_TASK);
+    CHECK_EQ(vm_pages_phys(privileged(), host(), address, 4096, &pages, &count), KERN_INVALID_TASK);
     CHECK_EQ(mach_vm_region_info(host(), address, &region, &object), KERN_INVALID_TASK);
 }
 

@@ -33,7 +33,7 @@ kern_return_t portolan_look_up(const char *name, mach_port_t *service);
 kern_return_t portolan_check_in(const char *name, mach_port_t *receive);
 
 /* New receive right; with send, a send right under the same name beside it.
- * Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_NO_SPACE. */
+ * Returns: KERN_SUCCESS, and those of mach_port_allocate. */
 kern_return_t portolan_port_allocate(bool send, mach_port_t *port);
 
 /* Drop the receive right (the port dies). */
@@ -55,7 +55,7 @@ int portolan_fd_open(mach_port_t object, int flags);
 kern_return_t portolan_open(const char *path, int flags, int mode, mach_port_t *object);
 
 /* Read a whole file into fresh pages, a NUL behind it: vm_deallocate mach_round_page(size + 1).
- * Returns: as portolan_open; PORTOLAN_ERRNO(EISDIR); KERN_RESOURCE_SHORTAGE. */
+ * Returns: as portolan_open; PORTOLAN_ERRNO(EISDIR); those of vm_allocate. */
 kern_return_t portolan_read_file(const char *path, void **data, size_t *size);
 
 /* Formatted text to the kernel's console, whatever stdout is; at most 256 bytes. */

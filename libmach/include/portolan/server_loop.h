@@ -33,11 +33,11 @@ kern_return_t server_add_thread(struct server *server);
  * waiting. For programs with a loop of their own; out has max_out bytes. */
 void server_handle(const struct server *server, mach_msg_header_t *in, mach_msg_header_t *out);
 
-/* New port set. Returns: KERN_SUCCESS, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+/* New port set. Returns: KERN_SUCCESS, and those of mach_port_allocate. */
 kern_return_t server_set_create(mach_port_t *set);
 
 /* New receive right in the set (MACH_PORT_NULL: in none). Returns: KERN_SUCCESS, KERN_INVALID_NAME,
- * KERN_INVALID_RIGHT (of the set), KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+ * KERN_INVALID_RIGHT (of the set), and those of mach_port_allocate. */
 kern_return_t server_port_create(mach_port_t set, mach_port_t *port);
 
 /* The same for an object: messages carry `object` (not 0) in place of the port's name, and
@@ -46,8 +46,8 @@ kern_return_t server_port_create(mach_port_t set, mach_port_t *port);
 kern_return_t server_object_create(mach_port_t set, uint64_t object, mach_port_t *port);
 
 /* Ask for one no-senders notification, sent to the port itself, when all send rights made so far
- * (sync: the make-send count) are gone. Returns: KERN_SUCCESS, KERN_INVALID_NAME,
- * KERN_INVALID_RIGHT. */
+ * (sync: the make-send count) are gone. Returns: KERN_SUCCESS, MACH_SEND_INVALID_RIGHT (not a
+ * receive right). */
 kern_return_t server_watch_senders(mach_port_t port, mach_port_mscount_t sync);
 
 /* Ask for a dead-name notification about `name`, sent to `port`. Returns: KERN_SUCCESS,

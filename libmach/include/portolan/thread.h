@@ -9,7 +9,7 @@
 #include <mach/mach.h>
 
 /* Give the calling thread a block (a reply port's place and a stack for system call emulation).
- * Returns: KERN_SUCCESS, KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE. */
+ * Returns: KERN_SUCCESS, and those of vm_allocate. */
 kern_return_t portolan_thread_attach(void);
 
 /* The calling thread's own port, borrowed. */

@@ -78,7 +78,7 @@ static int test_run_as_child(const char *word)
     for (const struct test_child *c = __start_test_children; c < __stop_test_children; c++) {
         if (strcmp(c->name, word) == 0) {
             c->function();
-            return 0;
+            return test_failures == 0 ? 0 : 98;
         }
     }
     fprintf(stderr, "%s: no child case %s\n", test_program, word);
