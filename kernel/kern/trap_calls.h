@@ -16,7 +16,8 @@ kern_return_t evc_wait(uint32_t event);
 kern_return_t evc_wait_clear(uint32_t event);
 /* Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS; user space looks at neither. */
 kern_return_t mach_print(user_addr_t text);
-/* Give way; with _pri, at the worst priority meanwhile. Returns: whether another thread is ready. */
+/* Give way; with _pri, at the worst priority meanwhile. Returns: whether another thread is ready.
+ */
 uint64_t swtch(void);
 uint64_t swtch_pri(int priority);
 /* Give way, or wait for msec. The thread is a hint. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT

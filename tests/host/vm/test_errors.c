@@ -137,8 +137,7 @@ static void contiguous_memory_needs_room_in_the_map(void **state)
 
     (void)state;
     map->size_limit = PG;
-    assert_int_equal(vm_allocate_contiguous(HOST, map, &at, &phys, 2 * PG, 0, 0, 0),
-                     KERN_NO_SPACE);
+    assert_int_equal(vm_allocate_contiguous(HOST, map, &at, &phys, 2 * PG, 0, 0, 0), KERN_NO_SPACE);
     vm_map_unref(map);
 }
 
