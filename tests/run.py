@@ -28,6 +28,7 @@ HOST = [
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
     ("documents", ["python3", "tests/docs.py"]),
+    ("error codes", ["python3", "tests/error_codes.py"]),
 ]
 # bench level: figures against their budgets
 BENCH = [

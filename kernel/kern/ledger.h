@@ -9,11 +9,12 @@
 #include "kern/atomic.h"
 
 enum ledger_kind {
-    LEDGER_KMEM_PAGES, /* kernel pages: name tables, page tables */
+    LEDGER_KMEM_PAGES, /* kernel pages: tables of its names, page tables */
     LEDGER_PORTS,      /* ports whose receive right the task made */
     LEDGER_NAMES,      /* names in its space */
     LEDGER_KMSG_BYTES, /* bytes of messages it has queued anywhere */
     LEDGER_THREADS,    /* threads and their stacks */
+    LEDGER_TASKS,      /* tasks it has made and that have not ended */
     LEDGER_COUNT,
 };
 

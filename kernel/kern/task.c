@@ -32,7 +32,7 @@ void ledger_init(struct ledger *ledger)
 {
     static const uint64_t limits[LEDGER_COUNT] = {
         [LEDGER_KMEM_PAGES] = 16384,       [LEDGER_PORTS] = 1200000, [LEDGER_NAMES] = 1200000,
-        [LEDGER_KMSG_BYTES] = 64ull << 20, [LEDGER_THREADS] = 4096,
+        [LEDGER_KMSG_BYTES] = 64ull << 20, [LEDGER_THREADS] = 4096,  [LEDGER_TASKS] = 1024,
     };
 
     for (unsigned i = 0; i < LEDGER_COUNT; i++) {
@@ -112,6 +112,34 @@ static void task_release_ports(struct task *task)
     emulation_unref(emulation);
 }
 
+/* Charge a new task to its parent, which it keeps for that until it ends. */
+static bool task_charge(struct task *parent, struct task *t)
+{
+    if (parent == NULL) {
+        return true;
+    }
+    if (!ledger_charge(&parent->ledger, LEDGER_TASKS, 1)) {
+        return false;
+    }
+    task_ref(parent);
+    t->creator = parent;
+    return true;
+}
+
+static void task_uncharge(struct task *t)
+{
+    struct task *creator;
+
+    spin_lock(&t->lock);
+    creator = t->creator;
+    t->creator = NULL;
+    spin_unlock(&t->lock);
+    if (creator != NULL) {
+        ledger_credit(&creator->ledger, LEDGER_TASKS, 1);
+        task_unref(creator);
+    }
+}
+
 /* The address map of a new task. */
 static kern_return_t task_create_map(struct task *parent, bool inherit, struct vm_map **map)
 {
@@ -163,11 +191,19 @@ kern_return_t task_create_from(struct task *parent, bool inherit, struct task **
         return KERN_RESOURCE_SHORTAGE;
     }
     task_setup(t);
-    kr = task_create_map(parent, inherit, &t->map);
-    if (kr != KERN_SUCCESS) {
+    kr = KERN_RESOURCE_SHORTAGE;
+    if (!task_charge(parent, t)) {
         goto undo_task;
     }
+    kr = task_create_map(parent, inherit, &t->map);
+    if (kr != KERN_SUCCESS) {
+        goto undo_charge;
+    }
     t->pmap = t->map->pmap;
+    if (!pmap_charge_to(t->pmap, &t->ledger)) {
+        kr = KERN_RESOURCE_SHORTAGE;
+        goto undo_map;
+    }
     kr = ipc_space_create(t, &t->space);
     if (kr != KERN_SUCCESS) {
         goto undo_map;
@@ -190,7 +226,10 @@ undo_space:
     ipc_space_destroy(t->space);
     ipc_space_unref(t->space);
 undo_map:
+    (void)pmap_charge_to(t->pmap, NULL);
     vm_map_unref(t->map);
+undo_charge:
+    task_uncharge(t);
 undo_task:
     kmem_cache_free(&task_cache, t);
     return kr;
@@ -206,9 +245,10 @@ void task_unref(struct task *task)
     if (task == NULL || !atomic_dec_and_test(&task->refs)) {
         return;
     }
-    assert(task->thread_count == 0);
+    assert(task->thread_count == 0 && task->creator == NULL);
     io_perm_task_end(task);
     ipc_space_unref(task->space);
+    (void)pmap_charge_to(task->pmap, NULL); /* others may still have the map */
     vm_map_unref(task->map);
     kmem_cache_free(&task_cache, task);
 }
@@ -234,6 +274,7 @@ void task_tear_down(struct task *task)
     ipc_space_destroy(task->space);
     (void)vm_map_remove(task->map, task->map->min,
                         task->map->max); /* whole entries only: cannot fail */
+    task_uncharge(task);
     spin_lock(&task_list_lock);
     list_remove(&task->list_link);
     spin_unlock(&task_list_lock);

@@ -45,6 +45,7 @@ struct task {
     struct waitq gone;            /* threads waiting for that */
     struct list list_link;        /* [A] list of all tasks */
     struct ledger ledger;         /* [a] */
+    struct task *creator;         /* [L] whose ledger it is charged to, or NULL; until it ends */
     uint64_t dead_run_ticks;      /* [L] processor time of threads that have ended */
     uint64_t dead_user_samples;   /* [L] */
     uint64_t dead_system_samples; /* [L] */
@@ -72,8 +73,8 @@ void task_init(void);
 /* A new task. parent may be NULL (the first task). With inherit its map is made from the parent's
  * by the inheritance of each region, and it inherits emulation handlers; else it is empty.
  * Bootstrap, exception and registered ports are inherited either way. Refs: caller owns one;
- * another is the task list's until the task ends. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE,
- * KERN_FAILURE (parent is ending). */
+ * another is the task list's until the task ends. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE
+ * (memory, or parent's ledger), KERN_FAILURE (parent is ending). */
 kern_return_t task_create_from(struct task *parent, bool inherit, struct task **task);
 void task_ref(struct task *task);
 void task_unref(struct task *task);

@@ -16,6 +16,7 @@
 #include "arch/pmap_switch.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/ledger.h"
 #include "kern/string.h"
 #include "vm/slab.h"
 #include "vm/vm_page.h"
@@ -94,6 +95,7 @@ struct pmap *pmap_create(void)
     spin_init(&pmap->lock, LOCK_RANK_PMAP, "pmap");
     pmap->pml4_phys = vm_page_to_phys(page);
     pmap->pml4 = phys_to_virt(pmap->pml4_phys);
+    pmap->tables = 1;
     pmap->pcid = pmap_pcid_alloc();
     pmap->stale = ~0u;
     memset(pmap->pml4, 0, PMAP_KERNEL_ENTRY * 8);
@@ -119,6 +121,22 @@ void pmap_destroy(struct pmap *pmap)
     pmap_pcid_free(pmap->pcid);
     vm_page_free(vm_page_from_phys(pmap->pml4_phys));
     kmem_cache_free(&pmap_cache, pmap);
+}
+
+bool pmap_charge_to(struct pmap *pmap, struct ledger *ledger)
+{
+    bool charged;
+
+    spin_lock(&pmap->lock);
+    charged = ledger == NULL || ledger_charge(ledger, LEDGER_KMEM_PAGES, pmap->tables);
+    if (charged) {
+        if (pmap->ledger != NULL) {
+            ledger_credit(pmap->ledger, LEDGER_KMEM_PAGES, pmap->tables);
+        }
+        pmap->ledger = ledger;
+    }
+    spin_unlock(&pmap->lock);
+    return charged;
 }
 
 uint64_t pmap_resident_count(const struct pmap *pmap)
@@ -149,6 +167,24 @@ static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
     return table;
 }
 
+/* A page for one more table; NULL when memory or the ledger is out. Locks: pmap->lock held. */
+static struct vm_page *pmap_table_alloc(struct pmap *pmap)
+{
+    struct vm_page *page;
+
+    assert(spin_is_held(&pmap->lock));
+    if (pmap->ledger != NULL && !ledger_charge(pmap->ledger, LEDGER_KMEM_PAGES, 1)) {
+        return NULL;
+    }
+    page = vm_page_alloc(VM_PAGE_ZERO);
+    if (page != NULL) {
+        pmap->tables++;
+    } else if (pmap->ledger != NULL) {
+        ledger_credit(pmap->ledger, LEDGER_KMEM_PAGES, 1);
+    }
+    return page;
+}
+
 /* As pmap_walk, making the tables that miss down to `bottom`. NULL: out of memory, or a large page
  * is in the way. */
 static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned bottom,
@@ -162,7 +198,7 @@ static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned botto
 
         path[level] = entry;
         if ((*entry & PTE_PRESENT) == 0) {
-            struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
+            struct vm_page *page = pmap_table_alloc(pmap);
 
             if (page == NULL) {
                 return NULL;
@@ -200,6 +236,11 @@ static void pmap_free_empty(uint64_t *path[4], unsigned level, uint64_t va,
         }
         *path[level] = 0;
         list_insert_tail(freed, &vm_page_from_phys(entry & PTE_FRAME)->link);
+        assert(flush->pmap->tables > 1);
+        flush->pmap->tables--;
+        if (flush->pmap->ledger != NULL) {
+            ledger_credit(flush->pmap->ledger, LEDGER_KMEM_PAGES, 1);
+        }
         if (level < 3) {
             atomic_fetch_sub(path[level + 1], PTE_COUNT_ONE);
         }

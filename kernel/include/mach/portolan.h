@@ -18,7 +18,8 @@ typedef int64_t portolan_counts_t[PORTOLAN_NUMBERS_MAX];
 #define PORTOLAN_LEDGER_NAMES      2
 #define PORTOLAN_LEDGER_KMSG_BYTES 3
 #define PORTOLAN_LEDGER_THREADS    4
-#define PORTOLAN_LEDGER_COUNT      5
+#define PORTOLAN_LEDGER_TASKS      5
+#define PORTOLAN_LEDGER_COUNT      6
 
 /* Index into the array of host_object_counts. */
 #define PORTOLAN_COUNT_TASKS         0

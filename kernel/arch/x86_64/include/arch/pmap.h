@@ -17,6 +17,7 @@
 
 #include "arch/layout.h"
 
+struct ledger;
 struct pmap;
 struct vm_page;
 
@@ -38,11 +39,14 @@ struct pmap *pmap_create(void);
 /* Free the tables. All user mappings must be gone (pmap_remove of everything), no processor may run
  * on it. */
 void pmap_destroy(struct pmap *pmap);
+/* Charge the pages of tables, now and from now on, to a ledger; NULL: to nobody any more. False,
+ * and nothing changed, when that passes its limit. Locks: takes PMAP. */
+bool pmap_charge_to(struct pmap *pmap, struct ledger *ledger);
 /* The map of the kernel half. */
 struct pmap *pmap_kernel(void);
 
 /* Map a page, replacing what was there. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (no page for
- * a table; nothing changed). */
+ * a table, or the ledger is at its limit; nothing changed). */
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                          unsigned flags);
 /* Map 2 MiB, aligned both ways, where no smaller page is mapped. KERN_INVALID_ARGUMENT when one is.

@@ -38,6 +38,8 @@ struct pmap {
     uint32_t stale;        /* [a] processors that must flush before they use it again (PCID only) */
     uint32_t pcid;         /* [I] 0: none of its own */
     uint64_t resident;     /* [a] pages mapped */
+    uint64_t tables;       /* [L] pages of tables */
+    struct ledger *ledger; /* [L] that they are charged to, or NULL */
 };
 
 /* A range whose translations other processors may still hold. */
