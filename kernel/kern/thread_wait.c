@@ -183,7 +183,7 @@ void thread_become(struct thread *self, struct thread *t)
 
 void thread_quick_end(struct thread *self, struct thread *t)
 {
-    switch_bases(&self->pcb, &t->pcb);
+    switch_gs_base(&self->pcb, &t->pcb);
     atomic_store_release(&self->on_cpu, false);
     interrupt_enable();
 }

@@ -9,24 +9,6 @@
 
 static struct ipc_message in, out;
 
-/* Client and server on one processor: so that the short way is taken where there are several. */
-static void together(const struct ipc_peer *peer, int cpu)
-{
-    mach_port_t thread = (mach_thread_self)();
-
-    CHECK_EQ(thread_bind(thread, cpu), KERN_SUCCESS);
-    CHECK_EQ(thread_bind(peer->thread, cpu), KERN_SUCCESS);
-    mach_port_deallocate(mach_task_self(), thread);
-}
-
-static void free_again(void)
-{
-    mach_port_t thread = (mach_thread_self)();
-
-    CHECK_EQ(thread_bind(thread, -1), KERN_SUCCESS);
-    mach_port_deallocate(mach_task_self(), thread);
-}
-
 /* One call with a body of so many bytes; false when anything is not as it must be. */
 static bool call_of_size(const struct ipc_peer *peer, mach_port_t reply, uint32_t size)
 {
@@ -50,36 +32,33 @@ static bool call_of_size(const struct ipc_peer *peer, mach_port_t reply, uint32_
     return mr == MACH_MSG_SUCCESS;
 }
 
-static void call_of_all_sizes(bool own_task, bool same_cpu)
+static void call_of_all_sizes(bool own_task, int cpu)
 {
     struct ipc_peer peer;
     mach_port_t reply = mach_reply_port();
 
     ipc_peer_start(&peer, ipc_peer_echo, own_task);
-    if (same_cpu) {
-        together(&peer, 0);
-    }
+    CHECK_EQ(thread_bind(peer.thread, cpu), KERN_SUCCESS);
     for (uint32_t size = 0; size <= 8224; size += 4) {
         if (!call_of_size(&peer, reply, size)) {
             break;
         }
     }
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }
 
 TEST(every_size_up_to_8224_is_echoed_by_another_task)
 {
-    call_of_all_sizes(true, true);
+    call_of_all_sizes(true, -1);
 }
-TEST(every_size_up_to_8224_is_echoed_by_another_task_wherever_it_runs)
+TEST(every_size_up_to_8224_is_echoed_by_a_bound_thread)
 {
-    call_of_all_sizes(true, false);
+    call_of_all_sizes(true, 0);
 }
 TEST(every_size_up_to_8224_is_echoed_by_another_thread)
 {
-    call_of_all_sizes(false, true);
+    call_of_all_sizes(false, -1);
 }
 
 TEST(sizes_that_are_no_multiple_of_4_are_refused)
@@ -88,7 +67,6 @@ TEST(sizes_that_are_no_multiple_of_4_are_refused)
     mach_port_t reply = mach_reply_port();
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (uint32_t size = 1; size < 600; size += 1) {
         if (size % 4 != 0) {
             ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, 1);
@@ -102,7 +80,6 @@ TEST(sizes_that_are_no_multiple_of_4_are_refused)
     }
     CHECK(call_of_size(&peer, reply, 64));
     CHECK_EQ(ipc_status(reply).mps_sorights, 0);
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }
@@ -127,7 +104,6 @@ static void call_across_pages(uint32_t size)
     uint8_t *pages = ipc_pages(6);
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (uint32_t back = 0; back <= sizeof(out.head) + size; back += size > 256 ? 92 : 4) {
         uint8_t *address = pages + 3 * IPC_PAGE_SIZE - back;
 
@@ -136,7 +112,6 @@ static void call_across_pages(uint32_t size)
         CHECK_EQ(in.head.msgh_id, 105);
         CHECK(ipc_has_pattern(&in, size / 4, size));
     }
-    free_again();
     ipc_free_pages(pages, 6);
     ipc_peer_end(&peer);
     ipc_drop(reply);
@@ -158,7 +133,6 @@ TEST(a_message_may_begin_at_any_byte)
     uint8_t *pages = ipc_pages(4);
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (uint32_t size = 0; size <= 4096; size += 256) {
         for (unsigned offset = 1; offset < 16; offset += 2) {
             CHECK_EQ(call_at(pages + offset, &peer, reply, size), MACH_MSG_SUCCESS);
@@ -167,7 +141,6 @@ TEST(a_message_may_begin_at_any_byte)
             CHECK(ipc_has_pattern(&in, size / 4, size));
         }
     }
-    free_again();
     ipc_free_pages(pages, 4);
     ipc_peer_end(&peer);
     ipc_drop(reply);
@@ -181,7 +154,6 @@ TEST(a_message_may_end_with_the_last_mapped_byte)
 
     ipc_free_pages(pages + 3 * IPC_PAGE_SIZE, 1);
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (uint32_t size = 0; size <= 8192; size += 128) {
         uint8_t *address = pages + 3 * IPC_PAGE_SIZE - sizeof(out.head) - size;
 
@@ -191,7 +163,6 @@ TEST(a_message_may_end_with_the_last_mapped_byte)
                  MACH_SEND_INVALID_DATA);
     }
     CHECK_EQ(ipc_status(reply).mps_sorights, 0);
-    free_again();
     ipc_free_pages(pages, 3);
     ipc_peer_end(&peer);
     ipc_drop(reply);
@@ -213,7 +184,6 @@ TEST(a_call_from_where_no_message_can_be_is_refused)
     mach_port_t reply = mach_reply_port();
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (unsigned i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         for (uint32_t size = 32; size <= 8224; size *= 2) {
             CHECK_EQ(mach_msg((mach_msg_header_t *)addresses[i], MACH_SEND_MSG | MACH_RCV_MSG, size,
@@ -222,7 +192,6 @@ TEST(a_call_from_where_no_message_can_be_is_refused)
         }
     }
     CHECK(call_of_size(&peer, reply, 100));
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }
@@ -234,7 +203,6 @@ static void call_into(uint8_t *page, int protection, uint32_t size)
     mach_port_t reply = mach_reply_port();
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, 5);
     out.head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
     out.head.msgh_local_port = reply;
@@ -244,7 +212,6 @@ static void call_into(uint8_t *page, int protection, uint32_t size)
                       sizeof(out.head) + size, sizeof(out), reply, 0, 0),
              MACH_RCV_INVALID_DATA);
     CHECK(call_of_size(&peer, reply, size));
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }
@@ -782,7 +749,6 @@ TEST(an_answer_larger_than_the_caller_s_buffer_is_too_large)
     mach_port_t reply = mach_reply_port();
 
     ipc_peer_start(&peer, ipc_peer_echo, true);
-    together(&peer, 0);
     for (uint32_t size = 8; size <= 8192; size *= 4) {
         ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, 9);
         out.head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
@@ -792,7 +758,6 @@ TEST(an_answer_larger_than_the_caller_s_buffer_is_too_large)
                  MACH_RCV_TOO_LARGE);
         CHECK(call_of_size(&peer, reply, size));
     }
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }
@@ -851,12 +816,10 @@ TEST(many_calls_to_a_server_on_a_set_are_answered)
     CHECK_EQ(mach_port_allocate_name(peer.task, MACH_PORT_RIGHT_PORT_SET, peer.service),
              KERN_SUCCESS);
     CHECK_EQ(mach_port_move_member(peer.task, 0x999, peer.service), KERN_SUCCESS);
-    together(&peer, 0);
     CHECK_EQ(thread_resume(peer.thread), KERN_SUCCESS);
     for (uint32_t size = 0; size < 2000; size += 4) {
         CHECK(call_of_size(&peer, reply, size));
     }
-    free_again();
     ipc_peer_end(&peer);
     ipc_drop(reply);
 }

@@ -40,7 +40,7 @@ static void switch_write_bases(const struct pcb *pcb)
     wrmsr(MSR_KERNEL_GS_BASE, pcb->gs_base);
 }
 
-void switch_bases(struct pcb *from, const struct pcb *to)
+static void switch_bases(struct pcb *from, const struct pcb *to)
 {
     uint64_t fs_base = switch_read_fs_base(from);
     uint64_t gs_base = switch_read_gs_base(from);
@@ -49,6 +49,14 @@ void switch_bases(struct pcb *from, const struct pcb *to)
     from->gs_base = gs_base;
     if (fs_base != to->fs_base || gs_base != to->gs_base) {
         switch_write_bases(to);
+    }
+}
+
+void switch_gs_base(struct pcb *from, const struct pcb *to)
+{
+    from->gs_base = switch_read_gs_base(from);
+    if (from->gs_base != to->gs_base) {
+        __asm__ volatile("swapgs; wrgsbase %0; swapgs" ::"r"(to->gs_base));
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <mach.h>
 #include <mach_port.h>
+#include <portolan.h>
 
 #define STACKS     4
 #define STACK_SIZE 32768
@@ -47,9 +48,16 @@ void ipc_peer_create(struct ipc_peer *peer, ipc_peer_function function, bool own
 
 void ipc_peer_start(struct ipc_peer *peer, ipc_peer_function function, bool own_task)
 {
+    mach_port_t thread = (mach_thread_self)();
+
     ipc_peer_create(peer, function, own_task);
+    CHECK_EQ(thread_bind(thread, 0), KERN_SUCCESS);
+    CHECK_EQ(thread_bind(peer->thread, 0), KERN_SUCCESS);
     CHECK_EQ(thread_resume(peer->thread), KERN_SUCCESS);
     CHECK(ipc_wait_blocked(peer->thread));
+    CHECK_EQ(thread_bind(peer->thread, -1), KERN_SUCCESS);
+    CHECK_EQ(thread_bind(thread, -1), KERN_SUCCESS);
+    mach_port_deallocate(self(), thread);
 }
 
 void ipc_end_thread(mach_port_t thread)

@@ -15,7 +15,9 @@ struct ipc_peer {
 /* Receives from `service`, never returns: it has no libc. */
 typedef void (*ipc_peer_function)(mach_port_t service);
 
-/* The peer gets the receive right under the name its service has here. */
+/* Start it and wait until it waits. The peer gets the receive right under the name its service has
+ * here. Both threads have then run on the first processor last and are bound to none: so the short
+ * way is open to a call. */
 void ipc_peer_start(struct ipc_peer *peer, ipc_peer_function function, bool own_task);
 /* The same, but the thread runs only once it is resumed. */
 void ipc_peer_create(struct ipc_peer *peer, ipc_peer_function function, bool own_task);

@@ -16,8 +16,8 @@ static inline uint64_t rdtsc_ticks(void)
 /* Change everything of the processor that belongs to a thread but its stack and address space:
  * vector registers, FS and GS base, the place where traps from user mode save. Interrupts off. */
 void switch_machine_state(struct cpu *cpu, struct pcb *from, struct pcb *to);
-/* FS and GS base alone. Interrupts off. */
-void switch_bases(struct pcb *from, const struct pcb *to);
+/* The GS base alone, after fastpath_switch(); needs FSGSBASE. Interrupts off. */
+void switch_gs_base(struct pcb *from, const struct pcb *to);
 /* Make a fresh stack such that switch_stacks() to it enters function. */
 void switch_prepare_stack(struct pcb *pcb, uint64_t stack_top, void (*function)(void));
 /* entry.asm */
