@@ -55,7 +55,7 @@ def user_tests(cpus, iso=USER_ISO):
 KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(Machine(KERNEL_ISO, cpus=n, timeout=120))) for n in (1, 4, 8)]
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
-USER.append(Suite("2 cpu without the fast path", lambda: user_tests(2, "build/test/user-tests-slow.iso")))
+USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [
     Suite("bios 1 cpu 32 MiB", lambda: prompt.session(SYSTEM, memory=32, fill=8)),
