@@ -80,7 +80,11 @@ $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
 $(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off -- run=/tests/runner))
 
-RELEASE_ISOS := prompt-release bench system-release wrong-manifest restart abi cut-archive no-modules one-module not-elf broken-elf
+build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
+	@mkdir -p build/test
+	@echo "  ISO $@"; tools/mkiso.sh --small --text $@ build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE)
+
+RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart abi cut-archive no-modules one-module not-elf broken-elf
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
 
 .PHONY: test-release test-debug

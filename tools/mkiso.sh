@@ -1,8 +1,9 @@
 #!/bin/sh
 # mkiso.sh - the bootable image: GRUB, the kernel, the bootstrap program and the archive.
-# usage: tools/mkiso.sh [--small] OUTPUT.iso KERNEL BOOTSTRAP ARCHIVE [WORD...]
+# usage: tools/mkiso.sh [--small] [--text] OUTPUT.iso KERNEL BOOTSTRAP ARCHIVE [WORD...]
 #   WORD...   the kernel's command line; words after -- are for the bootstrap server (run=PATH)
 #   --small   BIOS only, with the few GRUB modules it needs: what tests boot
+#   --text    the screen stays in text mode (BIOS only)
 #   -         in place of BOOTSTRAP or ARCHIVE leaves that module out (for tests of what the kernel says)
 set -eu
 
@@ -11,8 +12,13 @@ if [ "${1:-}" = --small ]; then
     small=yes
     shift
 fi
+screen=
+if [ "${1:-}" = --text ]; then
+    screen="set gfxpayload=text" # after multiboot2, which sets it to what the kernel's header wishes
+    shift
+fi
 if [ $# -lt 4 ]; then
-    sed -n '3,6s/^# *//p' "$0" >&2
+    sed -n '3,7s/^# *//p' "$0" >&2
     exit 2
 fi
 output=$1 kernel=$2 bootstrap=$3 archive=$4
@@ -54,6 +60,7 @@ insmod all_video
 set gfxpayload=keep
 menuentry "Portolan" {
     multiboot2 /boot/kernel.elf $*$modules
+    $screen
 }
 END
 

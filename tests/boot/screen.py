@@ -1,0 +1,76 @@
+"""screen.py - the text screen of a PC: what the console shows there, and the keyboard beside it."""
+import json
+import os
+import re
+import socket
+
+from check import Checks
+from machine import Failure, Machine
+
+COLUMNS, ROWS = 80, 25
+CELLS = 0xb8000  # a character and its colours each
+
+
+class Monitor:
+    """The emulator's monitor, by its machine protocol."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.stream = self.socket.makefile("rw", encoding="utf-8")
+        self.stream.readline()  # the greeting
+        self.ask({"execute": "qmp_capabilities"})
+
+    def ask(self, request):
+        self.stream.write(json.dumps(request) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise Failure(f"monitor: {answer['error']}")
+
+    def command(self, line):
+        return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": line}})
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+
+
+def screen_lines(monitor):
+    """The rows of the text screen, read from its memory."""
+    words = re.findall(r"0x([0-9a-f]{4})\b", monitor.command(f"xp /{COLUMNS * ROWS}hx {CELLS:#x}"))
+    text = "".join(chr(int(word, 16) & 0xff) for word in words)
+    return [text[i:i + COLUMNS].rstrip() for i in range(0, len(text), COLUMNS)]
+
+
+def text_screen():
+    checks = Checks()
+    machine = Machine("build/test/prompt-text.iso")
+    path = os.path.join(machine.scratch, "monitor")
+    machine.command += ["-qmp", f"unix:{path},server=on,wait=off"]
+    with machine as m:
+        m.expect(r"\$ $")
+        monitor = Monitor(path)
+        shown = screen_lines(monitor)
+        checks.expect("the screen has all its rows", rf"^{ROWS}$", str(len(shown)))
+        checks.expect("the prompt is on the screen", r"(?m)^/ \$$", "\n".join(shown))
+        m.command_output("hello Ann")
+        shown = "\n".join(screen_lines(monitor))
+        checks.expect("what is typed and answered is on the screen", r"(?m)^/ \$ hello Ann\nHello, Ann!\n/ \$$", shown)
+        for key in "echo":
+            monitor.command(f"sendkey {key}")
+        for key in ("spc", "k", "e", "y", "ret"):
+            monitor.command(f"sendkey {key}")
+        m.expect(r"echo key\s+key\s.*\$ $")
+        checks.expect("keys reach the shell", r"(?m)^/ \$ echo key\nkey\n/ \$$", "\n".join(screen_lines(monitor)))
+        for _ in range(ROWS):
+            m.command_output("echo line")
+        shown = screen_lines(monitor)
+        checks.expect("the screen scrolls", r"^(/ \$ echo line\nline\n|line\n/ \$ echo line\n){12}", "\n".join(shown) + "\n")
+        monitor.close()
+        m.power_off()
+    return checks.result()
