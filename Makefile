@@ -11,6 +11,7 @@ MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=
 ACCEPT ?= 0
+STEPS ?= 0
 
 JOBS ?= $(shell nproc)
 
@@ -67,6 +68,7 @@ test: setup
 bench: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
 	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso $(if $(filter 1,$(ACCEPT)),--accept)
+	@python3 tools/trace_count.py build/test/bench.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--steps)
 
 lint:
 	@tools/lint.sh
