@@ -32,6 +32,9 @@ enum vm_fault_status {
 };
 
 /* ctx->flags */
+/* Pages entered with the first one of memory that came by message. */
+#define FAULT_FILL_PAGES 512u
+
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
 
@@ -302,6 +305,10 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
         do {
             status = vm_fault_resolve(ctx);
         } while (status == VM_FAULT_AGAIN);
+    }
+    if (status == VM_FAULT_DONE && ctx->result == KERN_SUCCESS && ctx->buffer == NULL &&
+        __builtin_expect(ctx->entry->fill, 0)) {
+        vm_map_entry_premap(ctx->map, ctx->entry, FAULT_FILL_PAGES);
     }
     if (own_lock && status == VM_FAULT_DONE) {
         mutex_unlock(&ctx->map->lock);

@@ -10,8 +10,9 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 
-/* Pages entered in the page table by one copyout; the rest by faults. */
-#define PREMAP_PAGES 512u
+/* Pages entered in the page table at once. More wait for the first fault, as who receives much
+ * memory may only pass it on. */
+#define PREMAP_PAGES 16u
 
 /* --- at a free place --- */
 
@@ -19,11 +20,9 @@
 static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_offset_t base)
 {
     struct list *node = list_pop(entries);
-    uint64_t premap = PREMAP_PAGES;
 
     for (; node != NULL; node = list_pop(entries)) {
         struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
-        uint64_t npages = vm_map_entry_size(entry) >> PAGE_SHIFT;
 
         entry->start += base;
         entry->end += base;
@@ -31,8 +30,10 @@ static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_off
         entry->max_protection = VM_PROT_ALL;
         entry->inheritance = VM_INHERIT_DEFAULT;
         vm_map_entry_link(map, entry);
-        vm_map_entry_premap(map, entry, premap);
-        premap -= npages < premap ? npages : premap;
+        entry->fill = true;
+        if (vm_map_entry_size(entry) <= PREMAP_PAGES << PAGE_SHIFT) {
+            vm_map_entry_premap(map, entry, PREMAP_PAGES);
+        }
     }
 }
 

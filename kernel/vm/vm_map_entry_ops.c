@@ -8,6 +8,8 @@
 #include "kern/assert.h"
 #include "vm/vm_object.h"
 
+#define PREMAP_BATCH 64u /* pages looked up before they are entered together */
+
 /* How the pages of an entry are to be copied. */
 enum vm_map_entry_copy_kind { COPY_SYMMETRIC, COPY_DELAYED, COPY_SLOWLY, COPY_NEVER };
 
@@ -132,41 +134,54 @@ void vm_map_entry_release_list(struct list *entries)
     }
 }
 
-/* Enter the page the entry shows at va, if it is there and at rest. False when the page table is
- * out of memory. */
-static bool vm_map_entry_premap_page(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va)
+/* The pages at rest that the entry shows from va on, up to the next 2 MiB or PREMAP_BATCH of them:
+ * one lookup each, one walk of the page table. Only those of the entry's own object. Returns the
+ * address behind. Locks: map's held. */
+static vm_offset_t vm_map_entry_premap_batch(struct vm_map *map, struct vm_map_entry *entry,
+                                             vm_offset_t va, vm_offset_t end)
 {
     struct vm_object *object = entry->object;
+    vm_offset_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
     vm_prot_t prot = entry->protection;
-    struct vm_object_hit hit;
-    bool entered = true;
+    struct vm_page *pages[PREMAP_BATCH];
+    unsigned n = 0;
 
+    stop = stop < end ? stop : end;
     spin_lock(&object->lock);
-    vm_object_walk(object, entry->offset + (va - entry->start), &hit);
-    if (hit.page != NULL && (hit.page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) == 0) {
-        if (hit.depth != 0 || entry->needs_copy || object->copy != NULL) {
-            prot &= ~VM_PROT_WRITE;
-        }
-        entered = pmap_enter(map->pmap, va, vm_page_to_phys(hit.page), prot, 0) == KERN_SUCCESS;
+    if (entry->needs_copy || object->copy != NULL) {
+        prot &= ~VM_PROT_WRITE;
     }
-    vm_object_walk_done(object, &hit);
+    for (vm_offset_t at = va; at < stop && n < PREMAP_BATCH; at += PAGE_SIZE) {
+        struct vm_page *page = vm_object_page_lookup(object, entry->offset + (at - entry->start));
+
+        if (page != NULL && (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0) {
+            page = NULL;
+        }
+        pages[n] = page;
+        n += 1;
+    }
+    pmap_enter_batch(map->pmap, va, pages, n, prot);
     spin_unlock(&object->lock);
-    return entered;
+    return va + n * PAGE_SIZE;
 }
 
 void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit)
 {
     vm_offset_t end = entry->end;
+    vm_offset_t va = entry->start;
 
-    if (entry->object == NULL || (entry->protection & VM_PROT_READ) == 0) {
+    entry->fill = false;
+    if (entry->object == NULL || (entry->protection & VM_PROT_READ) == 0 ||
+        (entry->object->flags & VM_OBJECT_DEVICE) != 0) {
         return;
     }
-    if (end - entry->start > limit << PAGE_SHIFT) {
-        end = entry->start + (limit << PAGE_SHIFT);
+    if (end - va > limit << PAGE_SHIFT) {
+        end = va + (limit << PAGE_SHIFT);
     }
-    for (vm_offset_t va = entry->start; va < end; va += PAGE_SIZE) {
-        if (!vm_map_entry_premap_page(map, entry, va)) {
-            return;
-        }
+    if (end > VM_MAX_ADDRESS - PAGE_SIZE) { /* the last page is special to pmap_enter() */
+        return;
+    }
+    while (va < end) {
+        va = vm_map_entry_premap_batch(map, entry, va, end);
     }
 }

@@ -23,6 +23,7 @@ struct vm_map_entry {
     vm_inherit_t inheritance; /* [L] */
     uint16_t wired_count;     /* [L] */
     bool needs_copy;          /* [L] others see the object too: shadow it before writing */
+    bool fill;                /* [L] came by message: the first fault enters all that is resident */
 };
 
 static inline struct vm_map_entry *vm_map_entry_of(struct rbnode *node)
@@ -94,7 +95,8 @@ void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, v
  * set), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR. */
 kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
                                 struct vm_map_entry *copy);
-/* Enter the entry's resident pages in the page table, up to `limit` pages. */
+/* Enter the entry's resident pages in the page table, of its first `limit` pages those of its own
+ * object. Locks: map's held. */
 void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit);
 
 #endif

@@ -40,6 +40,7 @@ struct vm_page_cache {
 
 static struct vm_page_segment vm_page_segments[SEGMENT_MAX];
 static unsigned vm_page_segment_count; /* [a] */
+static unsigned vm_page_segment_hint;  /* [a] the segment asked for last */
 struct vm_page_zone vm_page_zones[ZONE_COUNT];
 static struct vm_page_cache vm_page_caches[CPU_MAX];
 static uint32_t vm_page_cache_limit; /* [I] after start-up: small machines keep small caches */
@@ -52,19 +53,30 @@ phys_addr_t vm_page_to_phys(const struct vm_page *page)
     return (segment->first_pfn + (uint64_t)(page - segment->pages)) << PAGE_SHIFT;
 }
 
-struct vm_page *vm_page_from_phys(phys_addr_t phys)
+/* The segments other than the one asked last. */
+static __attribute__((noinline)) struct vm_page *vm_page_search(uint64_t pfn)
 {
-    uint64_t pfn = phys >> PAGE_SHIFT;
     unsigned n = atomic_load_acquire(&vm_page_segment_count);
 
     for (unsigned i = 0; i < n; i += 1) {
         const struct vm_page_segment *segment = &vm_page_segments[i];
 
         if (pfn - segment->first_pfn < segment->npages) {
+            atomic_store(&vm_page_segment_hint, i);
             return &segment->pages[pfn - segment->first_pfn];
         }
     }
     return NULL;
+}
+
+struct vm_page *vm_page_from_phys(phys_addr_t phys)
+{
+    uint64_t pfn = phys >> PAGE_SHIFT;
+    const struct vm_page_segment *segment = &vm_page_segments[atomic_load(&vm_page_segment_hint)];
+
+    return __builtin_expect(pfn - segment->first_pfn < segment->npages, 1)
+               ? &segment->pages[pfn - segment->first_pfn]
+               : vm_page_search(pfn);
 }
 
 struct vm_page_zone *vm_page_zone(const struct vm_page *page)

@@ -60,6 +60,44 @@ KTEST(pmap, page_tables_are_given_back_when_they_become_empty)
     vm_page_free(page);
 }
 
+KTEST(pmap, a_batch_enters_what_is_given_where_nothing_is_mapped)
+{
+    struct pmap *pmap = pmap_create();
+    struct pmap *other = pmap_create();
+    struct vm_page *pages[8];
+    struct vm_page *mapped = vm_page_alloc(VM_PAGE_ZERO);
+    phys_addr_t phys = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        pages[i] = i == 2 ? NULL : vm_page_alloc(VM_PAGE_ZERO);
+    }
+    EXPECT_EQ(pmap_enter(pmap, VA + 5 * PAGE_SIZE, vm_page_to_phys(mapped), VM_PROT_READ, 0),
+              KERN_SUCCESS);
+    pmap_enter_batch(pmap, VA, pages, 8, VM_PROT_READ);
+    pmap_enter_batch(other, VA, pages, 8, VM_PROT_READ); /* the second mapping of each */
+    EXPECT_EQ(pmap_resident_count(pmap), 7);
+    EXPECT_EQ(pmap_resident_count(other), 7);
+    EXPECT_TRUE(!pmap_extract(pmap, VA + 2 * PAGE_SIZE, &phys));
+    EXPECT_TRUE(pmap_extract(pmap, VA + 5 * PAGE_SIZE, &phys));
+    EXPECT_EQ(phys, vm_page_to_phys(mapped));
+    EXPECT_TRUE(pmap_extract(pmap, VA + 7 * PAGE_SIZE, &phys));
+    EXPECT_EQ(phys, vm_page_to_phys(pages[7]));
+    pmap_page_protect(pages[7], VM_PROT_NONE);
+    EXPECT_EQ(pmap_resident_count(pmap), 6);
+    EXPECT_EQ(pmap_resident_count(other), 6);
+    pmap_remove(pmap, VA, VA + 8 * PAGE_SIZE);
+    pmap_remove(other, VA, VA + 8 * PAGE_SIZE);
+    EXPECT_EQ(pmap_resident_count(pmap) + pmap_resident_count(other), 0);
+    pmap_destroy(pmap);
+    pmap_destroy(other);
+    for (unsigned i = 0; i < 8; i++) {
+        if (pages[i] != NULL) {
+            vm_page_free(pages[i]);
+        }
+    }
+    vm_page_free(mapped);
+}
+
 KTEST(pmap, page_protect_none_removes_every_mapping_of_a_page)
 {
     struct pmap *a = pmap_create();

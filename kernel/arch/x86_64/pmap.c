@@ -355,6 +355,26 @@ out:
     return kr;
 }
 
+void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
+                      vm_prot_t prot)
+{
+    uint64_t bits = pmap_make_entry(va, 0, prot, 0) | PTE_MANAGED;
+    uint64_t *path[4];
+    uint64_t *table;
+
+    assert(va < VM_MAX_ADDRESS &&
+           (va & ~(LARGE_PAGE_SIZE - 1)) == ((va + n * PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1)));
+    spin_lock(&pmap->lock);
+    table = pmap_walk_create(pmap, va, 1, path);
+    if (table != NULL) {
+        uint64_t entered = pmap_pv_enter_batch(pmap, va, &table[va >> 12 & 511], pages, n, bits);
+
+        atomic_fetch_add(path[1], entered * PTE_COUNT_ONE);
+        atomic_fetch_add(&pmap->resident, entered);
+    }
+    spin_unlock(&pmap->lock);
+}
+
 kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                                unsigned flags)
 {
@@ -406,6 +426,7 @@ static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end,
     uint64_t *path[4];
     uint64_t *table = pmap_walk(pmap, va, path);
     uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
+    uint64_t removed;
 
     if (table == NULL) {
         unsigned level = pmap_end_level(path);
@@ -422,13 +443,12 @@ static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end,
         return pmap_span_end(va, level);
     }
     stop = stop < end ? stop : end;
-    for (uint64_t a = va; a < stop; a += PAGE_SIZE) {
-        uint64_t *entry = &table[a >> 12 & 511];
-
-        if ((*entry & PTE_PRESENT) != 0) {
-            pmap_remove_entry(pmap, a, entry, path[1]);
-            pmap_flush_widen(flush, a, a + PAGE_SIZE);
-        }
+    removed =
+        pmap_pv_remove_batch(pmap, va, &table[va >> 12 & 511], (unsigned)((stop - va) / PAGE_SIZE));
+    if (removed != 0) {
+        atomic_fetch_sub(path[1], removed * PTE_COUNT_ONE);
+        atomic_fetch_sub(&pmap->resident, removed);
+        pmap_flush_widen(flush, va, stop);
     }
     if (va < VM_MAX_ADDRESS) {
         pmap_free_empty(path, 1, va, flush, freed);

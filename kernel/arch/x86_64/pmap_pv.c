@@ -2,7 +2,8 @@
  *
  * The first mapping is in the page's descriptor, others in a list. The low bits of the first
  * entry's address, always zero in an address, remember that the page was written or read through a
- * mapping that is gone. Locks: one of PV_LOCKS spin locks by frame number (PV). While it is held
+ * mapping that is gone. Locks: one of PV_LOCKS spin locks by frame number (PV), neighbours sharing
+ * one so that runs of pages are gone through with few. While it is held
  * and a mapping is on the list, the page tables on the mapping's path stay, so its entry may be
  * changed without the pmap's lock. */
 #include "arch/pmap.h"
@@ -13,6 +14,7 @@
 #include "vm/vm_page.h"
 
 #define PV_LOCKS      64
+#define PV_GROUP      64 /* neighbouring pages with the same lock */
 #define PV_MODIFIED   1ul
 #define PV_REFERENCED 2ul
 #define PV_FLAGS      (PV_MODIFIED | PV_REFERENCED)
@@ -30,34 +32,80 @@ void pmap_pv_init(void)
 
 static struct spinlock *pmap_pv_lock(const struct vm_page *page)
 {
-    return &pmap_pv_locks[(uintptr_t)page / sizeof(*page) % PV_LOCKS];
+    return &pmap_pv_locks[(uintptr_t)page / (sizeof(*page) * PV_GROUP) % PV_LOCKS];
 }
 
-bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
+/* Hold the lock of the page and no other of those in *held, which begins and ends as NULL. */
+static inline void pmap_pv_hold(struct spinlock **held, const struct vm_page *page) NO_LOCK_ANALYSIS
 {
-    struct spinlock *lock = pmap_pv_lock(page);
+    struct spinlock *lock = page != NULL ? pmap_pv_lock(page) : NULL;
+
+    if (lock == *held) {
+        return;
+    }
+    if (*held != NULL) {
+        spin_unlock(*held);
+    }
+    if (lock != NULL) {
+        spin_lock(lock);
+    }
+    *held = lock;
+}
+
+/* Put (pmap, va) on the list. Locks: the page's held. False when out of memory. */
+static inline bool pmap_pv_link(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
     struct pv_entry *entry;
 
-    spin_lock(lock);
     if (page->pv.pmap == NULL) {
         page->pv.pmap = pmap;
         page->pv.va = va | (page->pv.va & PV_FLAGS);
         page->pv.next = NULL;
-        spin_unlock(lock);
         return true;
     }
-    spin_unlock(lock);
     entry = kmem_cache_alloc(&pmap_pv_cache);
     if (entry == NULL) {
         return false;
     }
     entry->pmap = pmap;
     entry->va = va;
-    spin_lock(lock);
     entry->next = page->pv.next;
     page->pv.next = entry;
-    spin_unlock(lock);
     return true;
+}
+
+bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
+    struct spinlock *held = NULL;
+    bool linked;
+
+    pmap_pv_hold(&held, page);
+    linked = pmap_pv_link(page, pmap, va);
+    pmap_pv_hold(&held, NULL);
+    return linked;
+}
+
+unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
+                             struct vm_page *const *pages, unsigned n, uint64_t bits)
+{
+    struct spinlock *held = NULL;
+    unsigned entered = 0;
+
+    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+        struct vm_page *page = pages[i];
+
+        if (page == NULL || (entries[i] & PTE_PRESENT) != 0) {
+            continue;
+        }
+        pmap_pv_hold(&held, page);
+        if (!pmap_pv_link(page, pmap, va)) {
+            break;
+        }
+        atomic_store_release(&entries[i], vm_page_to_phys(page) | bits);
+        entered++;
+    }
+    pmap_pv_hold(&held, NULL);
+    return entered;
 }
 
 /* Take (pmap, va) off the list; returns the entry to free, or NULL. The head keeps the flags. */
@@ -92,23 +140,58 @@ static void pmap_pv_note(struct vm_page *page, uint64_t pte)
     page->pv.va |= (pte & PTE_ACCESSED) != 0 ? PV_REFERENCED : 0;
 }
 
-uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry)
+/* Clear the entry of a mapping and forget the mapping. Locks: the page's held. */
+static inline uint64_t pmap_pv_clear(struct vm_page *page, struct pmap *pmap, uint64_t va,
+                                     uint64_t *entry)
 {
-    struct spinlock *lock = pmap_pv_lock(page);
-    struct pv_entry *unlinked = NULL;
-    uint64_t old;
+    uint64_t old = atomic_exchange(entry, 0);
 
-    spin_lock(lock);
-    old = atomic_exchange(entry, 0);
     if ((old & PTE_PRESENT) != 0) {
+        struct pv_entry *unlinked;
+
         pmap_pv_note(page, old);
         unlinked = pmap_pv_unlink(page, pmap, va);
-    }
-    spin_unlock(lock);
-    if (unlinked != NULL) {
-        kmem_cache_free(&pmap_pv_cache, unlinked);
+        if (unlinked != NULL) {
+            kmem_cache_free(&pmap_pv_cache, unlinked);
+        }
     }
     return old;
+}
+
+uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry)
+{
+    struct spinlock *held = NULL;
+    uint64_t old;
+
+    pmap_pv_hold(&held, page);
+    old = pmap_pv_clear(page, pmap, va, entry);
+    pmap_pv_hold(&held, NULL);
+    return old;
+}
+
+unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries, unsigned n)
+{
+    struct spinlock *held = NULL;
+    unsigned removed = 0;
+
+    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+        uint64_t old = entries[i];
+
+        if ((old & PTE_PRESENT) == 0) {
+            continue;
+        }
+        if ((old & PTE_MANAGED) != 0) {
+            struct vm_page *page = vm_page_from_phys(old & PTE_FRAME);
+
+            pmap_pv_hold(&held, page);
+            old = pmap_pv_clear(page, pmap, va, &entries[i]);
+        } else {
+            old = atomic_exchange(&entries[i], 0);
+        }
+        removed += (old & PTE_PRESENT) != 0 ? 1 : 0;
+    }
+    pmap_pv_hold(&held, NULL);
+    return removed;
 }
 
 /* The mapping after `previous` (NULL: the first); NULL at the end. */

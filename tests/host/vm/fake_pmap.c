@@ -174,6 +174,24 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
     return KERN_SUCCESS;
 }
 
+uint64_t pmap_resident_count(const struct pmap *pmap)
+{
+    return pmap->count;
+}
+
+void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
+                      vm_prot_t prot)
+{
+    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+        phys_addr_t phys;
+
+        if (pages[i] != NULL && !pmap_extract(pmap, va, &phys) &&
+            pmap_enter(pmap, va, vm_page_to_phys(pages[i]), prot, 0) != KERN_SUCCESS) {
+            return;
+        }
+    }
+}
+
 void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 {
     pthread_mutex_lock(&fake_lock);

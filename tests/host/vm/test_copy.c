@@ -403,6 +403,40 @@ static void empty_copies_are_legal(void **state)
     vm_map_unref(map);
 }
 
+/* How many pages a copy of n pages has mapped when it has arrived, and after one was looked at. */
+static void check_fill(vm_size_t n, uint64_t at_once, uint64_t after)
+{
+    struct vm_map *source = fake_map();
+    struct vm_map *target = fake_map();
+    vm_offset_t at = filled(source, n * PG);
+    struct vm_copy *copy;
+    vm_offset_t got;
+
+    ok(vm_map_copyin(source, at, n * PG, false, &copy));
+    ok(vm_map_copyout(target, &got, copy));
+    assert_int_equal(pmap_resident_count(target->pmap), at_once);
+    ok(vm_fault(target, got + PG, VM_PROT_READ));
+    assert_int_equal(pmap_resident_count(target->pmap), after);
+    poke(source, at, (uint8_t)~pattern(0)); /* the sender writes on: not seen here */
+    expect_pattern(target, got, 0, n * PG);
+    fake_check_map(target);
+    vm_map_unref(source);
+    vm_map_unref(target);
+}
+
+static void few_pages_are_mapped_when_they_arrive(void **state)
+{
+    (void)state;
+    check_fill(16, 16, 16);
+}
+
+static void many_pages_are_mapped_at_the_first_fault(void **state)
+{
+    (void)state;
+    check_fill(17, 0, 17);
+    check_fill(300, 0, 300);
+}
+
 static void copyout_without_room_keeps_the_copy(void **state)
 {
     struct vm_map *map = fake_map();
@@ -443,6 +477,8 @@ void run_copy_tests(void)
         TEST(read_and_write_between_tasks_carry_the_bytes),
         TEST(kernel_data_arrives_and_can_be_read_in_parts),
         TEST(empty_copies_are_legal),
+        TEST(few_pages_are_mapped_when_they_arrive),
+        TEST(many_pages_are_mapped_at_the_first_fault),
         TEST(copyout_without_room_keeps_the_copy),
     };
 
