@@ -68,6 +68,7 @@ static void hardware_fired(void *argument)
     struct hardware_irq *irq = argument;
     uint64_t flags = spin_lock_irqsave(&hardware_lock);
 
+    assert(!interrupt_is_enabled());
     irq->fired = true;
     spin_unlock_irqrestore(&hardware_lock, flags);
     trace(TRACE_IRQ, irq->line, 0);
@@ -101,6 +102,7 @@ static void hardware_give_back(struct hardware_irq *irq, struct ipc_port *notify
 {
     uint64_t flags = spin_lock_irqsave(&hardware_lock);
 
+    assert(notify != IP_NULL);
     irq->fired = true;
     if (irq->notify == NULL) {
         irq->notify = notify;
@@ -186,6 +188,7 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
     bool attach, fired;
     uint64_t flags;
 
+    assert(irq != NULL && irq->port != NULL);
     if (!IP_VALID(notify)) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -228,6 +231,7 @@ static bool hardware_is_kernels(phys_addr_t start, phys_addr_t end)
 {
     bool is_controller = start <= acpi_info.lapic && acpi_info.lapic < end;
 
+    assert(start < end);
     for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {
         is_controller |= start <= acpi_info.ioapics[i].phys && acpi_info.ioapics[i].phys < end;
     }

@@ -22,6 +22,8 @@
 
 #define IO_PERM_NONE (sizeof(struct tss))
 
+static_assert(TSS_IO_BITMAP_SIZE >= 65536 / 8, "a bit for each port");
+
 /* A range of ports; lives as long as the right to it. */
 struct io_perm {
     uint16_t from, to;     /* [I] inclusive */
@@ -49,12 +51,14 @@ struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm)
 {
     struct ipc_port *port = ipc_port_make_send(io_perm->port);
 
+    assert(atomic_load(&io_perm->refs) != 0);
     io_perm_unref(io_perm);
     return port;
 }
 
 void io_perm_unref(struct io_perm *io_perm)
 {
+    assert(atomic_load(&io_perm->refs) != 0);
     if (atomic_dec_and_test(&io_perm->refs)) {
         kfree(io_perm, sizeof(*io_perm));
     }
@@ -98,6 +102,7 @@ void io_perm_no_senders(struct ipc_port *port)
 /* Make the TSS of this processor show the ports of the task. Interrupts off. */
 void io_perm_switch(struct cpu *cpu, struct task *task)
 {
+    assert(!interrupt_is_enabled());
     if (task->io_bitmap == NULL) {
         cpu->tss->io_map_base = IO_PERM_NONE;
         return;
@@ -118,6 +123,7 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
     uint8_t *fresh = kalloc(TSS_IO_BITMAP_SIZE);
     uint64_t flags;
 
+    assert(io_perm->from <= io_perm->to);
     if (fresh == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
@@ -159,6 +165,7 @@ kern_return_t i386_io_perm_modify(task_t task, io_perm_t io_perm, boolean_t enab
 
 void io_perm_task_end(struct task *task)
 {
+    assert(task->thread_count == 0);
     if (task->io_bitmap != NULL) {
         kfree(task->io_bitmap, TSS_IO_BITMAP_SIZE);
     }

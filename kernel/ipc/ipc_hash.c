@@ -102,6 +102,7 @@ static void ipc_hash_grow(struct ipc_space *space)
     uint32_t split = added & old_mask;
     uint32_t index;
 
+    assert(hash->buckets < hash->committed);
     if (added > hash->mask) {
         hash->mask = hash->mask * 2 + 1;
     }
@@ -148,6 +149,7 @@ void ipc_hash_remove(struct ipc_space *space, struct ipc_entry *entry)
 {
     struct ipc_hash *hash = &space->hash;
 
+    assert(hash->count != 0);
     if (entry->prev != 0) {
         space->table[entry->prev].next = entry->next;
     } else {

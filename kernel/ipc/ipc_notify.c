@@ -24,6 +24,7 @@ static struct ipc_kmsg *ipc_notify_alloc(struct ipc_port *notify, mach_msg_id_t 
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_alloc(size, 1);
 
+    assert(IP_VALID(notify));
     if (kmsg == NULL) {
         ipc_port_release_sonce(notify);
         return NULL;

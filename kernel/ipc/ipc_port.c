@@ -146,6 +146,7 @@ static void ipc_port_bury(struct ipc_port *port, struct list *messages, struct l
     struct ipc_port *nsrequest = port->nsrequest;
     struct task *charged = port->charged;
 
+    assert(!port->active && port->msgcount == 0);
     port->nsrequest = IP_NULL;
     port->charged = NULL;
     if (!list_empty(messages)) {
@@ -198,6 +199,7 @@ static bool ipc_port_leads_to(struct ipc_port *dest, struct ipc_port *port)
     struct ipc_port *at = dest;
     bool found;
 
+    assert(IP_VALID(dest) && IP_VALID(port));
     ipc_port_ref(at);
     while (at != IP_NULL && at != port) {
         struct ipc_port *following;
@@ -222,6 +224,7 @@ bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest)
 {
     bool circular;
 
+    assert(IP_VALID(port) && IP_VALID(dest));
     mutex_lock(&ipc_port_transit_mutex);
     circular = ipc_port_leads_to(dest, port);
     if (!circular) {
@@ -313,6 +316,7 @@ static void ipc_port_release_receive(struct ipc_port *port)
 {
     struct ipc_port *destination;
 
+    assert(IP_VALID(port));
     spin_lock(&port->lock);
     destination = port->destination;
     port->destination = IP_NULL;

@@ -34,6 +34,7 @@ struct ipc_pset *ipc_pset_create(mach_port_name_t name)
 
 void ipc_pset_ref(struct ipc_pset *pset)
 {
+    assert(atomic_load(&pset->refs) != 0);
     atomic_inc(&pset->refs);
 }
 

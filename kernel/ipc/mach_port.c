@@ -18,6 +18,7 @@ kern_return_t mach_port_lookup(struct ipc_space *space, mach_port_name_t name,
 {
     kern_return_t kr = KERN_INVALID_TASK;
 
+    assert(space != NULL);
     spin_lock(&space->lock);
     if (space->active) {
         *entry = ipc_right_lookup(space, name);
@@ -71,6 +72,7 @@ kern_return_t mach_port_rename(struct ipc_space *space, mach_port_name_t old_nam
     struct ipc_entry *to;
     kern_return_t kr = KERN_INVALID_TASK;
 
+    assert(space != NULL);
     if (!MACH_PORT_NAME_VALID(new_name)) {
         return KERN_INVALID_VALUE;
     }
@@ -97,6 +99,7 @@ kern_return_t mach_port_rename(struct ipc_space *space, mach_port_name_t old_nam
 static kern_return_t mach_port_fill(struct ipc_space *space, struct ipc_entry *entry,
                                     mach_port_right_t right, mach_port_name_t name)
 {
+    assert(spin_is_held(&space->lock));
     if (right == MACH_PORT_RIGHT_RECEIVE) {
         struct ipc_port *port = ipc_port_create(space->task);
 
@@ -124,6 +127,7 @@ static kern_return_t mach_port_make(struct ipc_space *space, mach_port_right_t r
     struct ipc_entry *entry;
     kern_return_t kr = KERN_INVALID_TASK;
 
+    assert(space != NULL);
     if (right != MACH_PORT_RIGHT_RECEIVE && right != MACH_PORT_RIGHT_PORT_SET &&
         right != MACH_PORT_RIGHT_DEAD_NAME) {
         return KERN_INVALID_VALUE;
@@ -389,6 +393,7 @@ kern_return_t mach_port_insert_right(struct ipc_space *space, mach_port_name_t n
 {
     kern_return_t kr = KERN_INVALID_TASK;
 
+    assert(space != NULL);
     if (!MACH_PORT_NAME_VALID(name) || !MACH_MSG_TYPE_PORT_ANY_RIGHT(poly_type)) {
         return KERN_INVALID_VALUE;
     }

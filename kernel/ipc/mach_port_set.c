@@ -36,6 +36,7 @@ static bool mach_port_set_listing_grow(struct mach_port_set_listing *listing, ui
 {
     struct mach_port_set_listing bigger = {.count = listing->count, .room = room};
 
+    assert(listing->count <= listing->room);
     if (room <= listing->room) {
         return true;
     }
@@ -58,6 +59,7 @@ static bool mach_port_set_listing_grow(struct mach_port_set_listing *listing, ui
 static kern_return_t mach_port_set_listing_copy(const uint32_t *numbers, uint32_t count,
                                                 struct vm_copy **copy)
 {
+    assert(count == 0 || numbers != NULL);
     *copy = NULL;
     if (count == 0) {
         return KERN_SUCCESS;
@@ -75,6 +77,8 @@ static void mach_port_set_list_batch(struct ipc_space *space, uint32_t *index,
 {
     uint32_t i;
 
+    assert(spin_is_held(&space->lock));
+    assert(listing->count + MACH_PORT_SET_BATCH <= listing->room);
     for (i = 0; i < MACH_PORT_SET_BATCH && *index < IPC_ENTRY_MAX; i++) {
         struct ipc_entry *entry = &space->table[*index];
 
@@ -219,6 +223,7 @@ static kern_return_t mach_port_set_resolve(struct ipc_space *space, mach_port_na
 {
     struct ipc_entry *entry = ipc_right_lookup(space, member);
 
+    assert(spin_is_held(&space->lock));
     *pset = NULL;
     if (entry == NULL) {
         return KERN_INVALID_NAME;
@@ -246,6 +251,7 @@ static kern_return_t mach_port_set_move(struct ipc_port *port, struct ipc_pset *
 {
     kern_return_t kr = KERN_SUCCESS;
 
+    assert(spin_is_held(&port->receiver->lock));
     spin_lock(&port->lock);
     if (pset == NULL && port->pset == NULL) {
         kr = KERN_NOT_IN_SET;

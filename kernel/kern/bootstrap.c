@@ -34,6 +34,7 @@ static void bootstrap_allocate(struct task *task, vm_offset_t start, vm_offset_t
         .inheritance = VM_INHERIT_DEFAULT,
     };
 
+    assert(start < end && ((start | end) & PAGE_MASK) == 0);
     if (vm_map_enter(task->map, &start, &request) != KERN_SUCCESS) {
         panic("bootstrap: cannot map %lx-%lx", start, end);
     }

@@ -3,6 +3,7 @@
 #include "kern/emulation.h"
 
 #include "arch/layout.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/string.h"
 #include "kern/task.h"
@@ -16,6 +17,7 @@ struct emulation {
 
 struct emulation *emulation_ref(struct emulation *emulation)
 {
+    assert(emulation == NULL || atomic_load(&emulation->refs) != 0);
     if (emulation != NULL) {
         atomic_inc(&emulation->refs);
     }
@@ -24,6 +26,7 @@ struct emulation *emulation_ref(struct emulation *emulation)
 
 void emulation_unref(struct emulation *emulation)
 {
+    assert(emulation == NULL || atomic_load(&emulation->refs) != 0);
     if (emulation != NULL && atomic_dec_and_test(&emulation->refs)) {
         kfree(emulation, sizeof(*emulation));
     }

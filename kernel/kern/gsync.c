@@ -8,6 +8,7 @@
 
 #include "arch/usercopy.h"
 #include "gnumach_kernel_server.h"
+#include "kern/assert.h"
 #include "kern/clock.h"
 #include "kern/gsync.h"
 #include "kern/list.h"
@@ -18,6 +19,8 @@
 
 #define GSYNC_BUCKETS 64u
 #define GSYNC_FLAGS   (GSYNC_SHARED | GSYNC_QUAD | GSYNC_TIMED | GSYNC_BROADCAST | GSYNC_MUTATE)
+
+static_assert((GSYNC_BUCKETS & (GSYNC_BUCKETS - 1)) == 0, "a bucket is found by a mask");
 
 /* Which word. */
 struct gsync_key {
@@ -88,6 +91,7 @@ static bool gsync_leave(struct gsync_waiter *waiter)
 {
     bool queued;
 
+    assert(waiter->thread == current_thread());
     spin_lock(&gsync_lock);
     queued = list_is_linked(&waiter->link);
     list_remove(&waiter->link);
@@ -101,6 +105,7 @@ static kern_return_t gsync_block(struct gsync_waiter *waiter, uint64_t deadline)
     enum wait_result result = WAIT_OK;
     bool woken;
 
+    assert(waiter->thread == current_thread());
     thread_wait_prepare(true, deadline);
     spin_lock(&gsync_lock);
     woken = !list_is_linked(&waiter->link);
@@ -143,6 +148,7 @@ kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned
 /* The first waiter for the word, or NULL. Locks: gsync_lock held. */
 static struct gsync_waiter *gsync_find(const struct gsync_key *key)
 {
+    assert(spin_is_held(&gsync_lock));
     list_for_each (gsync_bucket(key), node) {
         struct gsync_waiter *waiter = list_entry(node, struct gsync_waiter, link);
 

@@ -9,6 +9,7 @@
 #include "arch/layout.h"
 #include "ddb/ddb.h"
 #include "ipc/ipc_port.h"
+#include "kern/assert.h"
 #include "kern/clock.h"
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
@@ -258,6 +259,7 @@ struct host_port_list {
 
 static void host_list_add(struct host_port_list *list, struct ipc_port *port)
 {
+    assert(list->count <= list->room);
     if (list->count == list->room && !list->failed) {
         uint32_t room = list->room == 0 ? 64 : list->room * 2;
         struct ipc_port **ports = kalloc(room * sizeof(*ports));

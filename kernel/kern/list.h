@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kern/assert.h"
+
 struct list {
     struct list *next;
     struct list *prev;
@@ -40,6 +42,7 @@ static inline bool list_is_linked(const struct list *node)
 
 static inline void list_insert_between(struct list *node, struct list *prev, struct list *next)
 {
+    assert(prev->next == next && next->prev == prev);
     node->prev = prev;
     node->next = next;
     prev->next = node;
@@ -68,6 +71,7 @@ static inline void list_insert_before(struct list *position, struct list *node)
 
 static inline void list_remove(struct list *node)
 {
+    assert(node->prev->next == node && node->next->prev == node);
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);

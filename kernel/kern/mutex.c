@@ -32,6 +32,7 @@ static bool mutex_try_or_mark(struct mutex *mutex)
 
 void mutex_lock_slow(struct mutex *mutex)
 {
+    assert(cpu_preempt_count() == 0);
     assert(!mutex_is_held(mutex));
     for (;;) {
         waitq_assert_wait(&mutex->waiters, false, 0);

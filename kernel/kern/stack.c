@@ -67,6 +67,7 @@ uint64_t stack_take(void)
 {
     struct stack_cache *cache = &stack_caches[cpu_number()];
 
+    assert(!interrupt_is_enabled());
     if (cache->count == 0) {
         return 0;
     }
@@ -78,6 +79,8 @@ void stack_give(uint64_t stack)
 {
     struct stack_cache *cache = &stack_caches[cpu_number()];
 
+    assert(!interrupt_is_enabled());
+    assert(stack % PAGE_SIZE == 0);
     if (cache->count < STACK_CACHE_MAX) {
         cache->stacks[cache->count] = stack;
         cache->count++;

@@ -73,6 +73,7 @@ void task_init(void)
 /* Send rights for the child that the parent holds. Locks: parent->lock held. */
 static void task_inherit_ports(struct task *parent, struct task *child)
 {
+    assert(spin_is_held(&parent->lock));
     child->exception_port = ipc_port_copy_send(parent->exception_port);
     child->bootstrap_port = ipc_port_copy_send(parent->bootstrap_port);
     for (unsigned i = 0; i < TASK_PORT_REGISTER_MAX; i++) {
@@ -115,6 +116,7 @@ static void task_release_ports(struct task *task)
 /* Charge a new task to its parent, which it keeps for that until it ends. */
 static bool task_charge(struct task *parent, struct task *t)
 {
+    assert(t->creator == NULL);
     if (parent == NULL) {
         return true;
     }
@@ -163,6 +165,7 @@ static kern_return_t task_create_map(struct task *parent, bool inherit, struct v
 /* Make the task visible, unless its parent has begun to end. */
 static kern_return_t task_publish(struct task *parent, bool inherit, struct task *t)
 {
+    assert(list_empty(&t->threads) && !list_is_linked(&t->list_link));
     if (parent != NULL) {
         spin_lock(&parent->lock);
         if (parent->dying) {
@@ -237,6 +240,7 @@ undo_task:
 
 void task_ref(struct task *task)
 {
+    assert(atomic_load(&task->refs) != 0);
     atomic_inc(&task->refs);
 }
 
@@ -258,6 +262,7 @@ void task_tear_down(struct task *task)
     struct ipc_port *self_port;
     bool mine;
 
+    assert(task != task_kernel && task->dying && task->thread_count == 0);
     spin_lock(&task->lock);
     mine = !task->torn_down;
     task->torn_down = true;
@@ -288,6 +293,7 @@ static uint32_t task_end_threads(struct task *task)
 {
     uint32_t count;
 
+    assert(task != task_kernel);
     spin_lock(&task->lock);
     task->dying = true;
     count = task->thread_count;

@@ -85,6 +85,7 @@ static kern_return_t thread_join_task(struct thread *t, struct task *task)
 {
     kern_return_t kr = KERN_FAILURE;
 
+    assert(!list_is_linked(&t->task_link));
     spin_lock(&task->lock);
     if (!task->dying) {
         t->base_priority = task->priority;
@@ -190,6 +191,7 @@ struct thread *thread_create_kernel(const char *name, void (*function)(void *), 
 
 void thread_ref(struct thread *thread)
 {
+    assert(atomic_load(&thread->refs) != 0);
     atomic_inc(&thread->refs);
 }
 
@@ -305,6 +307,7 @@ void thread_abort_wait(struct thread *thread)
  * when there is no need to. */
 static void thread_stop(struct thread *self)
 {
+    assert(self == current_thread());
     spin_lock(&self->lock);
     if (self->suspend_count == 0) {
         atomic_fetch_and(&self->flags, ~THREAD_FLAG_SUSPEND);
@@ -330,6 +333,7 @@ void thread_ast(void)
     struct thread *self = current_thread();
     uint32_t flags = atomic_load(&self->flags);
 
+    assert(interrupt_is_enabled());
     if ((flags & THREAD_FLAG_TERMINATE) != 0) {
         thread_exit();
     }
@@ -366,6 +370,7 @@ static bool thread_leave_task(struct thread *t)
     struct task *task = t->task;
     bool last;
 
+    assert(t->task->thread_count != 0 && list_is_linked(&t->task_link));
     spin_lock(&task->lock);
     list_remove(&t->task_link);
     task->thread_count--;
@@ -388,6 +393,7 @@ static void thread_take_apart(struct thread *t)
     struct ipc_port *exception_port;
     bool last;
 
+    assert(t == current_thread() || atomic_load(&t->wait) == THREAD_DEAD);
     spin_lock(&task->lock);
     self_port = t->self_port;
     exception_port = t->exception_port;
@@ -413,6 +419,7 @@ static void thread_take_apart(struct thread *t)
 
 void thread_exit(void)
 {
+    assert(cpu_preempt_count() == 0);
     thread_take_apart(current_thread()); /* the scheduler gives back the last reference */
     sched_exit();
 }

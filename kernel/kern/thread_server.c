@@ -9,6 +9,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
 #include "ipc/mach_port.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
 #include "kern/ipc_tt.h"
@@ -285,6 +286,8 @@ kern_return_t thread_get_name(thread_t thread, kernel_debug_name_t name)
 /* Locks: thread->lock held. */
 static void thread_set_base_locked(struct thread *t, int32_t priority)
 {
+    assert(spin_is_held(&t->lock));
+    assert(priority >= 0 && priority < PRIORITY_IDLE);
     if (t->depressed_from >= 0) {
         t->depressed_from = priority;
     } else {
@@ -315,6 +318,7 @@ kern_return_t thread_priority(thread_t thread, int priority, boolean_t set_max)
 
 static void thread_change_max(struct thread *t, int max_priority)
 {
+    assert(spin_is_held(&t->lock));
     t->max_priority = max_priority;
     if (t->base_priority < max_priority) {
         thread_set_base_locked(t, max_priority);

@@ -23,12 +23,14 @@ static struct timer_queue timer_queues[CPU_MAX];
 
 void timer_init_cpu(uint32_t cpu)
 {
+    assert(cpu < CPU_MAX);
     spin_init(&timer_queues[cpu].lock, LOCK_RANK_TIMER, "timers");
     rbtree_init(&timer_queues[cpu].tree, NULL);
 }
 
 void timer_init(struct timer *timer, void (*handler)(struct timer *))
 {
+    assert(handler != NULL);
     timer->handler = handler;
     timer->armed = false;
     timer->running = false;
@@ -46,6 +48,7 @@ static void timer_insert(struct timer_queue *queue, struct timer *timer)
     struct rbnode *parent = NULL;
     unsigned side = 0;
 
+    assert(spin_is_held(&queue->lock));
     for (struct rbnode *node = queue->tree.root; node != NULL; node = node->child[side]) {
         parent = node;
         side = timer->deadline_ns < timer_from_node(node)->deadline_ns ? 0 : 1;
@@ -59,6 +62,7 @@ static void timer_program(struct timer_queue *queue)
     struct rbnode *first = rbtree_first(&queue->tree);
     uint64_t next = queue->tick_ns;
 
+    assert(spin_is_held(&queue->lock));
     if (first != NULL && (next == 0 || timer_from_node(first)->deadline_ns < next)) {
         next = timer_from_node(first)->deadline_ns;
     }
@@ -74,6 +78,7 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns)
     uint64_t flags = interrupt_save_disable();
     struct timer_queue *queue = &timer_queues[cpu_number()];
 
+    assert(timer->handler != NULL);
     spin_lock(&queue->lock);
     assert(!timer->armed);
     timer->deadline_ns = deadline_ns;
@@ -106,6 +111,7 @@ void timer_request(uint64_t deadline_ns)
 {
     struct timer_queue *queue = &timer_queues[cpu_number()];
 
+    assert(!interrupt_is_enabled());
     spin_lock(&queue->lock);
     queue->tick_ns = deadline_ns;
     timer_program(queue);
@@ -119,6 +125,7 @@ bool timer_interrupt(void)
     struct rbnode *node;
     bool tick;
 
+    assert(!interrupt_is_enabled());
     spin_lock(&queue->lock);
     queue->programmed_ns = 0;
     while ((node = rbtree_first(&queue->tree)) != NULL &&

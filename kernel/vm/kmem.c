@@ -21,6 +21,9 @@
 #define KMEM_BINS  52u
 #define KMEM_BATCH 32u
 
+static_assert(KMEM_SLOT_COUNT % 64 == 0, "the map of slots is made of whole words");
+static_assert(KMEM_SIZE >> PAGE_SHIFT < 1ul << KMEM_BINS, "each size has a bin");
+
 struct spinlock kmem_lock = SPINLOCK_INITIALIZER(LOCK_RANK_KMEM, "kmem");
 struct rbtree kmem_tree;                 /* [L] */
 static struct list kmem_bins[KMEM_BINS]; /* [L] by log2 of the size in pages */
@@ -49,6 +52,7 @@ static void kmem_tree_insert(struct kmem_range *range)
     struct rbnode *node = kmem_tree.root;
     unsigned side = 0;
 
+    assert(((range->start | range->end) & PAGE_MASK) == 0);
     while (node != NULL) {
         parent = node;
         side = range->start < kmem_range_of(node)->start ? 0 : 1;
@@ -71,6 +75,8 @@ static void kmem_bin_insert(struct kmem_range *range)
 {
     unsigned bin = kmem_log2((range->end - range->start) >> PAGE_SHIFT);
 
+    assert(spin_is_held(&kmem_lock));
+    assert(range->start < range->end);
     range->free = true;
     list_insert_head(&kmem_bins[bin], &range->bin);
     kmem_bin_map |= 1ul << bin;
@@ -80,6 +86,8 @@ static void kmem_bin_remove(struct kmem_range *range)
 {
     unsigned bin = kmem_log2((range->end - range->start) >> PAGE_SHIFT);
 
+    assert(spin_is_held(&kmem_lock));
+    assert(range->free);
     range->free = false;
     list_remove(&range->bin);
     if (list_empty(&kmem_bins[bin])) {
@@ -104,8 +112,10 @@ void kmem_bootstrap(void)
     all->start = KMEM_BASE;
     all->end = KMEM_BASE + KMEM_SIZE;
     list_init(&all->bin);
+    spin_lock(&kmem_lock);
     kmem_tree_insert(all);
     kmem_bin_insert(all);
+    spin_unlock(&kmem_lock);
 }
 
 /* --- address ranges --- */
@@ -123,6 +133,7 @@ static struct kmem_range *kmem_find(vm_size_t size, vm_size_t align)
     unsigned sure = need == 1 ? 0 : kmem_log2(need - 1) + 1;
     uint64_t bins = sure >= KMEM_BINS ? 0 : kmem_bin_map >> sure << sure;
 
+    assert(spin_is_held(&kmem_lock));
     if (bins != 0) {
         return list_entry(list_first(&kmem_bins[__builtin_ctzl(bins)]), struct kmem_range, bin);
     }
@@ -141,6 +152,7 @@ static struct kmem_range *kmem_find(vm_size_t size, vm_size_t align)
 /* Make [at, range->end) a free range of its own in `node`. */
 static void kmem_split_off(struct kmem_range *range, vm_offset_t at, struct kmem_range *node)
 {
+    assert(range->start < at && at < range->end);
     node->start = at;
     node->end = range->end;
     list_init(&node->bin);
@@ -156,6 +168,7 @@ static vm_offset_t kmem_va_alloc_locked(vm_size_t size, vm_size_t align,
     struct kmem_range *range = kmem_find(size, align);
     vm_offset_t start;
 
+    assert(spin_is_held(&kmem_lock));
     if (range == NULL) {
         return 0;
     }
@@ -209,6 +222,7 @@ static struct kmem_range *kmem_join_next(struct kmem_range *range)
 {
     struct kmem_range *next = kmem_range_of(rbtree_next(&range->node));
 
+    assert(spin_is_held(&kmem_lock));
     if (next == NULL || !next->free || !range->free) {
         return NULL;
     }
@@ -282,6 +296,7 @@ static void kmem_decommit_batch(vm_offset_t va, vm_offset_t end)
     struct vm_page *pages[KMEM_BATCH];
     unsigned n = 0;
 
+    assert(va < end && end - va <= KMEM_BATCH * PAGE_SIZE);
     for (vm_offset_t at = va; at < end; at += PAGE_SIZE) {
         phys_addr_t phys;
 

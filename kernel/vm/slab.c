@@ -19,6 +19,8 @@
 #define SLAB_ORDER_MAX   5u
 #define SLAB_OBJECTS_MIN 8u
 
+static_assert((PAGE_SIZE << SLAB_ORDER_MAX) / 8 < SLAB_END, "an index of any slab fits 16 bits");
+
 static struct spinlock slab_list_lock = SPINLOCK_INITIALIZER(LOCK_RANK_SLAB, "slab_list");
 static struct list slab_list = LIST_INITIALIZER(slab_list);
 
@@ -37,6 +39,7 @@ struct slab *slab_of(const struct kmem_cache *c, const void *object)
 
 static void *slab_object(const struct kmem_cache *c, struct slab *slab, uint32_t index)
 {
+    assert(index < c->slab_objects);
     return (char *)slab + c->first_object + index * c->stride + c->left;
 }
 
@@ -52,6 +55,7 @@ static struct slab *slab_create(struct kmem_cache *c)
     struct vm_page *page = vm_page_alloc_contig(1ul << c->slab_order, 0, 0, 0, 0);
     struct slab *slab;
 
+    assert(spin_is_held(&c->lock));
     if (page == NULL) {
         return NULL;
     }
@@ -76,6 +80,8 @@ static void slab_destroy(struct kmem_cache *c, struct slab *slab)
 {
     struct vm_page *page = vm_page_from_phys(virt_to_phys(slab));
 
+    assert(spin_is_held(&c->lock));
+    assert(slab->used == 0);
     list_remove(&slab->link);
     slab->magic = 0;
     slab_set_pages(slab, page, c->slab_order, false);
@@ -89,6 +95,7 @@ static void *slab_take(struct kmem_cache *c)
     struct slab *slab;
     void *object;
 
+    assert(spin_is_held(&c->lock));
     if (node == NULL) {
         node = list_first(&c->empty);
     }
@@ -111,6 +118,7 @@ static void slab_give(struct kmem_cache *c, void *object)
     uint32_t index =
         (uint32_t)(((size_t)((char *)object - (char *)slab) - c->first_object) / c->stride);
 
+    assert(spin_is_held(&c->lock));
     slab->next[index] = slab->free_head;
     slab->free_head = (uint16_t)index;
     slab->used -= 1;
@@ -156,6 +164,7 @@ static void kmem_cache_layout(struct kmem_cache *c)
 
 void kmem_cache_init(struct kmem_cache *c, const char *name, size_t size, size_t align)
 {
+    assert(size != 0 && (align & (align - 1)) == 0);
     memset(c, 0, sizeof(*c));
     spin_init(&c->lock, LOCK_RANK_SLAB, name);
     c->name = name;
@@ -184,6 +193,7 @@ static __attribute__((noinline)) void *kmem_cache_refill(struct kmem_cache *c)
     struct kmem_magazine *magazine;
     void *object;
 
+    assert(cpu_preempt_count() != 0);
     spin_lock(&c->lock);
     magazine = &c->magazines[cpu_number()];
     object = slab_take(c);
@@ -269,6 +279,7 @@ static inline bool kmem_cache_push(struct kmem_cache *c, void *object)
     struct kmem_magazine *magazine = &c->magazines[cpu_number()];
     uint32_t count = magazine->count;
 
+    assert(cpu_preempt_count() != 0);
     if (__builtin_expect(count == c->magazine_limit, 0)) {
         return false;
     }
@@ -280,6 +291,7 @@ static inline bool kmem_cache_push(struct kmem_cache *c, void *object)
 /* The magazine is full: make room. Preemption is disabled on entry, enabled on return. */
 static __attribute__((noinline)) void kmem_cache_put_full(struct kmem_cache *c, void *object)
 {
+    assert(cpu_preempt_count() != 0);
     kmem_cache_flush(c, c->magazine_limit / 2);
     (void)kmem_cache_push(c, object);
     preempt_enable();

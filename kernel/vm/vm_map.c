@@ -43,6 +43,7 @@ struct vm_map *vm_map_create(struct pmap *pmap, vm_offset_t min, vm_offset_t max
 
 void vm_map_ref(struct vm_map *map)
 {
+    assert(atomic_load(&map->refs) != 0);
     atomic_inc(&map->refs);
 }
 
@@ -78,6 +79,7 @@ static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
     struct vm_map_entry *next;
     vm_offset_t start = *address;
 
+    assert(mutex_is_held(&map->lock));
     if (request->size > map->size_limit || map->size > map->size_limit - request->size) {
         return KERN_NO_SPACE;
     }
@@ -112,6 +114,8 @@ static kern_return_t vm_map_enter_locked(struct vm_map *map, vm_offset_t *addres
     struct vm_map_entry *entry;
     kern_return_t kr = vm_map_place(map, address, request);
 
+    assert(mutex_is_held(&map->lock));
+    assert((request->size & PAGE_MASK) == 0);
     if (kr != KERN_SUCCESS) {
         return kr;
     }
@@ -169,6 +173,7 @@ kern_return_t vm_map_remove(struct vm_map *map, vm_offset_t start, vm_offset_t e
     struct vm_map_entry *entry;
     kern_return_t kr;
 
+    assert(((start | end) & PAGE_MASK) == 0);
     mutex_lock(&map->lock);
     kr = vm_map_entry_clip_range(map, start, end, &entry);
     if (kr == KERN_SUCCESS) {
@@ -193,6 +198,8 @@ static bool vm_map_protect_allowed(struct vm_map *map, vm_offset_t start, vm_off
 {
     struct vm_map_entry *entry = vm_map_entry_lookup_from(map, start);
 
+    assert(mutex_is_held(&map->lock));
+    assert(start <= end);
     for (; entry != NULL && entry->start < end; entry = vm_map_entry_next(entry)) {
         if ((protection & ~entry->max_protection) != 0) {
             return false;
@@ -207,6 +214,7 @@ static void vm_map_protect_entry(struct vm_map *map, struct vm_map_entry *entry,
     vm_prot_t old = entry->protection;
     vm_prot_t mapped;
 
+    assert(mutex_is_held(&map->lock));
     if (set_maximum) {
         entry->max_protection = protection;
         entry->protection &= protection;

@@ -75,6 +75,7 @@ void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
     struct rbnode *node = map->entries.root;
     unsigned side = 0;
 
+    assert(entry->start < entry->end && ((entry->start | entry->end) & PAGE_MASK) == 0);
     while (node != NULL) {
         parent = node;
         side = entry->start < vm_map_entry_of(node)->start ? 0 : 1;
@@ -96,6 +97,7 @@ void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry)
     struct vm_map_entry *next = vm_map_entry_next(entry);
     vm_offset_t prev_end = vm_map_entry_prev_end(map, entry);
 
+    assert(map->entry_count != 0 && map->size >= vm_map_entry_size(entry));
     rbtree_remove(&map->entries, &entry->node);
     vm_map_entry_set_gap(map, next, prev_end);
     map->entry_count -= 1;
@@ -152,6 +154,7 @@ bool vm_map_entry_covers(struct vm_map *map, vm_offset_t start, vm_offset_t end,
 {
     struct vm_map_entry *entry = vm_map_entry_lookup(map, start);
 
+    assert(start < end);
     *first = entry;
     while (entry != NULL && entry->end < end) {
         struct vm_map_entry *next = vm_map_entry_next(entry);
@@ -207,6 +210,7 @@ bool vm_map_entry_find_space(struct vm_map *map, vm_offset_t low, vm_size_t size
     struct vm_map_entry *last = vm_map_entry_of(rbtree_last(&map->entries));
     vm_offset_t end = last == NULL ? map->min : last->end;
 
+    assert(size != 0 && (size & PAGE_MASK) == 0);
     return vm_map_entry_search(map->entries.root, low, size, mask, address) ||
            vm_map_entry_fits(end, map->max, low, size, mask, address);
 }
@@ -218,6 +222,7 @@ kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at)
     struct vm_map_entry *entry = vm_map_entry_lookup(map, at);
     struct vm_map_entry *rest;
 
+    assert((at & PAGE_MASK) == 0);
     if (entry == NULL || entry->start == at) {
         return KERN_SUCCESS;
     }
@@ -246,6 +251,7 @@ kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_
 {
     kern_return_t kr = vm_map_entry_clip(map, start);
 
+    assert(start <= end && mutex_is_held(&map->lock));
     if (kr == KERN_SUCCESS) {
         kr = vm_map_entry_clip(map, end);
     }
@@ -265,6 +271,7 @@ static bool vm_map_entry_extend(struct vm_map_entry *left, const struct vm_map_e
     vm_size_t size = end + vm_map_entry_size(right);
     bool extended = false;
 
+    assert(left->end == right->start && left->wired_count == 0);
     spin_lock(&object->lock);
     if ((object->flags & VM_OBJECT_PRIVATE) != 0 && atomic_load(&object->refs) == 1 &&
         vm_object_is_plain(object) && object->shadow == NULL && object->copy == NULL) {
@@ -297,6 +304,7 @@ void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
     struct vm_map_entry *right = vm_map_entry_lookup(map, at);
     struct vm_map_entry *left;
 
+    assert(mutex_is_held(&map->lock));
     if (right == NULL || right->start != at) {
         return;
     }
@@ -321,6 +329,7 @@ void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t
 {
     vm_offset_t at = start;
 
+    assert(start <= end);
     while (at <= end) {
         struct vm_map_entry *entry;
 

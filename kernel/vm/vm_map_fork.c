@@ -76,6 +76,7 @@ static kern_return_t vm_map_fork_entries(struct vm_map *parent, struct vm_map *c
     struct rbnode *node = rbtree_first(&parent->entries);
     kern_return_t kr = KERN_SUCCESS;
 
+    assert(mutex_is_held(&parent->lock));
     for (; node != NULL && kr == KERN_SUCCESS; node = rbtree_next(node)) {
         struct vm_map_entry *entry = vm_map_entry_of(node);
 

@@ -15,6 +15,7 @@
 /* Take one wiring off the entry. */
 static void vm_map_unwire_entry(struct vm_map *map, struct vm_map_entry *entry)
 {
+    assert(mutex_is_held(&map->lock));
     assert(entry->wired_count != 0);
     entry->wired_count -= 1;
     if (entry->wired_count == 0) {
@@ -30,6 +31,7 @@ static void vm_map_unwire_entry(struct vm_map *map, struct vm_map_entry *entry)
 static kern_return_t vm_map_wire_entry(struct vm_map *map, struct vm_map_entry *entry,
                                        vm_offset_t *stuck)
 {
+    assert(mutex_is_held(&map->lock));
     if (entry->wired_count == 0) {
         for (vm_offset_t va = entry->start; va < entry->end; va += PAGE_SIZE) {
             kern_return_t kr = vm_fault_wire(map, va);
@@ -51,6 +53,8 @@ static kern_return_t vm_map_wire_check(struct vm_map *map, vm_offset_t start, vm
 {
     struct vm_map_entry *entry;
 
+    assert(mutex_is_held(&map->lock));
+    assert(start < end);
     if (!vm_map_entry_covers(map, start, end, &entry)) {
         return KERN_NO_SPACE;
     }
@@ -75,6 +79,7 @@ static kern_return_t vm_map_wire_locked(struct vm_map *map, vm_offset_t start, v
     struct vm_map_entry *entry;
     kern_return_t kr = vm_map_wire_check(map, start, end, access);
 
+    assert(mutex_is_held(&map->lock));
     if (kr == KERN_SUCCESS) {
         kr = vm_map_entry_clip_range(map, start, end, &first);
     }

@@ -47,6 +47,7 @@ struct vm_object *vm_object_create_device(phys_addr_t phys, vm_size_t size, unsi
 {
     struct vm_object *object = vm_object_create(size);
 
+    assert(((phys | size) & PAGE_MASK) == 0 && size != 0);
     if (object != NULL) {
         object->flags = VM_OBJECT_DEVICE | VM_OBJECT_SHARED | VM_OBJECT_ALIVE;
         object->copy_strategy = MEMORY_OBJECT_COPY_NONE;
@@ -67,6 +68,7 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
 {
     struct vm_object *shadow;
 
+    assert(atomic_load(&object->refs) == 0);
     spin_lock_nested(&object->lock);
     assert(object->copy == NULL);
     object->flags &= ~VM_OBJECT_ALIVE;
@@ -97,6 +99,7 @@ void vm_object_unref(struct vm_object *object)
 
 bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset)
 {
+    assert((offset & PAGE_MASK) == 0);
     assert(spin_is_held(&object->lock));
     assert(page->object == NULL);
     if (!vm_radix_insert(&object->pages, offset >> PAGE_SHIFT, page)) {
@@ -110,6 +113,7 @@ bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_of
 
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
 {
+    assert(object->resident_count != 0);
     assert(spin_is_held(&object->lock));
     assert(page->object == object);
     vm_radix_remove(&object->pages, page->offset >> PAGE_SHIFT);
@@ -119,6 +123,7 @@ void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
 
 void vm_object_page_free(struct vm_object *object, struct vm_page *page)
 {
+    assert(spin_is_held(&object->lock));
     vm_object_page_remove(object, page);
     if (page->pv.pmap != NULL) {
         pmap_page_protect(page, VM_PROT_NONE);
@@ -135,6 +140,7 @@ struct vm_page *vm_object_page_next(const struct vm_object *object, vm_offset_t 
     uint64_t index = offset >> PAGE_SHIFT;
     struct vm_page *page = vm_radix_next(&object->pages, &index);
 
+    assert(spin_is_held(&object->lock));
     return page != NULL && page->offset < end ? page : NULL;
 }
 
@@ -143,6 +149,7 @@ void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_o
     struct vm_page *page = vm_object_page_next(object, start, end);
     bool dying = (object->flags & VM_OBJECT_ALIVE) == 0;
 
+    assert(spin_is_held(&object->lock));
     while (page != NULL) {
         vm_offset_t next = page->offset + PAGE_SIZE;
 
@@ -158,6 +165,7 @@ void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, v
 {
     struct vm_page *page = vm_object_page_next(object, start, end);
 
+    assert(spin_is_held(&object->lock));
     while (page != NULL) {
         if (page->pv.pmap != NULL) {
             pmap_page_protect(page, prot);

@@ -267,6 +267,7 @@ static kern_return_t vm_object_push_page(struct vm_object *copy, struct vm_page 
 {
     struct vm_page *pushed;
 
+    assert(spin_is_held(&copy->lock));
     if (page->offset >= copy->size || vm_object_page_lookup(copy, page->offset) != NULL) {
         return KERN_SUCCESS;
     }

@@ -109,6 +109,7 @@ static bool vm_object_absorb_pages(struct vm_object *object, struct vm_object *b
  * shadow, is left to the caller to release. */
 static bool vm_object_absorb(struct vm_object *object, struct vm_object *backing)
 {
+    assert(spin_is_held(&object->lock) && spin_is_held(&backing->lock));
     if (!vm_object_absorb_pages(object, backing)) {
         return false;
     }
@@ -126,6 +127,7 @@ static bool vm_object_hides(const struct vm_object *object, const struct vm_obje
     vm_offset_t end = start + object->size;
     const struct vm_page *page;
 
+    assert(spin_is_held(&object->lock) && spin_is_held(&backing->lock));
     if (backing->resident_count > BYPASS_PAGES) {
         return false;
     }
@@ -142,6 +144,7 @@ static bool vm_object_hides(const struct vm_object *object, const struct vm_obje
 /* Step over a shadow others use too. Both are locked. False when it is still needed. */
 static bool vm_object_bypass(struct vm_object *object, struct vm_object *backing)
 {
+    assert(spin_is_held(&object->lock) && spin_is_held(&backing->lock));
     if (object->resident_count == object->size >> PAGE_SHIFT) {
         object->shadow = NULL;
         object->shadow_offset = 0;

@@ -22,6 +22,9 @@
 #define LOW_END      0x1000000ul
 #define DMA32_END    0x100000000ul
 
+static_assert(SEGMENT_MAX <= UINT8_MAX, "a page names its segment in a byte");
+static_assert(VM_PAGE_ORDER_MAX <= UINT8_MAX, "and its order");
+
 /* Keys: [I] immutable once counted in vm_page_segment_count */
 struct vm_page_segment {
     uint64_t first_pfn;    /* [I] */
@@ -50,6 +53,7 @@ phys_addr_t vm_page_to_phys(const struct vm_page *page)
 {
     const struct vm_page_segment *segment = &vm_page_segments[page->segment];
 
+    assert(page->segment < vm_page_segment_count);
     return (segment->first_pfn + (uint64_t)(page - segment->pages)) << PAGE_SHIFT;
 }
 
@@ -93,6 +97,7 @@ static struct vm_page *vm_page_buddy(struct vm_page *page, unsigned order)
     uint64_t index = (uint64_t)(page - segment->pages);
     uint64_t buddy = ((segment->first_pfn + index) ^ (1ul << order)) - segment->first_pfn;
 
+    assert(order < VM_PAGE_ORDER_MAX);
     if (buddy >= segment->npages || (1ul << order) > segment->npages - buddy) {
         return NULL;
     }
@@ -101,6 +106,8 @@ static struct vm_page *vm_page_buddy(struct vm_page *page, unsigned order)
 
 static void vm_page_put_block(struct vm_page_zone *zone, struct vm_page *page, unsigned order)
 {
+    assert(spin_is_held(&zone->lock));
+    assert(order <= VM_PAGE_ORDER_MAX);
     page->state = VM_PAGE_STATE_FREE;
     page->order = (uint8_t)order;
     list_insert_head(&zone->free[order], &page->link);
@@ -131,6 +138,7 @@ static void vm_page_free_block(struct vm_page_zone *zone, struct vm_page *page, 
 /* Free a run of any length as the largest aligned blocks it is made of. */
 static void vm_page_free_run(struct vm_page_zone *zone, struct vm_page *page, uint64_t npages)
 {
+    assert(spin_is_held(&zone->lock));
     for (uint64_t i = 0; i < npages; i += 1) {
         page[i].state = VM_PAGE_STATE_TAIL;
     }
@@ -206,6 +214,7 @@ static void vm_page_add_segment(phys_addr_t start, phys_addr_t end, unsigned zon
     uint64_t npages = (end - start) >> PAGE_SHIFT;
     uint64_t descriptors = (npages * sizeof(struct vm_page) + PAGE_MASK) >> PAGE_SHIFT;
 
+    assert(((start | end) & PAGE_MASK) == 0 && start < end);
     if (npages <= descriptors || index == SEGMENT_MAX) {
         return;
     }
@@ -319,6 +328,7 @@ static void vm_page_refill(struct vm_page_zone *zone, unsigned flags)
     struct vm_page_cache *cache = &vm_page_caches[cpu_number()];
     uint32_t want = vm_page_cache_limit / 2;
 
+    assert(spin_is_held(&zone->lock));
     while (cache->count < want && vm_page_may_take(zone, 1, flags)) {
         struct vm_page *page = vm_page_zone_take(zone);
 
@@ -397,6 +407,8 @@ struct vm_page *vm_page_alloc(unsigned flags)
 /* Move pages of the stack down to `keep` back to their zones. Preemption is disabled. */
 static void vm_page_cache_flush(struct vm_page_cache *cache, uint32_t keep)
 {
+    assert(cpu_preempt_count() != 0);
+    assert(keep <= vm_page_cache_limit);
     while (cache->count > keep) {
         struct vm_page *page = cache->pages[cache->count - 1];
         struct vm_page_zone *zone = vm_page_zone(page);
@@ -515,6 +527,8 @@ static struct vm_page *vm_page_carve(struct vm_page_zone *zone, struct vm_page *
     uint64_t after = (1ul << block->order) - before - npages;
     struct vm_page *page = block + before;
 
+    assert(spin_is_held(&zone->lock));
+    assert(npages != 0);
     list_remove(&block->link);
     zone->free_pages -= 1ul << block->order;
     for (uint64_t i = 0; i < npages; i += 1) {
@@ -530,6 +544,7 @@ static struct vm_page *vm_page_zone_find(struct vm_page_zone *zone, uint64_t npa
 {
     unsigned order = npages <= 1 ? 0 : 64 - (unsigned)__builtin_clzl(npages - 1);
 
+    assert(spin_is_held(&zone->lock));
     for (; order <= VM_PAGE_ORDER_MAX; order += 1) {
         list_for_each (&zone->free[order], node) {
             struct vm_page *block = list_entry(node, struct vm_page, link);
@@ -576,6 +591,7 @@ void vm_page_free_contig(struct vm_page *page, uint64_t npages)
 {
     struct vm_page_zone *zone = vm_page_zone(page);
 
+    assert(npages != 0);
     for (uint64_t i = 0; i < npages; i += 1) {
         if (CONFIG_DEBUG) {
             vm_page_check_unused(&page[i]);

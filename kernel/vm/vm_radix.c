@@ -30,6 +30,7 @@ static bool vm_radix_covers(uint32_t height, uint64_t index)
 /* The slot index takes in a node at `height` (1: the lowest level). */
 static unsigned vm_radix_slot(uint32_t height, uint64_t index)
 {
+    assert(height >= 1 && height <= RADIX_HEIGHT_MAX);
     return (unsigned)(index >> ((height - 1) * RADIX_BITS)) & (RADIX_SLOTS - 1);
 }
 
@@ -58,6 +59,7 @@ static struct vm_radix_node *vm_radix_node_create(void)
 
 static void vm_radix_set(struct vm_radix_node *node, unsigned slot, void *item)
 {
+    assert(slot < RADIX_SLOTS && node->slot[slot] == NULL && item != NULL);
     node->slot[slot] = item;
     node->map |= 1ul << slot;
 }
@@ -144,6 +146,7 @@ bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item)
 {
     struct vm_radix_node *node;
 
+    assert(item != NULL);
     if (vm_radix_grow(tree, index)) {
         if (tree->height == 0) {
             assert(tree->root == NULL);
@@ -191,6 +194,7 @@ static void *vm_radix_next_in(const struct vm_radix_node *node, uint32_t height,
     unsigned first = vm_radix_slot(height, *index);
     uint64_t left = node->map >> first << first;
 
+    assert(node != NULL);
     while (left != 0) {
         unsigned slot = (unsigned)__builtin_ctzl(left);
         void *item = node->slot[slot];

@@ -4,6 +4,7 @@
 
 #include "arch/boot_info.h"
 #include "arch/io.h"
+#include "kern/assert.h"
 #include "kern/printf.h"
 #include "kern/string.h"
 
@@ -62,7 +63,7 @@ struct acpi_fadt {
     uint32_t smi_command;
     uint8_t acpi_enable, acpi_disable, s4bios, pstate;
     uint32_t pm1a_event, pm1b_event, pm1a_control, pm1b_control;
-    uint8_t unused[44];
+    uint8_t unused[40];
     uint32_t flags;
     struct acpi_address reset;
     uint8_t reset_value;
@@ -87,6 +88,14 @@ struct acpi_mcfg {
 #define PM1_SLEEP_ENABLE     (1u << 13)
 
 struct acpi_info acpi_info;
+
+/* As the specification has them. */
+static_assert(sizeof(struct acpi_header) == 36, "table header");
+static_assert(sizeof(struct acpi_madt) == 44, "MADT");
+static_assert(sizeof(struct acpi_address) == 12, "generic address");
+static_assert(__builtin_offsetof(struct acpi_fadt, reset) == 116, "FADT");
+static_assert(__builtin_offsetof(struct acpi_hpet, address) == 40, "HPET");
+static_assert(__builtin_offsetof(struct acpi_mcfg, ecam) == 44, "MCFG");
 
 static bool acpi_checksum_ok(const struct acpi_header *table)
 {

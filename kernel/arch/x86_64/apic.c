@@ -7,6 +7,7 @@
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/ipi.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 
 #define APIC_ID            0x20u
@@ -123,6 +124,7 @@ void apic_timer_calibrate(void)
 {
     uint64_t start, span;
 
+    assert(!interrupt_is_enabled());
     if (cpu_features.tsc_deadline) {
         return;
     }

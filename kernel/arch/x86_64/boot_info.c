@@ -59,6 +59,13 @@ struct acpi_rsdp {
 
 struct boot_info boot_info;
 
+/* As the Multiboot2 and ACPI specifications have them. */
+static_assert(sizeof(struct mb2_tag) == 8, "tag");
+static_assert(sizeof(struct mb2_module) == 16, "module");
+static_assert(sizeof(struct mb2_memory_map) == 16, "memory map");
+static_assert(sizeof(struct mb2_memory_entry) == 24, "entry of the memory map");
+static_assert(__builtin_offsetof(struct acpi_rsdp, xsdt) == 24, "root pointer");
+
 extern char kernel_phys_start[], kernel_phys_end[];
 
 static void boot_info_add_range(phys_addr_t start, phys_addr_t end)
@@ -91,6 +98,7 @@ static void boot_info_add_range(phys_addr_t start, phys_addr_t end)
  * for memory then, never too little. */
 static void boot_info_add_ram(phys_addr_t start, phys_addr_t end)
 {
+    assert(start <= end);
     if (boot_info.ram_count < BOOT_RANGE_MAX) {
         boot_info.ram[boot_info.ram_count] = (struct phys_range){start, end};
         boot_info.ram_count++;
@@ -101,6 +109,7 @@ static void boot_info_add_ram(phys_addr_t start, phys_addr_t end)
 
 bool boot_info_is_ram(phys_addr_t start, phys_addr_t end)
 {
+    assert(start < end);
     for (uint32_t i = 0; i < boot_info.ram_count; i++) {
         if (start < boot_info.ram[i].end && boot_info.ram[i].start < end) {
             return true;
@@ -231,6 +240,7 @@ void boot_info_init(uint32_t phys)
 
 phys_addr_t boot_info_take_pages(uint64_t npages)
 {
+    assert(npages != 0);
     for (uint32_t i = boot_info.usable_count; i-- > 0;) {
         struct phys_range *range = &boot_info.usable[i];
 

@@ -2,7 +2,9 @@
  * from the RTC (MC146818). */
 #include "arch/clock_machine.h"
 
+#include "arch/interrupt.h"
 #include "arch/io.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
 
@@ -81,6 +83,7 @@ void clock_machine_init(void)
 {
     uint64_t ticks = clock_measure(CALIBRATE_COUNT);
 
+    assert(!interrupt_is_enabled());
     clock_hz = ticks * PIT_HZ / CALIBRATE_COUNT;
     clock_ns_scale = (NS_PER_SEC << SCALE_SHIFT) / clock_hz;
     clock_wall_offset = clock_rtc_seconds() * NS_PER_SEC - clock_now_ns();

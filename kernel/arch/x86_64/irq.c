@@ -10,6 +10,7 @@
 #include "arch/apic.h"
 #include "arch/io.h"
 #include "arch/ipi.h"
+#include "kern/assert.h"
 #include "kern/spinlock.h"
 
 #define IRQ_LINE_MAX       128u
@@ -48,6 +49,7 @@ static void irq_redirect(uint32_t line, uint32_t low)
     uint32_t pin;
     volatile uint32_t *ioapic = irq_ioapic(line, &pin);
 
+    assert(line < irq_count);
     if (ioapic == NULL) {
         return;
     }
@@ -132,6 +134,7 @@ void irq_unmask(uint32_t line)
 {
     uint64_t flags = spin_lock_irqsave(&irq_lock);
 
+    assert(line < irq_count);
     if (irq_lines[line].handler != NULL) {
         irq_redirect(line, irq_lines[line].mode | (VECTOR_DEVICE_FIRST + line));
     }
@@ -144,6 +147,8 @@ void irq_interrupt(uint32_t vector)
     void (*handler)(void *) = NULL;
     void *argument = NULL;
 
+    assert(!interrupt_is_enabled());
+    assert(vector >= VECTOR_DEVICE_FIRST);
     if (line < irq_count) {
         uint64_t flags = spin_lock_irqsave(&irq_lock);
 

@@ -87,6 +87,7 @@ static bool smp_start_one(uint32_t number, uint32_t apic)
 
     stack_prepare();
     flags = interrupt_save_disable();
+    cpu->kernel_stack_top = stack_take() + KERNEL_STACK_SIZE;
     interrupt_restore(flags);
     idle->continuation = NULL;
     cpu->number = number;
@@ -94,7 +95,6 @@ static bool smp_start_one(uint32_t number, uint32_t apic)
     cpu->self = cpu;
     timer_init_cpu(number);
     sched_init_cpu(cpu, idle);
-    cpu->kernel_stack_top = stack_take() + KERNEL_STACK_SIZE;
     smp_set(ap_trampoline_stack, (uint64_t)boot_stack_top + KERNEL_IMAGE_BASE);
     smp_set(ap_trampoline_argument, (uint64_t)cpu);
     apic_send_init(apic);

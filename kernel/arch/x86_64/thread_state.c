@@ -8,6 +8,7 @@
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/layout.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/preempt.h"
 #include "kern/string.h"
@@ -136,6 +137,7 @@ static kern_return_t thread_state_set_float(struct thread *thread, const struct 
     uint8_t *fx = fpu_state(&thread->pcb);
     const uint32_t *words = (const uint32_t *)s->hw_state;
 
+    assert(fpu_state_size() >= FXSAVE_SIZE);
     *(uint16_t *)fx = (uint16_t)words[0];
     *(uint16_t *)(fx + 2) = (uint16_t)words[1];
     fx[4] = 0;
@@ -151,6 +153,7 @@ static kern_return_t thread_state_set_float(struct thread *thread, const struct 
 
 static void thread_state_get_xfloat(struct thread *thread, struct i386_xfloat_state *s)
 {
+    assert(fpu_state_size() >= FXSAVE_SIZE);
     *s = (struct i386_xfloat_state){FP_387X, 1, 0, cpu_features.xsave ? 1 : 0};
     memcpy(s->hw_state, fpu_state(&thread->pcb), fpu_state_size());
 }
@@ -213,6 +216,7 @@ static kern_return_t thread_state_set_locked(struct thread *thread, int flavor,
 {
     const struct i386_xfloat_state *xfloat = (const struct i386_xfloat_state *)state;
 
+    assert(cpu_preempt_count() != 0);
     if (flavor == i386_FSGS_BASE_STATE) {
         return thread_state_set_bases(thread, (const struct i386_fsgs_base_state *)state);
     }

@@ -123,6 +123,7 @@ static void trap_interrupt(uint64_t vector, bool user)
 {
     struct cpu *cpu = cpu_current();
 
+    assert(!interrupt_is_enabled());
     cpu->interrupt_depth++;
     if (vector == VECTOR_TIMER) {
         apic_end_of_interrupt();

@@ -4,10 +4,13 @@
 #include "arch/trap.h"
 #include "ipc/mach_msg.h"
 #include "ipc/mach_port_traps.h"
+#include "kern/assert.h"
 #include "kern/trap_calls.h"
 #include "vm/vm_traps.h"
 
 #define TRAP_COUNT 128 /* known to entry.asm */
+
+static_assert(MACH_TRAP_LIMIT <= TRAP_COUNT, "every trap has a place");
 
 /* Arguments beyond six are on the user's stack. */
 #define TRAP_ENTRY(name, number, arguments)                                                        \

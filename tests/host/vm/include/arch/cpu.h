@@ -16,6 +16,11 @@ static inline uint32_t cpu_number(void)
     return fake_cpu;
 }
 
+static inline int32_t cpu_preempt_count(void)
+{
+    return fake_preempt_count;
+}
+
 static inline void cpu_preempt_add(int32_t n)
 {
     fake_preempt_count += n;
