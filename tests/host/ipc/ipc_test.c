@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define IPC_TEST_MAX 400
+#define IPC_TEST_MAX 500
 
 static struct ipc_test tests[IPC_TEST_MAX];
 static struct CMUnitTest cases[IPC_TEST_MAX];
@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 
     count += ipc_test_space(tests + count);
     count += ipc_test_right(tests + count);
+    count += ipc_test_right_table(tests + count);
     count += ipc_test_message(tests + count);
     count += ipc_test_queue(tests + count);
     count += ipc_test_notify(tests + count);

@@ -20,6 +20,7 @@ struct ipc_test {
 /* Add the cases of a file to the list; returns how many there are. */
 int ipc_test_space(struct ipc_test *tests);
 int ipc_test_right(struct ipc_test *tests);
+int ipc_test_right_table(struct ipc_test *tests);
 int ipc_test_message(struct ipc_test *tests);
 int ipc_test_queue(struct ipc_test *tests);
 int ipc_test_notify(struct ipc_test *tests);
