@@ -90,10 +90,14 @@ static void ddb_ps(unsigned words, char **word)
 
 static const char *ddb_wait_name(const struct thread *t)
 {
-    static const char *const names[] = {"runnable", "waiting",       "blocked",
-                                        "claimed",  "claimed-early", "dead"};
+    static const char *const names[] = {
+        [THREAD_RUNNING] = "runnable", [THREAD_WAITING] = "waiting",
+        [THREAD_CLAIMED] = "claimed",  [THREAD_CLAIMED_EARLY] = "claimed-early",
+        [THREAD_DEAD] = "dead",        [THREAD_BLOCKED] = "blocked"};
 
-    return t->on_cpu ? "running" : t->wait < 6 ? names[t->wait] : "?";
+    return t->on_cpu                                             ? "running"
+           : t->wait <= THREAD_BLOCKED && names[t->wait] != NULL ? names[t->wait]
+                                                                 : "?";
 }
 
 static void ddb_print_thread(const struct thread *t)

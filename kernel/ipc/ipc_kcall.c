@@ -67,12 +67,12 @@ mach_msg_return_t ipc_kcall(struct ipc_kcall_message *request, uint32_t size, ui
     const struct ipc_thread *ipc = &current_thread()->ipc;
     struct ipc_space *space = current_task()->space;
     struct ipc_kcall_message reply;
-    mach_msg_header_t *header = ipc_kmsg_header(&reply.kmsg);
+    mach_msg_header_t *header = &reply.kmsg.header;
     bool served;
     bool addressed;
 
     ipc_kmsg_setup(&request->kmsg, size);
-    ipc_kmsg_header(&request->kmsg)->msgh_id = (mach_msg_id_t)id;
+    request->kmsg.header.msgh_id = (mach_msg_id_t)id;
     ipc_kmsg_set_remote(&request->kmsg, port, MACH_MSG_TYPE_PORT_SEND);
     ipc_kmsg_setup(&reply.kmsg, sizeof(mach_msg_header_t) + sizeof(reply.body));
     served = kobject_serve_plain(&request->kmsg, &reply.kmsg);

@@ -77,6 +77,20 @@ static void kobject_error_reply(struct ipc_kmsg *reply, int32_t id, kern_return_
     body->RetCode = code;
 }
 
+/* Most replies have at most four words after the header. */
+static inline void kobject_clear_reply(uint64_t *body, uint32_t reply_size)
+{
+    const uint32_t few = 4 * sizeof(*body);
+
+    body[0] = 0;
+    body[1] = 0;
+    body[2] = 0;
+    body[3] = 0;
+    if (reply_size > sizeof(mach_msg_header_t) + few) {
+        memset(body + 4, 0, reply_size - sizeof(mach_msg_header_t) - few);
+    }
+}
+
 bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
 {
     int32_t id = ipc_kmsg_header(request)->msgh_id;
@@ -87,6 +101,8 @@ bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
         return false;
     }
     trace(TRACE_KCALL, (uint32_t)id, (uint64_t)ipc_kmsg_remote(request));
+    /* What the stub leaves out must not be what the stack held before. */
+    kobject_clear_reply((uint64_t *)(ipc_kmsg_header(reply) + 1), r->reply_size);
     r->stub(request, reply);
     return true;
 }

@@ -56,6 +56,34 @@ KTEST(kobject, a_request_of_the_wrong_size_is_answered_with_bad_arguments)
     EXPECT_EQ(test_call(host_self_port(), 2638, sizeof(mach_msg_header_t)), MIG_BAD_ARGUMENTS);
 }
 
+/* As on the stack of a call served in place. */
+struct test_plain {
+    struct ipc_kmsg kmsg;
+    uint64_t body[32];
+};
+
+KTEST(kobject, a_reply_in_place_holds_nothing_from_before)
+{
+    struct ipc_port *host = host_self_port();
+    struct test_plain request;
+    struct test_plain reply;
+    uint64_t stale = 0;
+
+    memset(&reply, 0xa5, sizeof(reply));
+    ipc_kmsg_setup(&request.kmsg, sizeof(mach_msg_header_t)); /* too short: an error comes back */
+    ipc_kmsg_header(&request.kmsg)->msgh_id = 3201;           /* mach_port_type */
+    ipc_kmsg_set_remote(&request.kmsg, host, MACH_MSG_TYPE_PORT_SEND);
+    ipc_kmsg_setup(&reply.kmsg, sizeof(mach_msg_header_t) + sizeof(reply.body));
+    EXPECT_TRUE(kobject_serve_plain(&request.kmsg, &reply.kmsg));
+    EXPECT_EQ(test_return_code(&reply.kmsg), MIG_BAD_ARGUMENTS);
+    for (unsigned i = 0; i < 4; i++) { /* further than the error reaches */
+        stale += reply.body[i] == 0xa5a5a5a5a5a5a5a5ul ? 1 : 0;
+    }
+    EXPECT_EQ(stale, 0);
+    EXPECT_EQ(reply.body[2], 0);
+    ipc_port_release_send(host);
+}
+
 KTEST(kobject, a_request_to_the_wrong_kind_of_object_is_refused)
 {
     EXPECT_EQ(test_call(host_self_port(), 2056, sizeof(mach_msg_header_t)),

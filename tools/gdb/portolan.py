@@ -8,7 +8,7 @@ import gdb
 PROGRAMS = os.environ.get("PORTOLAN_PROGRAMS", "build/user/bin")
 ENTRY_TYPES = [(0x00010000, "send"), (0x00020000, "receive"), (0x00040000, "send-once"), (0x00080000, "set"),
                (0x00100000, "dead")]
-WAITS = ["runnable", "waiting", "blocked", "claimed", "claimed-early", "dead"]
+WAITS = {0: "runnable", 1: "waiting", 2: "claimed", 3: "claimed-early", 4: "dead", 8: "blocked"}  # enum thread_wait_state
 
 
 def list_nodes(head):
@@ -59,7 +59,8 @@ class Tasks(gdb.Command):
     def invoke(self, argument, from_tty):
         print("  id threads    names name")
         for task in tasks():
-            names = int(task["space"]["name_count"]) if int(task["space"]) else 0
+            space = task["space"]
+            names = int(space["name_charged"]) - int(space["name_credit"]) if int(space) else 0
             print(f"{int(task['id']):4} {int(task['thread_count']):7} {names:8} {task['name'].string()}")
 
 
