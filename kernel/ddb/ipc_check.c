@@ -3,11 +3,11 @@
  * recursion however deep messages nest. */
 #include "ddb/ipc_check.h"
 
-#include "ddb/quiet.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_space.h"
+#include "kern/printf.h"
 
 struct ipc_check {
     struct ipc_check_result *result;
@@ -169,12 +169,13 @@ void ipc_check(struct ipc_check_result *result)
     }
 }
 
-static void ipc_check_quietly(void *result)
+void ipc_check_print(void)
 {
-    ipc_check(result);
-}
+    struct ipc_check_result r;
 
-void ipc_check_running(struct ipc_check_result *result)
-{
-    quiet_run(ipc_check_quietly, result);
+    ipc_check(&r);
+    kprintf("spaces %lu names %lu ports %lu queued messages %lu (live ports %lu, kmsgs %lu)\n",
+            r.spaces, r.names, r.ports, r.kmsgs, ipc_port_live_count(), ipc_kmsg_live_count());
+    kprintf("send rights %lu (+%lu in the kernel) send-once %lu (+%lu) errors %lu\n", r.srights,
+            r.kernel_srights, r.sorights, r.kernel_sorights, r.errors);
 }

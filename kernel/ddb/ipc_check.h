@@ -18,11 +18,10 @@ struct ipc_check_result {
                         ...: always 0 */
 };
 
-/* Walk everything. Nothing else may run, as in tests.
+/* Walk everything. Nothing else may run: from the debugger (other processors stopped) or in tests.
  * Takes no locks but that of the list of spaces. */
 void ipc_check(struct ipc_check_result *result);
-/* The same, from a thread of a running system. Needs quiet_init(). Locks: none held. Sleeps: yes.
- */
-void ipc_check_running(struct ipc_check_result *result);
+/* The same, printed. For the debugger. */
+void ipc_check_print(void);
 
 #endif
