@@ -49,7 +49,7 @@ def measure(root):
             files.append((text.count("\n"), path))
             guard = 1 if name.endswith(".h") else 0
             ifs += max(0, sum(1 for line in code if re.match(r"\s*#\s*if", line)) - guard)
-            asserts += sum(len(re.findall(r"\b(?:static_)?assert\(", line)) for line in code)
+            asserts += sum(len(re.findall(r"\b(?:static_|_Static_)?assert\(", line)) for line in code)
             if name.endswith(".c"):
                 sizes += [(n, f"{path}:{fn}") for fn, n in functions(path)]
     return lines, files, sizes, ifs, asserts

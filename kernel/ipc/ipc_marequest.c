@@ -26,6 +26,7 @@ static bool ipc_marequest_table(struct ipc_space *space)
 {
     uint32_t i;
 
+    assert(spin_is_held(&space->lock));
     if (space->marequests == NULL) {
         space->marequests = kalloc(IPC_MAREQUEST_BUCKETS * sizeof(struct list));
         if (space->marequests == NULL) {
@@ -46,6 +47,7 @@ static mach_msg_return_t ipc_marequest_register(struct ipc_space *space, struct 
     struct ipc_entry *receive = space->active ? ipc_space_lookup(space, notify) : NULL;
     struct ipc_entry *entry;
 
+    assert(spin_is_held(&space->lock) && IP_VALID(port));
     if (receive == NULL || (receive->bits & MACH_PORT_TYPE_RECEIVE) == 0) {
         return MACH_SEND_INVALID_NOTIFY;
     }
@@ -120,6 +122,7 @@ void ipc_marequest_accept(struct ipc_marequest *marequest)
 
 static struct ipc_marequest *ipc_marequest_find(struct ipc_space *space, mach_port_name_t name)
 {
+    assert(spin_is_held(&space->lock));
     list_for_each (ipc_marequest_bucket(space, name), node) {
         struct ipc_marequest *request = list_entry(node, struct ipc_marequest, link);
 
@@ -135,7 +138,7 @@ struct ipc_request *ipc_marequest_cancel(struct ipc_space *space, mach_port_name
     struct ipc_marequest *marequest = ipc_marequest_find(space, name);
     struct ipc_request *request;
 
-    assert(spin_is_held(&space->lock) && marequest != NULL);
+    assert(marequest != NULL);
     list_remove(&marequest->link);
     request = marequest->request;
     marequest->request = NULL;
@@ -146,7 +149,7 @@ void ipc_marequest_rename(struct ipc_space *space, mach_port_name_t from, mach_p
 {
     struct ipc_marequest *request = ipc_marequest_find(space, from);
 
-    assert(spin_is_held(&space->lock) && request != NULL);
+    assert(request != NULL);
     list_remove(&request->link);
     request->request->name = to;
     list_insert_tail(ipc_marequest_bucket(space, to), &request->link);

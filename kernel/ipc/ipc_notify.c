@@ -16,8 +16,7 @@ struct ipc_notify_body {
     uint64_t value;
 };
 
-_Static_assert(sizeof(struct ipc_notify_body) == sizeof(mach_port_deleted_notification_t),
-               "layout");
+static_assert(sizeof(struct ipc_notify_body) == sizeof(mach_port_deleted_notification_t), "layout");
 
 /* A message to `notify`, which it takes over; NULL when out of memory, the right released. */
 static struct ipc_kmsg *ipc_notify_alloc(struct ipc_port *notify, mach_msg_id_t id, uint32_t size)

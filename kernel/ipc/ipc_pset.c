@@ -69,6 +69,7 @@ bool ipc_pset_add(struct ipc_pset *pset, struct ipc_port *port)
 
 void ipc_pset_remove(struct ipc_pset *pset, struct ipc_port *port)
 {
+    assert(pset->member_count != 0);
     assert(spin_is_held(&port->lock) && port->pset == pset);
     spin_lock(&pset->lock);
     list_remove(&port->pset_link);

@@ -14,6 +14,7 @@
 #include "exc_kernel_user.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
+#include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/ipc_tt.h"
 #include "kern/kobject.h"
@@ -38,6 +39,7 @@ static void exception_end_task(int exception, int code, int64_t subcode, const c
     struct task *task = self->task;
     char where[64] = "";
 
+    assert(interrupt_is_enabled());
     if (exception == EXC_BAD_ACCESS) {
         ksnprintf(where, sizeof(where), " 0x%lx (code %d)%s", (uint64_t)subcode, code,
                   exception_is_stack_overrun(exception, subcode)
@@ -77,6 +79,7 @@ void exception_reply(struct ipc_kmsg *reply)
  * this thread to stop: they look again when woken. */
 static bool exception_wait_reply(struct thread *self)
 {
+    assert(self == current_thread());
     while (!atomic_load_acquire(&self->exception_done)) {
         enum wait_result result;
 
@@ -102,6 +105,7 @@ static kern_return_t exception_send(struct ipc_port *port, struct ipc_port *repl
     kern_return_t kr =
         exception_raise(port, reply, thread_port, task_port, exception, code, subcode);
 
+    assert(IP_VALID(port) && IP_VALID(reply));
     if (kr == MACH_SEND_NO_BUFFER) { /* there was no message to take them over */
         ipc_port_release_send(port);
         ipc_port_release_sonce(reply);

@@ -185,26 +185,17 @@ static kern_return_t task_publish(struct task *parent, bool inherit, struct task
     return KERN_SUCCESS;
 }
 
-kern_return_t task_create_from(struct task *parent, bool inherit, struct task **task)
+/* Map, space and port of a new task. On failure it has none of them. */
+static kern_return_t task_build(struct task *parent, bool inherit, struct task *t)
 {
-    struct task *t = kmem_cache_alloc(&task_cache);
-    kern_return_t kr;
+    kern_return_t kr = task_create_map(parent, inherit, &t->map);
 
-    if (t == NULL) {
-        return KERN_RESOURCE_SHORTAGE;
-    }
-    task_setup(t);
-    kr = KERN_RESOURCE_SHORTAGE;
-    if (!task_charge(parent, t)) {
-        goto undo_task;
-    }
-    kr = task_create_map(parent, inherit, &t->map);
     if (kr != KERN_SUCCESS) {
-        goto undo_charge;
+        return kr;
     }
     t->pmap = t->map->pmap;
+    kr = KERN_RESOURCE_SHORTAGE;
     if (!pmap_charge_to(t->pmap, &t->ledger)) {
-        kr = KERN_RESOURCE_SHORTAGE;
         goto undo_map;
     }
     kr = ipc_space_create(t, &t->space);
@@ -216,21 +207,51 @@ kern_return_t task_create_from(struct task *parent, bool inherit, struct task **
         kr = KERN_RESOURCE_SHORTAGE;
         goto undo_space;
     }
-    kr = task_publish(parent, inherit, t);
-    if (kr != KERN_SUCCESS) {
-        goto undo_port;
-    }
-    *task = t;
     return KERN_SUCCESS;
 
-undo_port:
-    ipc_port_destroy_kernel(t->self_port);
 undo_space:
     ipc_space_destroy(t->space);
     ipc_space_unref(t->space);
 undo_map:
     (void)pmap_charge_to(t->pmap, NULL);
     vm_map_unref(t->map);
+    return kr;
+}
+
+static void task_unbuild(struct task *t)
+{
+    ipc_port_destroy_kernel(t->self_port);
+    ipc_space_destroy(t->space);
+    ipc_space_unref(t->space);
+    (void)pmap_charge_to(t->pmap, NULL);
+    vm_map_unref(t->map);
+}
+
+kern_return_t task_create_from(struct task *parent, bool inherit, struct task **task)
+{
+    struct task *t = kmem_cache_alloc(&task_cache);
+    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+
+    if (t == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    task_setup(t);
+    if (!task_charge(parent, t)) {
+        goto undo_task;
+    }
+    kr = task_build(parent, inherit, t);
+    if (kr != KERN_SUCCESS) {
+        goto undo_charge;
+    }
+    kr = task_publish(parent, inherit, t);
+    if (kr != KERN_SUCCESS) {
+        goto undo_build;
+    }
+    *task = t;
+    return KERN_SUCCESS;
+
+undo_build:
+    task_unbuild(t);
 undo_charge:
     task_uncharge(t);
 undo_task:

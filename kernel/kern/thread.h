@@ -20,6 +20,7 @@
 #include "arch/cpu.h"
 #include "arch/pcb.h"
 #include "ipc/ipc_thread.h"
+#include "kern/assert.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
 #include "kern/timer.h"
@@ -67,6 +68,10 @@ enum thread_wait_state {
 #define PRIORITY_SYSTEM  6
 #define PRIORITY_USER    25
 #define PRIORITY_IDLE    63
+
+static_assert(PRIORITY_SYSTEM < PRIORITY_USER && PRIORITY_USER < PRIORITY_IDLE, "0 is the best");
+static_assert(PRIORITY_IDLE < PRIORITY_COUNT && PRIORITY_COUNT <= 64,
+              "a bitmap has a bit for each");
 
 enum thread_policy { THREAD_POLICY_TIMESHARE = 1, THREAD_POLICY_FIXED = 2 };
 

@@ -2,6 +2,7 @@
  * counts of vm_cache_statistics. */
 #include "vm/vm_user.h"
 
+#include "kern/assert.h"
 #include "kern/string.h"
 #include "vm/kmem.h"
 #include "vm/slab.h"
@@ -112,6 +113,7 @@ static uint64_t vm_object_pages_fill(struct vm_object *object, vm_page_phys_info
     uint64_t n = 0;
     struct vm_page *page;
 
+    assert(records != NULL || room == 0);
     spin_lock(&object->lock);
     page = vm_object_page_next(object, 0, ~0ul);
     while (page != NULL) {

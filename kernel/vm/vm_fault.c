@@ -72,6 +72,7 @@ static kern_return_t vm_fault_prepare_object(struct vm_fault_ctx *ctx)
     struct vm_map_entry *entry = ctx->entry;
     kern_return_t kr;
 
+    assert(mutex_is_held(&ctx->map->lock));
     if (entry->object == NULL) {
         entry->object = vm_object_create(vm_map_entry_size(entry));
         if (entry->object == NULL) {
@@ -108,6 +109,7 @@ static enum vm_fault_status vm_fault_lookup(struct vm_fault_ctx *ctx)
 {
     kern_return_t kr;
 
+    assert((ctx->va & PAGE_MASK) == 0);
     ctx->entry = vm_map_entry_lookup(ctx->map, ctx->va);
     if (ctx->entry == NULL) {
         return vm_fault_done(ctx, KERN_INVALID_ADDRESS);
@@ -141,6 +143,7 @@ static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct v
     struct vm_page *source = hit->page;
     struct vm_page *page = vm_page_alloc(source == NULL ? VM_PAGE_ZERO : 0);
 
+    assert(spin_is_held(&first->lock));
     if (page == NULL) {
         return vm_fault_done(ctx, KERN_RESOURCE_SHORTAGE);
     }
@@ -173,6 +176,7 @@ static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct v
 static enum vm_fault_status vm_fault_unusual(struct vm_fault_ctx *ctx, struct vm_object *first,
                                              struct vm_object_hit *hit, struct waitq **waitq)
 {
+    assert(spin_is_held(&hit->object->lock));
     if ((hit->page->flags & VM_PAGE_BUSY) != 0) {
         if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
             return vm_fault_done(ctx, KERN_ABORTED);
@@ -194,6 +198,7 @@ static enum vm_fault_status vm_fault_unusual(struct vm_fault_ctx *ctx, struct vm
 static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_object *first,
                                           struct vm_object_hit *hit, struct waitq **waitq)
 {
+    assert(spin_is_held(&first->lock));
     if (first->shadow != NULL) {
         vm_object_collapse(first);
     }
@@ -219,6 +224,7 @@ static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_ob
 /* Must a write wait until the delayed copy has been given the page? */
 static bool vm_fault_needs_push(const struct vm_fault_ctx *ctx, const struct vm_object *first)
 {
+    assert(spin_is_held(&first->lock));
     return first->copy != NULL && first->copy_version != ctx->pushed_version;
 }
 
@@ -232,6 +238,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
     unsigned flags = 0;
     kern_return_t kr;
 
+    assert(spin_is_held(&first->lock) && hit->page != NULL);
     if (ctx->buffer != NULL) {
         char *bytes = (char *)vm_page_to_virt(hit->page) + ctx->first_byte;
 
@@ -264,6 +271,7 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
     struct vm_object_hit hit;
     enum vm_fault_status status;
 
+    assert(mutex_is_held(&ctx->map->lock) && ctx->entry->object != NULL);
     spin_lock(&first->lock);
     status = vm_fault_find(ctx, first, &hit, &waitq);
     if (status == VM_FAULT_NEXT) {

@@ -18,6 +18,7 @@ static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry 
     struct vm_object *object = entry->object;
     enum vm_map_entry_copy_kind kind = COPY_SLOWLY;
 
+    assert(entry->object != NULL);
     if ((atomic_load(&object->flags) & VM_OBJECT_DEVICE) != 0) {
         return COPY_NEVER;
     }

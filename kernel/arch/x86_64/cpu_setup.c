@@ -59,6 +59,8 @@ static_assert(__builtin_offsetof(struct trap_frame, rip) == 136, "entry.asm");
 static_assert(__builtin_offsetof(struct pcb, kernel_rsp) == 176, "entry.asm");
 static_assert(__builtin_offsetof(struct pcb, gs_base) == 200, "entry.asm");
 static_assert(__builtin_offsetof(struct pcb, return_by_iret) == 216, "entry.asm");
+static_assert(__builtin_offsetof(struct tss, ist) == 36, "Intel SDM volume 3A, 8.7");
+static_assert(__builtin_offsetof(struct tss, io_map_base) == 102, "Intel SDM volume 3A, 8.7");
 
 void cpu_setup_idt(void)
 {

@@ -27,6 +27,10 @@
 #define VM_MIN_ADDRESS 0ul
 #define VM_MAX_ADDRESS 0x800000000000ul
 
+_Static_assert(DIRECT_MAP_BASE + DIRECT_MAP_SIZE <= KMEM_BASE, "parts do not overlap");
+_Static_assert(KMEM_BASE + KMEM_SIZE <= KMEM_SLOT_BASE, "parts do not overlap");
+_Static_assert(KMEM_SLOT_SIZE *KMEM_SLOT_COUNT <= KERNEL_IMAGE_BASE - KMEM_SLOT_BASE, "nor these");
+
 typedef uint64_t phys_addr_t;
 
 #ifndef CONFIG_HOST_TEST
