@@ -1,10 +1,12 @@
 """machine.py - an emulated machine with a serial line to type on: QEMU or Bochs."""
+import json
 import os
 import pty
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -118,6 +120,35 @@ class Machine:
 
     def log(self):
         return self.seen + (self.child.before if isinstance(self.child.before, str) else "")
+
+
+class Monitor:
+    """The emulator's monitor, by its machine protocol."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.stream = self.socket.makefile("rw", encoding="utf-8")
+        self.stream.readline()  # the greeting
+        self.ask({"execute": "qmp_capabilities"})
+
+    def ask(self, request):
+        self.stream.write(json.dumps(request) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise Failure(f"monitor: {answer['error']}")
+
+    def command(self, line):
+        return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": line}})
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
 
 
 BOCHSRC = """config_interface: textconfig

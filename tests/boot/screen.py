@@ -1,43 +1,12 @@
 """screen.py - the text screen of a PC: what the console shows there, and the keyboard beside it."""
-import json
 import os
 import re
-import socket
 
 from check import Checks
-from machine import Failure, Machine
+from machine import Machine, Monitor
 
 COLUMNS, ROWS = 80, 25
 CELLS = 0xb8000  # a character and its colours each
-
-
-class Monitor:
-    """The emulator's monitor, by its machine protocol."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(path)
-        self.stream = self.socket.makefile("rw", encoding="utf-8")
-        self.stream.readline()  # the greeting
-        self.ask({"execute": "qmp_capabilities"})
-
-    def ask(self, request):
-        self.stream.write(json.dumps(request) + "\n")
-        self.stream.flush()
-        while True:
-            answer = json.loads(self.stream.readline())
-            if "return" in answer:
-                return answer["return"]
-            if "error" in answer:
-                raise Failure(f"monitor: {answer['error']}")
-
-    def command(self, line):
-        return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": line}})
-
-    def close(self):
-        self.stream.close()
-        self.socket.close()
 
 
 def screen_lines(monitor):
