@@ -239,8 +239,7 @@ deliver:
                          header->seqno, header->id, f->buffer, words);
 }
 
-/* --- call and reply: check everything, then change state; both return only when they decline ---
- */
+/* --- call and reply: check everything, then change state --- */
 
 /* The name of a call's reply right in the receiver's space. Locks: that space's, port's held. */
 IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *space,
@@ -256,8 +255,9 @@ IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *s
     return name;
 }
 
-/* A call to a port with everything on the sender's side locked. `receivers` and `refs` are those of
- * the port or of its set. */
+/* A call to a port, or to the set it is in if pset is not NULL: a separate copy of this for each.
+ * Returns only when it declines. Locks: space's, both ports' and the set's held; released if it
+ * does not return. */
 IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f,
                                                     struct ipc_space *space, struct ipc_port *dest,
                                                     struct ipc_port *port,

@@ -31,10 +31,10 @@ enum vm_fault_status {
     VM_FAULT_DONE,  /* ctx->result is the answer */
 };
 
-/* ctx->flags */
 /* Pages entered with the first one of memory that came by message. */
 #define FAULT_FILL_PAGES 512u
 
+/* ctx->flags */
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
 
