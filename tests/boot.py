@@ -11,6 +11,7 @@ import foreign      # noqa: E402
 import gdb_session  # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
+import window       # noqa: E402
 from machine import Bochs, Failure, Machine  # noqa: E402
 
 KERNEL_ISO = "build/test/kernel-tests.iso"
@@ -77,4 +78,5 @@ MATRIX = [
     Suite("kernel debugger", debugger.debugger),
     Suite("make debug", gdb_session.gdb_session),
     Suite("text screen", screen.text_screen),
+    Suite("window", window.window),
 ]

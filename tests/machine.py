@@ -33,6 +33,7 @@ class Machine:
     def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, extra=(), timeout=60, stay=False):
         self.iso = iso
         self.timeout = timeout
+        self.environment = None  # as here
         self.scratch = tempfile.mkdtemp(prefix="portolan-")
         self.command = ["qemu-system-x86_64", "-cpu", cpu, "-smp", str(cpus), "-m", str(memory), "-display", "none",
                         "-monitor", "none", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
@@ -54,7 +55,7 @@ class Machine:
 
     def __enter__(self):
         self.child = pexpect.spawn(self.command[0], self.command[1:], encoding="utf-8", codec_errors="replace",
-                                   timeout=self.timeout, echo=False)
+                                   timeout=self.timeout, echo=False, env=self.environment, cwd=ROOT)
         self.child.setwinsize(24, 200)
         return self
 
@@ -120,6 +121,15 @@ class Machine:
 
     def log(self):
         return self.seen + (self.child.before if isinstance(self.child.before, str) else "")
+
+
+class Program(Machine):
+    """The same by a command that boots one, such as `make run`."""
+
+    def __init__(self, command, environment, timeout=60):
+        super().__init__(None, timeout=timeout)
+        self.command = command
+        self.environment = environment
 
 
 class Monitor:
