@@ -101,6 +101,7 @@ static kern_return_t vm_fault_device(const struct vm_fault_ctx *ctx)
     if (ctx->buffer != NULL || ctx->offset >= object->size) {
         return KERN_MEMORY_ERROR;
     }
+    ctx->entry->entered = true;
     return pmap_enter(ctx->map->pmap, ctx->va, object->device_phys + ctx->offset,
                       ctx->entry->protection, object->device_flags);
 }
@@ -256,6 +257,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
     if (entry->wired_count != 0 || (ctx->flags & FAULT_WIRE) != 0) {
         flags = PMAP_WIRED;
     }
+    entry->entered = true;
     kr = pmap_enter(ctx->map->pmap, ctx->va, vm_page_to_phys(hit->page), prot, flags);
     if (kr == KERN_SUCCESS && (ctx->flags & FAULT_WIRE) != 0) {
         hit->page->wire_count += 1;

@@ -222,8 +222,8 @@ static void vm_map_protect_entry(struct vm_map *map, struct vm_map_entry *entry,
         entry->protection = protection;
     }
     mapped = entry->protection & (entry->needs_copy ? ~VM_PROT_WRITE : VM_PROT_ALL);
-    if ((old & ~entry->protection) != 0 && entry->object != NULL) {
-        pmap_protect(map->pmap, entry->start, entry->end, mapped);
+    if ((old & ~entry->protection) != 0) {
+        vm_map_entry_protect(map, entry, mapped);
     }
 }
 

@@ -7,7 +7,6 @@
  * between its check and its use. */
 #include "vm/vm_copy_impl.h"
 
-#include "arch/pmap.h"
 #include "kern/assert.h"
 #include "vm/slab.h"
 #include "vm/vm_fault.h"
@@ -136,7 +135,7 @@ static void vm_map_copyin_move(struct vm_map_copyin_ctx *ctx, struct vm_map_entr
     struct vm_object *object = entry->object;
 
     if (object != NULL) {
-        pmap_remove(ctx->map->pmap, entry->start, entry->end);
+        vm_map_entry_unmap(ctx->map, entry);
         if (entry->wired_count != 0) {
             vm_map_entry_unwire_pages(ctx->map, entry, entry->end);
             entry->wired_count = 0;

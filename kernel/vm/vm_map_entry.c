@@ -314,6 +314,7 @@ void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
     }
     vm_map_entry_unlink(map, right);
     left->end = right->end;
+    left->entered = left->entered || right->entered;
     map->size += vm_map_entry_size(right);
     if (left->wired_count != 0) {
         map->wired_size += vm_map_entry_size(right);

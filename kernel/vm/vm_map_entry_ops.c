@@ -59,7 +59,7 @@ kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
         copy->needs_copy = true;
         if (!entry->needs_copy) {
             entry->needs_copy = true;
-            pmap_protect(map->pmap, entry->start, entry->end, entry->protection & ~VM_PROT_WRITE);
+            vm_map_entry_protect(map, entry, entry->protection & ~VM_PROT_WRITE);
         }
         return KERN_SUCCESS;
     case COPY_DELAYED:
@@ -101,6 +101,23 @@ void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, v
     spin_unlock(&object->lock);
 }
 
+void vm_map_entry_protect(struct vm_map *map, struct vm_map_entry *entry, vm_prot_t prot)
+{
+    assert(mutex_is_held(&map->lock));
+    if (entry->entered) {
+        pmap_protect(map->pmap, entry->start, entry->end, prot);
+    }
+}
+
+void vm_map_entry_unmap(struct vm_map *map, struct vm_map_entry *entry)
+{
+    assert(mutex_is_held(&map->lock));
+    if (entry->entered) {
+        pmap_remove(map->pmap, entry->start, entry->end);
+        entry->entered = false;
+    }
+}
+
 void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
 {
     struct vm_object *object = entry->object;
@@ -109,7 +126,7 @@ void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
     if (object == NULL) {
         return;
     }
-    pmap_remove(map->pmap, entry->start, entry->end);
+    vm_map_entry_unmap(map, entry);
     if (entry->wired_count != 0) {
         vm_map_entry_unwire_pages(map, entry, entry->end);
         entry->wired_count = 0;
@@ -135,6 +152,28 @@ void vm_map_entry_release_list(struct list *entries)
     }
 }
 
+/* The n pages at rest from offset on, NULL for what is not such a page. Locks: the object's held.
+ */
+static void vm_map_entry_premap_find(struct vm_object *object, vm_offset_t offset,
+                                     struct vm_page **pages, unsigned n)
+{
+    unsigned done = 0;
+
+    while (done < n) {
+        unsigned run = n - done;
+        void *const *found = vm_radix_run(&object->pages, (offset >> PAGE_SHIFT) + done, &run);
+
+        for (unsigned i = 0; i < run; i += 1, done += 1) {
+            struct vm_page *page = found != NULL ? found[i] : NULL;
+
+            if (page != NULL && (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0) {
+                page = NULL;
+            }
+            pages[done] = page;
+        }
+    }
+}
+
 /* The pages at rest that the entry shows from va on, up to the next 2 MiB or PREMAP_BATCH of them:
  * one lookup each, one walk of the page table. Only those of the entry's own object. Returns the
  * address behind. Locks: map's held. */
@@ -145,22 +184,15 @@ static vm_offset_t vm_map_entry_premap_batch(struct vm_map *map, struct vm_map_e
     vm_offset_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
     vm_prot_t prot = entry->protection;
     struct vm_page *pages[PREMAP_BATCH];
-    unsigned n = 0;
+    unsigned n;
 
     stop = stop < end ? stop : end;
+    n = stop - va < PREMAP_BATCH * PAGE_SIZE ? (unsigned)((stop - va) >> PAGE_SHIFT) : PREMAP_BATCH;
     spin_lock(&object->lock);
     if (entry->needs_copy || object->copy != NULL) {
         prot &= ~VM_PROT_WRITE;
     }
-    for (vm_offset_t at = va; at < stop && n < PREMAP_BATCH; at += PAGE_SIZE) {
-        struct vm_page *page = vm_object_page_lookup(object, entry->offset + (at - entry->start));
-
-        if (page != NULL && (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0) {
-            page = NULL;
-        }
-        pages[n] = page;
-        n += 1;
-    }
+    vm_map_entry_premap_find(object, entry->offset + (va - entry->start), pages, n);
     pmap_enter_batch(map->pmap, va, pages, n, prot);
     spin_unlock(&object->lock);
     return va + n * PAGE_SIZE;
@@ -172,6 +204,7 @@ void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_
     vm_offset_t va = entry->start;
 
     entry->fill = false;
+    entry->entered = true;
     if (entry->object == NULL || (entry->protection & VM_PROT_READ) == 0 ||
         (entry->object->flags & VM_OBJECT_DEVICE) != 0) {
         return;

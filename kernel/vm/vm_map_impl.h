@@ -23,6 +23,7 @@ struct vm_map_entry {
     vm_inherit_t inheritance; /* [L] */
     uint16_t wired_count;     /* [L] */
     bool needs_copy;          /* [L] others see the object too: shadow it before writing */
+    bool entered;             /* [L] some of it may be in the page table */
     bool fill;                /* [L] came by message: the first fault enters all that is resident */
 };
 
@@ -87,6 +88,10 @@ void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t
 void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
 /* Drop the references of a list of detached entries and free them. Locks: map not locked. */
 void vm_map_entry_release_list(struct list *entries);
+/* Lower the rights the page table grants to the entry's pages to `prot`; take the pages out of it.
+ */
+void vm_map_entry_protect(struct vm_map *map, struct vm_map_entry *entry, vm_prot_t prot);
+void vm_map_entry_unmap(struct vm_map *map, struct vm_map_entry *entry);
 /* Undo the wiring of the entry's pages below address `end`; entry->wired_count is left alone. */
 void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t end);
 

@@ -5,7 +5,6 @@
  * undone, the page is waited for as a fault would, and the whole starts over. */
 #include "vm/vm_map.h"
 
-#include "arch/pmap.h"
 #include "kern/assert.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map_impl.h"
@@ -22,7 +21,7 @@ static void vm_map_unwire_entry(struct vm_map *map, struct vm_map_entry *entry)
         map->wired_size -= vm_map_entry_size(entry);
         vm_map_entry_unwire_pages(map, entry, entry->end);
         /* The next access maps the pages again, as any others. */
-        pmap_remove(map->pmap, entry->start, entry->end);
+        vm_map_entry_unmap(map, entry);
     }
 }
 

@@ -47,6 +47,25 @@ void *vm_radix_lookup(const struct vm_radix *tree, uint64_t index)
     return item;
 }
 
+void *const *vm_radix_run(const struct vm_radix *tree, uint64_t index, unsigned *n)
+{
+    unsigned left = RADIX_SLOTS - (unsigned)(index & (RADIX_SLOTS - 1));
+    const struct vm_radix_node *node = tree->root;
+
+    if (tree->height == 0) {
+        *n = index == 0 ? 1 : *n;
+        return index == 0 ? &tree->root : NULL;
+    }
+    *n = *n < left ? *n : left;
+    if (!vm_radix_covers(tree->height, index)) {
+        return NULL;
+    }
+    for (uint32_t height = tree->height; height > 1 && node != NULL; height -= 1) {
+        node = node->slot[vm_radix_slot(height, index)];
+    }
+    return node != NULL ? &node->slot[vm_radix_slot(1, index)] : NULL;
+}
+
 static struct vm_radix_node *vm_radix_node_create(void)
 {
     struct vm_radix_node *node = kmem_cache_alloc(&vm_radix_cache);

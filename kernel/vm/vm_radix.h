@@ -24,6 +24,9 @@ static inline void vm_radix_init(struct vm_radix *tree)
 
 /* The item at index, or NULL. */
 void *vm_radix_lookup(const struct vm_radix *tree, uint64_t index);
+/* The places from index on that lie side by side: at most *n (not 0), which becomes their number.
+ * NULL when all of those are empty. */
+void *const *vm_radix_run(const struct vm_radix *tree, uint64_t index, unsigned *n);
 /* Put item where there is none. Sleeps: no. Returns: false when out of memory, with nothing
  * changed. */
 bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item);

@@ -2,10 +2,11 @@
  *
  * The first mapping is in the page's descriptor, others in a list. The low bits of the first
  * entry's address, always zero in an address, remember that the page was written or read through a
- * mapping that is gone. Locks: one of PV_LOCKS spin locks by frame number (PV), neighbours sharing
- * one so that runs of pages are gone through with few. While it is held
- * and a mapping is on the list, the page tables on the mapping's path stay, so its entry may be
- * changed without the pmap's lock. */
+ * mapping that is gone. Locks: pages belong to one of PV_GROUPS groups by their number, neighbours
+ * to the same, so that runs of pages are gone through with few locks; the group also keeps some
+ * entries of the lists, as what was shared once often is again. While the group's lock is held and
+ * a mapping is on the list, the page tables on the mapping's path stay, so its entry may be changed
+ * without the pmap's lock. */
 #include "arch/pmap.h"
 #include "arch/pmap_impl.h"
 #include "kern/assert.h"
@@ -13,47 +14,80 @@
 #include "vm/slab.h"
 #include "vm/vm_page.h"
 
-#define PV_LOCKS      64
-#define PV_GROUP      64 /* neighbouring pages with the same lock */
+#define PV_GROUPS     64
+#define PV_GROUP      64 /* neighbouring pages that belong to one group */
 #define PV_MODIFIED   1ul
 #define PV_REFERENCED 2ul
 #define PV_FLAGS      (PV_MODIFIED | PV_REFERENCED)
 
-static struct spinlock pmap_pv_locks[PV_LOCKS];
+/* Keys: [L] this->lock */
+struct pv_group {
+    struct spinlock lock;   /* PV; also guards the lists of its pages */
+    struct pv_entry *spare; /* [L] entries for the next mappings of its pages */
+    uint32_t spare_count;   /* [L] at most PV_GROUP */
+};
+
+static struct pv_group pmap_pv_groups[PV_GROUPS];
 static struct kmem_cache pmap_pv_cache;
 
 void pmap_pv_init(void)
 {
-    for (unsigned i = 0; i < PV_LOCKS; i++) {
-        spin_init(&pmap_pv_locks[i], LOCK_RANK_PV, "pv");
+    for (unsigned i = 0; i < PV_GROUPS; i++) {
+        spin_init(&pmap_pv_groups[i].lock, LOCK_RANK_PV, "pv");
     }
     kmem_cache_init(&pmap_pv_cache, "pv_entry", sizeof(struct pv_entry), 8);
 }
 
-static struct spinlock *pmap_pv_lock(const struct vm_page *page)
+static struct pv_group *pmap_pv_group(const struct vm_page *page)
 {
-    return &pmap_pv_locks[(uintptr_t)page / (sizeof(*page) * PV_GROUP) % PV_LOCKS];
+    return &pmap_pv_groups[(uintptr_t)page / (sizeof(*page) * PV_GROUP) % PV_GROUPS];
 }
 
-/* Hold the lock of the page and no other of those in *held, which begins and ends as NULL. */
-static inline void pmap_pv_hold(struct spinlock **held, const struct vm_page *page) NO_LOCK_ANALYSIS
+/* Hold the lock of the page's group and no other; *held, the group held, begins and ends as NULL.
+ */
+static inline void pmap_pv_hold(struct pv_group **held, const struct vm_page *page) NO_LOCK_ANALYSIS
 {
-    struct spinlock *lock = page != NULL ? pmap_pv_lock(page) : NULL;
+    struct pv_group *group = page != NULL ? pmap_pv_group(page) : NULL;
 
-    if (lock == *held) {
+    if (group == *held) {
         return;
     }
     if (*held != NULL) {
-        spin_unlock(*held);
+        spin_unlock(&(*held)->lock);
     }
-    if (lock != NULL) {
-        spin_lock(lock);
+    if (group != NULL) {
+        spin_lock(&group->lock);
     }
-    *held = lock;
+    *held = group;
 }
 
-/* Put (pmap, va) on the list. Locks: the page's held. False when out of memory. */
-static inline bool pmap_pv_link(struct vm_page *page, struct pmap *pmap, uint64_t va)
+/* Locks: the group's held. */
+static inline struct pv_entry *pmap_pv_alloc(struct pv_group *group)
+{
+    struct pv_entry *entry = group->spare;
+
+    if (entry == NULL) {
+        return kmem_cache_alloc(&pmap_pv_cache);
+    }
+    group->spare = entry->next;
+    group->spare_count--;
+    return entry;
+}
+
+static inline void pmap_pv_free(struct pv_group *group, struct pv_entry *entry)
+{
+    if (group->spare_count == PV_GROUP) {
+        kmem_cache_free(&pmap_pv_cache, entry);
+        return;
+    }
+    entry->next = group->spare;
+    group->spare = entry;
+    group->spare_count++;
+}
+
+/* Put (pmap, va) on the list. Locks: the group's held. False when out of memory. */
+static inline bool pmap_pv_link(struct pv_group *group, struct vm_page *page, struct pmap *pmap,
+                                uint64_t va)
 {
     struct pv_entry *entry;
 
@@ -63,7 +97,7 @@ static inline bool pmap_pv_link(struct vm_page *page, struct pmap *pmap, uint64_
         page->pv.next = NULL;
         return true;
     }
-    entry = kmem_cache_alloc(&pmap_pv_cache);
+    entry = pmap_pv_alloc(group);
     if (entry == NULL) {
         return false;
     }
@@ -76,11 +110,11 @@ static inline bool pmap_pv_link(struct vm_page *page, struct pmap *pmap, uint64_
 
 bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
 {
-    struct spinlock *held = NULL;
+    struct pv_group *held = NULL;
     bool linked;
 
     pmap_pv_hold(&held, page);
-    linked = pmap_pv_link(page, pmap, va);
+    linked = pmap_pv_link(held, page, pmap, va);
     pmap_pv_hold(&held, NULL);
     return linked;
 }
@@ -88,7 +122,7 @@ bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
 unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
                              struct vm_page *const *pages, unsigned n, uint64_t bits)
 {
-    struct spinlock *held = NULL;
+    struct pv_group *held = NULL;
     unsigned entered = 0;
 
     for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
@@ -98,7 +132,7 @@ unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
             continue;
         }
         pmap_pv_hold(&held, page);
-        if (!pmap_pv_link(page, pmap, va)) {
+        if (!pmap_pv_link(held, page, pmap, va)) {
             break;
         }
         atomic_store_release(&entries[i], vm_page_to_phys(page) | bits);
@@ -140,9 +174,9 @@ static void pmap_pv_note(struct vm_page *page, uint64_t pte)
     page->pv.va |= (pte & PTE_ACCESSED) != 0 ? PV_REFERENCED : 0;
 }
 
-/* Clear the entry of a mapping and forget the mapping. Locks: the page's held. */
-static inline uint64_t pmap_pv_clear(struct vm_page *page, struct pmap *pmap, uint64_t va,
-                                     uint64_t *entry)
+/* Clear the entry of a mapping and forget the mapping. Locks: the group's held. */
+static inline uint64_t pmap_pv_clear(struct pv_group *group, struct vm_page *page,
+                                     struct pmap *pmap, uint64_t va, uint64_t *entry)
 {
     uint64_t old = atomic_exchange(entry, 0);
 
@@ -152,7 +186,7 @@ static inline uint64_t pmap_pv_clear(struct vm_page *page, struct pmap *pmap, ui
         pmap_pv_note(page, old);
         unlinked = pmap_pv_unlink(page, pmap, va);
         if (unlinked != NULL) {
-            kmem_cache_free(&pmap_pv_cache, unlinked);
+            pmap_pv_free(group, unlinked);
         }
     }
     return old;
@@ -160,18 +194,18 @@ static inline uint64_t pmap_pv_clear(struct vm_page *page, struct pmap *pmap, ui
 
 uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry)
 {
-    struct spinlock *held = NULL;
+    struct pv_group *held = NULL;
     uint64_t old;
 
     pmap_pv_hold(&held, page);
-    old = pmap_pv_clear(page, pmap, va, entry);
+    old = pmap_pv_clear(held, page, pmap, va, entry);
     pmap_pv_hold(&held, NULL);
     return old;
 }
 
 unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries, unsigned n)
 {
-    struct spinlock *held = NULL;
+    struct pv_group *held = NULL;
     unsigned removed = 0;
 
     for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
@@ -184,7 +218,7 @@ unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
             struct vm_page *page = vm_page_from_phys(old & PTE_FRAME);
 
             pmap_pv_hold(&held, page);
-            old = pmap_pv_clear(page, pmap, va, &entries[i]);
+            old = pmap_pv_clear(held, page, pmap, va, &entries[i]);
         } else {
             old = atomic_exchange(&entries[i], 0);
         }
@@ -206,18 +240,18 @@ static struct pv_entry *pmap_pv_next(struct vm_page *page, struct pv_entry *prev
 /* Remove the first mapping of the page. False when there is none. */
 static bool pmap_pv_remove_first(struct vm_page *page)
 {
-    struct spinlock *lock = pmap_pv_lock(page);
+    struct pv_group *group = pmap_pv_group(page);
     struct pv_entry *unlinked;
     uint64_t *directory_entry;
     uint64_t *entry;
     struct pmap *pmap;
     uint64_t va;
 
-    spin_lock(lock);
+    spin_lock(&group->lock);
     pmap = page->pv.pmap;
     va = page->pv.va & ~PV_FLAGS;
     if (pmap == NULL) {
-        spin_unlock(lock);
+        spin_unlock(&group->lock);
         return false;
     }
     entry = pmap_find_entry(pmap, va, &directory_entry);
@@ -225,18 +259,18 @@ static bool pmap_pv_remove_first(struct vm_page *page)
     unlinked = pmap_pv_unlink(page, pmap, va);
     pmap_flush_range(pmap, va, va + PAGE_SIZE);
     atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
-    atomic_fetch_sub(&pmap->resident, 1); /* last: then the address space may be destroyed */
-    spin_unlock(lock);
     if (unlinked != NULL) {
-        kmem_cache_free(&pmap_pv_cache, unlinked);
+        pmap_pv_free(group, unlinked);
     }
+    atomic_fetch_sub(&pmap->resident, 1); /* last: then the address space may be destroyed */
+    spin_unlock(&group->lock);
     return true;
 }
 
 /* Clear and set bits in the entry of every mapping, and invalidate where that changed something. */
 static void pmap_pv_change_bits(struct vm_page *page, uint64_t clear, uint64_t set)
 {
-    struct spinlock *lock = pmap_pv_lock(page);
+    struct spinlock *lock = &pmap_pv_group(page)->lock;
 
     spin_lock(lock);
     for (struct pv_entry *pv = pmap_pv_next(page, NULL); pv != NULL; pv = pmap_pv_next(page, pv)) {
@@ -269,7 +303,7 @@ void pmap_page_protect(struct vm_page *page, vm_prot_t prot)
 /* Is the bit set in the page's memory of past mappings, or in any present one? */
 static bool pmap_pv_test(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
 {
-    struct spinlock *lock = pmap_pv_lock(page);
+    struct spinlock *lock = &pmap_pv_group(page)->lock;
     bool found;
 
     spin_lock(lock);
@@ -286,7 +320,7 @@ static bool pmap_pv_test(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
 
 static void pmap_pv_forget(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
 {
-    struct spinlock *lock = pmap_pv_lock(page);
+    struct spinlock *lock = &pmap_pv_group(page)->lock;
 
     pmap_pv_change_bits(page, pte_bit, 0);
     spin_lock(lock);

@@ -81,6 +81,35 @@ static void tree_stays_balanced_sorted_and_summed_under_random_changes(void **st
     }
 }
 
+/* A run must say the same as single lookups, in trees of every height. */
+static void radix_tree_runs_are_what_single_lookups_find(void **state)
+{
+    static const uint64_t keys[] = {0, 1, 63, 64, 70, 4095, 4096, 4096 * 64 + 5};
+    int items[8];
+
+    for (unsigned count = 0; count <= 8; count += 1) {
+        struct vm_radix tree;
+
+        vm_radix_init(&tree);
+        for (unsigned i = 0; i < count; i += 1) {
+            assert_true(vm_radix_insert(&tree, keys[i], &items[i]));
+        }
+        for (uint64_t index = 0; index < 4096 * 65;) {
+            unsigned n = 100;
+            void *const *run = vm_radix_run(&tree, index, &n);
+
+            assert_in_range(n, 1, 100);
+            for (unsigned i = 0; i < n; i += 1) {
+                assert_ptr_equal(run != NULL ? run[i] : NULL, vm_radix_lookup(&tree, index + i));
+            }
+            index += n;
+        }
+        for (unsigned i = 0; i < count; i += 1) {
+            vm_radix_remove(&tree, keys[i]);
+        }
+    }
+}
+
 static void radix_tree_finds_what_was_put_in_and_the_next_one(void **state)
 {
     struct vm_radix tree;
@@ -271,6 +300,7 @@ void run_tree_tests(void)
     const struct CMUnitTest tests[] = {
         TEST(tree_stays_balanced_sorted_and_summed_under_random_changes),
         TEST(radix_tree_finds_what_was_put_in_and_the_next_one),
+        TEST(radix_tree_runs_are_what_single_lookups_find),
         TEST(radix_tree_agrees_with_an_array_under_random_changes),
         TEST(address_ranges_do_not_overlap_and_join_when_freed),
         TEST(impossible_address_ranges_are_refused),
