@@ -36,7 +36,7 @@ mach_msg_return_t ipc_body_next(mach_msg_header_t *header, uint32_t *offset,
     item->is_inline = item->type->msgt_inline != 0;
     item->is_port = MACH_MSG_TYPE_PORT_ANY(item->name);
     item->deallocate = item->type->msgt_deallocate != 0;
-    item->length = ((uint64_t)item->number * item->type->msgt_size + 7) / 8;
+    item->length = ipc_body_length(item->type);
     taken = item->is_inline ? MACH_MSG_ALIGN(item->length) : sizeof(uint64_t);
     left -= sizeof(mach_msg_type_t);
     if (taken > left) {

@@ -20,6 +20,12 @@ struct ipc_body_item {
     bool deallocate;
 };
 
+/* Bytes the elements of an item take. */
+static inline uint64_t ipc_body_length(const mach_msg_type_t *type)
+{
+    return ((uint64_t)type->msgt_number * type->msgt_size + 7) / 8;
+}
+
 /* The item at *offset (start with sizeof(mach_msg_header_t)); *offset is then at the next. All
  * sizes are computed in 64 bits. Returns: MACH_MSG_SUCCESS, MACH_SEND_MSG_TOO_SMALL (it runs over
  * the end), MACH_SEND_INVALID_TYPE. */

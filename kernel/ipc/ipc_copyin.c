@@ -27,7 +27,11 @@ struct ipc_copyin {
     mach_port_name_t cancel;
     uint32_t dest_type;
     uint32_t reply_type;
-    bool memory_taken; /* a region was taken out of the sender's map */
+    uint64_t rights;    /* in the body */
+    bool has_memory;    /* among the items is memory, */
+    bool takes_memory;  /* some of it to leave the sender, */
+    bool takes_arrays;  /* arrays of names that are to leave it, */
+    bool moves_receive; /* receive rights */
     struct ipc_right_cleanup cleanup;
 };
 
@@ -88,42 +92,17 @@ static mach_msg_return_t ipc_copyin_header(struct ipc_copyin *in)
 
 /* --- 2: descriptors become slots that hold names and places of memory --- */
 
-static uint64_t ipc_copyin_add_slot(struct ipc_kmsg *kmsg, uint8_t kind, void *object,
-                                    uint32_t count, uint32_t type)
+static struct ipc_kmsg_slot *ipc_copyin_add_slot(struct ipc_kmsg *kmsg, uint8_t kind, void *object,
+                                                 uint32_t count, uint32_t type, uint32_t offset)
 {
+    struct ipc_kmsg_slot *slot = &kmsg->slots[kmsg->slot_count];
+
     assert(kmsg->slot_count < kmsg->slot_max);
-    kmsg->slots[kmsg->slot_count] = (struct ipc_kmsg_slot){
-        .object = object, .count = count, .kind = kind, .type = (uint8_t)type};
+    *slot = (struct ipc_kmsg_slot){
+        .object = object, .count = count, .offset = offset, .kind = kind, .type = (uint8_t)type};
     kmsg->slot_count += 1;
-    return kmsg->slot_count;
-}
-
-/* Walk the body once without changing it: is it well formed, and how many slots does it need? */
-static mach_msg_return_t ipc_copyin_measure(struct ipc_copyin *in, uint32_t *slots)
-{
-    mach_msg_header_t *header = &in->kmsg->header;
-    uint32_t offset = sizeof(*header);
-    uint64_t rights = 0;
-    uint64_t count = 0;
-
-    while (offset < header->msgh_size) {
-        struct ipc_body_item item;
-        mach_msg_return_t mr = ipc_body_next(header, &offset, &item);
-
-        if (mr != MACH_MSG_SUCCESS) {
-            user_error("send: item before offset %u is malformed", offset);
-            return mr;
-        }
-        rights += item.is_port ? item.number : 0;
-        count += item.is_port && item.is_inline ? item.number : 0;
-        count += !item.is_inline ? 1 : 0;
-    }
-    if (rights > IPC_COPYIN_RIGHTS_MAX) {
-        user_error("send: %llu rights in one message", (unsigned long long)rights);
-        return MACH_SEND_NO_BUFFER;
-    }
-    *slots = (uint32_t)count;
-    return MACH_MSG_SUCCESS;
+    *ipc_kmsg_slot_place(kmsg, slot) = kmsg->slot_count;
+    return slot;
 }
 
 static void ipc_copyin_inline_names(struct ipc_kmsg *kmsg, const struct ipc_body_item *item)
@@ -133,11 +112,11 @@ static void ipc_copyin_inline_names(struct ipc_kmsg *kmsg, const struct ipc_body
     for (i = 0; i < item->number; i++) {
         mach_port_name_t name = (mach_port_name_t)item->data[i];
 
-        if (!MACH_PORT_NAME_VALID(name)) {
-            item->data[i] = name == MACH_PORT_NAME_NULL ? IPC_KMSG_SLOT_NULL : IPC_KMSG_SLOT_DEAD;
+        if (MACH_PORT_NAME_VALID(name)) {
+            ipc_copyin_add_slot(kmsg, IPC_SLOT_NAME, (void *)(uintptr_t)name, 1, item->name,
+                                item->data_offset + i * (uint32_t)sizeof(uint64_t));
         } else {
-            item->data[i] =
-                ipc_copyin_add_slot(kmsg, IPC_SLOT_NAME, (void *)(uintptr_t)name, 1, item->name);
+            item->data[i] = name == MACH_PORT_NAME_NULL ? IPC_KMSG_SLOT_NULL : IPC_KMSG_SLOT_DEAD;
         }
     }
 }
@@ -153,7 +132,8 @@ static mach_msg_return_t ipc_copyin_array(struct ipc_kmsg *kmsg, const struct ip
     if (ports == NULL) {
         return MACH_SEND_NO_BUFFER;
     }
-    *item->data = ipc_copyin_add_slot(kmsg, IPC_SLOT_OOL_NAMES, ports, item->number, item->name);
+    ipc_copyin_add_slot(kmsg, IPC_SLOT_OOL_NAMES, ports, item->number, item->name,
+                        item->data_offset);
     while (done < item->number) {
         uint32_t left = item->number - done;
         uint32_t n = left < IPC_COPYIN_CHUNK ? left : IPC_COPYIN_CHUNK;
@@ -171,97 +151,106 @@ static mach_msg_return_t ipc_copyin_array(struct ipc_kmsg *kmsg, const struct ip
     return MACH_MSG_SUCCESS;
 }
 
-/* Where an array of names lies must be remembered when it is to be deallocated: a slot of its own,
- * emptied once that is done. */
+/* Out-of-line memory waits in a slot until the rest is known to be right. */
+static mach_msg_return_t ipc_copyin_out_of_line(struct ipc_copyin *in,
+                                                const struct ipc_body_item *item)
+{
+    if (!ipc_kmsg_reserve_slots(in->kmsg, in->kmsg->slot_count + 1)) {
+        return MACH_SEND_NO_BUFFER;
+    }
+    if (item->is_port) {
+        in->takes_arrays = in->takes_arrays || item->deallocate;
+        return ipc_copyin_array(in->kmsg, item);
+    }
+    in->has_memory = true;
+    in->takes_memory = in->takes_memory || item->deallocate;
+    ipc_copyin_add_slot(in->kmsg, IPC_SLOT_MEMORY, (void *)*item->data, item->deallocate, 0,
+                        item->data_offset);
+    return MACH_MSG_SUCCESS;
+}
+
+/* The type of an item of ports is what the receiver gets; how they go is in their slots. */
+static mach_msg_return_t ipc_copyin_ports(struct ipc_copyin *in, const struct ipc_body_item *item)
+{
+    in->rights += item->number;
+    if (in->rights > IPC_COPYIN_RIGHTS_MAX) {
+        user_error("send: %llu rights in one message", (unsigned long long)in->rights);
+        return MACH_SEND_NO_BUFFER;
+    }
+    in->moves_receive = in->moves_receive || item->name == MACH_MSG_TYPE_MOVE_RECEIVE;
+    item->type->msgt_name = ipc_right_type(item->name) & 0xff;
+    if (!item->is_inline) {
+        return MACH_MSG_SUCCESS;
+    }
+    if (!ipc_kmsg_reserve_slots(in->kmsg, in->kmsg->slot_count + item->number)) {
+        return MACH_SEND_NO_BUFFER;
+    }
+    ipc_copyin_inline_names(in->kmsg, item);
+    return MACH_MSG_SUCCESS;
+}
+
 static mach_msg_return_t ipc_copyin_item(struct ipc_copyin *in, const struct ipc_body_item *item)
 {
-    struct ipc_kmsg *kmsg = in->kmsg;
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
-    if (item->is_port && item->is_inline) {
-        ipc_copyin_inline_names(kmsg, item);
-    } else if (!item->is_inline && item->length == 0) {
-        *item->data = IPC_KMSG_SLOT_NULL;
-    } else if (item->is_port) {
-        return ipc_copyin_array(kmsg, item);
-    } else if (!item->is_inline) {
-        ipc_copyin_add_slot(kmsg, IPC_SLOT_MEMORY, NULL, item->data_offset, 0);
+    if (item->is_port) {
+        mr = ipc_copyin_ports(in, item);
     }
-    return MACH_MSG_SUCCESS;
+    if (mr != MACH_MSG_SUCCESS || item->is_inline) {
+        return mr;
+    }
+    if (item->length == 0) {
+        *item->data = IPC_KMSG_SLOT_NULL;
+        return MACH_MSG_SUCCESS;
+    }
+    return ipc_copyin_out_of_line(in, item);
 }
 
 static mach_msg_return_t ipc_copyin_body(struct ipc_copyin *in)
 {
     mach_msg_header_t *header = &in->kmsg->header;
     uint32_t offset = sizeof(*header);
-    uint32_t slots = 0;
-    mach_msg_return_t mr = ipc_copyin_measure(in, &slots);
-
-    if (mr == MACH_MSG_SUCCESS && !ipc_kmsg_reserve_slots(in->kmsg, slots)) {
-        mr = MACH_SEND_NO_BUFFER;
-    }
-    while (mr == MACH_MSG_SUCCESS && offset < header->msgh_size) {
-        struct ipc_body_item item;
-
-        mr = ipc_body_next(header, &offset, &item);
-        assert(mr == MACH_MSG_SUCCESS);
-        mr = ipc_copyin_item(in, &item);
-    }
-    return mr;
-}
-
-/* --- 3: memory --- */
-
-static mach_msg_return_t ipc_copyin_region(struct ipc_copyin *in, uint32_t index,
-                                           const struct ipc_body_item *item)
-{
-    struct ipc_kmsg_slot *slot = &in->kmsg->slots[index];
-    struct vm_copy *copy;
-    kern_return_t kr = vm_map_copyin(in->map, *item->data, item->length, item->deallocate, &copy);
-
-    if (kr != KERN_SUCCESS) {
-        return kr == KERN_RESOURCE_SHORTAGE ? MACH_SEND_NO_BUFFER : MACH_SEND_INVALID_MEMORY;
-    }
-    in->memory_taken = in->memory_taken || item->deallocate;
-    slot->kind = IPC_SLOT_OOL;
-    slot->object = copy;
-    *item->data = index + 1;
-    return MACH_MSG_SUCCESS;
-}
-
-/* Which slot stands for the memory whose pointer lies at an offset. Slots are in the order of the
- * items. */
-static uint32_t ipc_copyin_memory_slot(const struct ipc_kmsg *kmsg, uint32_t *from,
-                                       uint32_t data_offset)
-{
-    uint32_t i = *from;
-
-    while (kmsg->slots[i].count != data_offset ||
-           (kmsg->slots[i].kind != IPC_SLOT_MEMORY && kmsg->slots[i].kind != IPC_SLOT_OOL)) {
-        i += 1;
-    }
-    *from = i + 1;
-    return i;
-}
-
-static bool ipc_copyin_is_memory(const struct ipc_body_item *item)
-{
-    return !item->is_inline && !item->is_port && item->length != 0;
-}
-
-static mach_msg_return_t ipc_copyin_memory(struct ipc_copyin *in)
-{
-    mach_msg_header_t *header = &in->kmsg->header;
-    uint32_t offset = sizeof(*header);
-    uint32_t from = 0;
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
     while (mr == MACH_MSG_SUCCESS && offset < header->msgh_size) {
         struct ipc_body_item item;
 
         mr = ipc_body_next(header, &offset, &item);
-        if (mr == MACH_MSG_SUCCESS && ipc_copyin_is_memory(&item)) {
-            mr = ipc_copyin_region(in, ipc_copyin_memory_slot(in->kmsg, &from, item.data_offset),
-                                   &item);
+        if (mr != MACH_MSG_SUCCESS) {
+            user_error("send: item before offset %u is malformed", offset);
+            return mr;
+        }
+        mr = ipc_copyin_item(in, &item);
+    }
+    in->kmsg->located = true;
+    return mr;
+}
+
+/* --- 3: memory --- */
+
+static mach_msg_return_t ipc_copyin_region(struct ipc_copyin *in, struct ipc_kmsg_slot *slot)
+{
+    vm_size_t length = ipc_body_length(ipc_kmsg_slot_type(in->kmsg, slot));
+    struct vm_copy *copy;
+    kern_return_t kr =
+        vm_map_copyin(in->map, (vm_offset_t)slot->object, length, slot->count != 0, &copy);
+
+    if (kr != KERN_SUCCESS) {
+        return kr == KERN_RESOURCE_SHORTAGE ? MACH_SEND_NO_BUFFER : MACH_SEND_INVALID_MEMORY;
+    }
+    slot->kind = IPC_SLOT_OOL;
+    slot->object = copy;
+    return MACH_MSG_SUCCESS;
+}
+
+static mach_msg_return_t ipc_copyin_memory(struct ipc_copyin *in)
+{
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    uint32_t i;
+
+    for (i = 0; i < in->kmsg->slot_count && mr == MACH_MSG_SUCCESS; i++) {
+        if (in->kmsg->slots[i].kind == IPC_SLOT_MEMORY) {
+            mr = ipc_copyin_region(in, &in->kmsg->slots[i]);
         }
     }
     return mr;
@@ -271,26 +260,16 @@ static mach_msg_return_t ipc_copyin_memory(struct ipc_copyin *in)
  * in user space says where. */
 static void ipc_copyin_put_memory_back(struct ipc_copyin *in)
 {
-    mach_msg_header_t *header = &in->kmsg->header;
-    uint32_t offset = sizeof(*header);
-    uint32_t from = 0;
+    uint32_t i;
 
-    while (offset < header->msgh_size) {
-        struct ipc_body_item item;
-        struct ipc_kmsg_slot *slot;
+    for (i = 0; i < in->kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &in->kmsg->slots[i];
         vm_offset_t address;
 
-        if (ipc_body_next(header, &offset, &item) != MACH_MSG_SUCCESS) {
-            return;
-        }
-        if (!ipc_copyin_is_memory(&item)) {
-            continue;
-        }
-        slot = &in->kmsg->slots[ipc_copyin_memory_slot(in->kmsg, &from, item.data_offset)];
-        if (slot->kind == IPC_SLOT_OOL && item.deallocate &&
+        if (slot->kind == IPC_SLOT_OOL && slot->count != 0 &&
             vm_map_copyout(in->map, &address, slot->object) == KERN_SUCCESS) {
             slot->kind = IPC_SLOT_EMPTY;
-            (void)copyout(&address, in->msg + item.data_offset, sizeof(address));
+            (void)copyout(&address, in->msg + slot->offset, sizeof(address));
         }
     }
 }
@@ -363,6 +342,25 @@ static mach_msg_return_t ipc_copyin_each_in_body(struct ipc_copyin *in, ipc_copy
         }
     }
     return mr;
+}
+
+/* Which right a taken one is now is in its slot. */
+static void ipc_copyin_take_body(struct ipc_copyin *in) REQUIRES(in->space->lock)
+{
+    uint32_t i;
+
+    ipc_copyin_each_in_body(in, ipc_copyin_take_one);
+    for (i = 0; i < in->kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &in->kmsg->slots[i];
+
+        if (slot->kind == IPC_SLOT_NAME && slot->object == IP_DEAD) {
+            slot->kind = IPC_SLOT_EMPTY;
+            *ipc_kmsg_slot_place(in->kmsg, slot) = IPC_KMSG_SLOT_DEAD;
+        } else if (slot->kind == IPC_SLOT_NAME || slot->kind == IPC_SLOT_OOL_NAMES) {
+            slot->kind = slot->kind == IPC_SLOT_NAME ? IPC_SLOT_PORT : IPC_SLOT_OOL_PORTS;
+            slot->type = (uint8_t)ipc_right_type(slot->type);
+        }
+    }
 }
 
 static mach_msg_return_t ipc_copyin_check_cancel(struct ipc_copyin *in) REQUIRES(in->space->lock)
@@ -447,7 +445,7 @@ static mach_msg_return_t ipc_copyin_rights(struct ipc_copyin *in)
         mr = ipc_copyin_check_rights(in);
         if (mr == MACH_MSG_SUCCESS) {
             ipc_copyin_take_header(in);
-            ipc_copyin_each_in_body(in, ipc_copyin_take_one);
+            ipc_copyin_take_body(in);
             if (in->cleanup.silent != IP_NULL) {
                 ipc_port_ref(in->cleanup.silent);
             }
@@ -460,88 +458,45 @@ static mach_msg_return_t ipc_copyin_rights(struct ipc_copyin *in)
     return mr;
 }
 
-/* --- 5: the slots hold rights now: give them their final form --- */
+/* --- 5: what follows once the rights are taken --- */
 
-static void ipc_copyin_settle_array(struct ipc_kmsg_slot *slot, uint32_t disposition)
-{
-    struct ipc_port **ports = slot->object;
-    uint32_t i;
-
-    for (i = 0; disposition == MACH_MSG_TYPE_MOVE_RECEIVE && i < slot->count; i++) {
-        ipc_port_receive_moved(ports[i]);
-    }
-    slot->kind = IPC_SLOT_OOL_PORTS;
-    slot->type = (uint8_t)ipc_right_type(disposition);
-}
-
-static void ipc_copyin_settle_inline(struct ipc_kmsg *kmsg, const struct ipc_body_item *item)
+/* Receive rights leave their holder and are on their way. */
+static void ipc_copyin_receive_moved(struct ipc_kmsg *kmsg)
 {
     uint32_t i;
+    uint32_t j;
 
-    for (i = 0; i < item->number; i++) {
-        struct ipc_kmsg_slot *slot;
+    for (i = 0; i < kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &kmsg->slots[i];
 
-        if (item->data[i] == IPC_KMSG_SLOT_NULL || item->data[i] == IPC_KMSG_SLOT_DEAD) {
+        if (slot->type != MACH_MSG_TYPE_PORT_RECEIVE) {
             continue;
         }
-        slot = &kmsg->slots[item->data[i] - 1];
-        if (slot->object == IP_DEAD) {
-            slot->kind = IPC_SLOT_EMPTY;
-            item->data[i] = IPC_KMSG_SLOT_DEAD;
-            continue;
-        }
-        if (item->name == MACH_MSG_TYPE_MOVE_RECEIVE) {
+        if (slot->kind == IPC_SLOT_PORT) {
             ipc_port_receive_moved(slot->object);
         }
-        slot->kind = IPC_SLOT_PORT;
-        slot->type = (uint8_t)ipc_right_type(item->name);
+        for (j = 0; slot->kind == IPC_SLOT_OOL_PORTS && j < slot->count; j++) {
+            ipc_port_receive_moved(((struct ipc_port **)slot->object)[j]);
+        }
     }
-}
-
-static void ipc_copyin_settle(struct ipc_copyin *in)
-{
-    mach_msg_header_t *header = &in->kmsg->header;
-    uint32_t offset = sizeof(*header);
-
-    while (offset < header->msgh_size) {
-        struct ipc_body_item item;
-
-        if (ipc_body_next(header, &offset, &item) != MACH_MSG_SUCCESS) {
-            break;
-        }
-        if (!item.is_port) {
-            continue;
-        }
-        if (item.is_inline) {
-            ipc_copyin_settle_inline(in->kmsg, &item);
-        } else if (*item.data != IPC_KMSG_SLOT_NULL) {
-            ipc_copyin_settle_array(&in->kmsg->slots[*item.data - 1], item.name);
-        }
-        item.type->msgt_name = ipc_right_type(item.name) & 0xff;
-    }
-    ipc_kmsg_set_in_transit(in->kmsg);
+    ipc_kmsg_set_in_transit(kmsg);
 }
 
 /* Arrays of names that are to leave the sender's memory. Their addresses are read again from the
  * user's message only to unmap them there. */
 static void ipc_copyin_unmap_arrays(struct ipc_copyin *in)
 {
-    mach_msg_header_t *header = &in->kmsg->header;
-    uint32_t offset = sizeof(*header);
+    uint32_t i;
 
-    while (offset < header->msgh_size) {
-        struct ipc_body_item item;
+    for (i = 0; i < in->kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &in->kmsg->slots[i];
+        const mach_msg_type_t *type = ipc_kmsg_slot_type(in->kmsg, slot);
         struct vm_copy *copy;
         vm_offset_t address;
 
-        if (ipc_body_next(header, &offset, &item) != MACH_MSG_SUCCESS) {
-            return;
-        }
-        if (!item.is_port || item.is_inline || !item.deallocate || item.length == 0) {
-            continue;
-        }
-        if (copyin(in->msg + item.data_offset, &address, sizeof(address)) == KERN_SUCCESS &&
-            vm_map_copyin(in->map, address, item.length, true, &copy) == KERN_SUCCESS) {
+        if (slot->kind == IPC_SLOT_OOL_PORTS && type->msgt_deallocate != 0 &&
+            copyin(in->msg + slot->offset, &address, sizeof(address)) == KERN_SUCCESS &&
+            vm_map_copyin(in->map, address, ipc_body_length(type), true, &copy) == KERN_SUCCESS) {
             vm_copy_discard(copy);
         }
     }
@@ -553,23 +508,27 @@ static mach_msg_return_t ipc_copyin_complex(struct ipc_copyin *in)
 {
     mach_msg_return_t mr = ipc_copyin_body(in);
 
-    if (mr == MACH_MSG_SUCCESS) {
+    if (mr == MACH_MSG_SUCCESS && in->takes_memory) {
         mr = ipc_copyin_precheck(in);
     }
-    if (mr == MACH_MSG_SUCCESS) {
+    if (mr == MACH_MSG_SUCCESS && in->has_memory) {
         mr = ipc_copyin_memory(in);
     }
     if (mr == MACH_MSG_SUCCESS) {
         mr = ipc_copyin_rights(in);
     }
     if (mr != MACH_MSG_SUCCESS) {
-        if (in->memory_taken) {
+        if (in->takes_memory) {
             ipc_copyin_put_memory_back(in);
         }
         return mr;
     }
-    ipc_copyin_settle(in);
-    ipc_copyin_unmap_arrays(in);
+    if (in->moves_receive) {
+        ipc_copyin_receive_moved(in->kmsg);
+    }
+    if (in->takes_arrays) {
+        ipc_copyin_unmap_arrays(in);
+    }
     return MACH_MSG_SUCCESS;
 }
 

@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 
-#include "ipc/ipc_body.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_port.h"
@@ -27,21 +26,15 @@ static mach_msg_return_t ipc_copyout_error(kern_return_t kr)
 
 /* --- body --- */
 
-static mach_msg_return_t ipc_copyout_inline(struct ipc_kmsg *kmsg, struct ipc_space *space,
-                                            const struct ipc_body_item *item)
+static mach_msg_return_t ipc_copyout_port(struct ipc_kmsg *kmsg, struct ipc_space *space,
+                                          struct ipc_kmsg_slot *slot)
 {
-    mach_msg_return_t mr = MACH_MSG_SUCCESS;
-    uint32_t i;
+    mach_port_name_t name;
+    kern_return_t kr = ipc_space_copyout_right(space, slot->object, slot->type, &name);
 
-    for (i = 0; i < item->number; i++) {
-        struct ipc_port *port = ipc_kmsg_port(kmsg, item->data[i]);
-        mach_port_name_t name;
-
-        ipc_kmsg_consume(kmsg, item->data[i]);
-        mr |= ipc_copyout_error(ipc_space_copyout_right(space, port, item->name, &name));
-        item->data[i] = name;
-    }
-    return mr;
+    slot->kind = IPC_SLOT_EMPTY;
+    *ipc_kmsg_slot_place(kmsg, slot) = name;
+    return ipc_copyout_error(kr);
 }
 
 /* Map a copy; what does not fit is discarded and the address is 0. */
@@ -80,71 +73,57 @@ static mach_port_name_t *ipc_copyout_array_room(struct vm_map *map, uint32_t cou
 /* Memory is found first: without it the rights are destroyed, as there would be nowhere to say
  * their names. */
 static mach_msg_return_t ipc_copyout_array(struct ipc_kmsg *kmsg, struct ipc_space *space,
-                                           struct vm_map *map, const struct ipc_body_item *item)
+                                           struct vm_map *map, struct ipc_kmsg_slot *slot)
 {
-    uint64_t slot = *item->data;
-    struct ipc_port **ports = ipc_kmsg_ool_ports(kmsg, slot);
-    uint64_t size = (uint64_t)item->number * sizeof(mach_port_name_t);
+    uint64_t *address = ipc_kmsg_slot_place(kmsg, slot);
+    uint64_t size = (uint64_t)slot->count * sizeof(mach_port_name_t);
+    struct ipc_port **ports = slot->object;
     mach_port_name_t *names;
     mach_msg_return_t mr;
     uint32_t i;
 
-    *item->data = 0;
-    if (ports == NULL) {
-        return MACH_MSG_SUCCESS;
-    }
-    names = ipc_copyout_array_room(map, item->number, item->data, &mr);
+    *address = 0;
+    names = ipc_copyout_array_room(map, slot->count, address, &mr);
     if (names == NULL) {
         return mr; /* the slot still holds the rights: they go with the kmsg */
     }
-    for (i = 0; i < item->number; i++) {
-        mr |= ipc_copyout_error(ipc_space_copyout_right(space, ports[i], item->name, &names[i]));
+    for (i = 0; i < slot->count; i++) {
+        mr |= ipc_copyout_error(ipc_space_copyout_right(space, ports[i], slot->type, &names[i]));
     }
-    ipc_kmsg_consume(kmsg, slot);
-    kfree(ports, item->number * sizeof(*ports));
-    if (copyout(names, *item->data, size) != KERN_SUCCESS) {
+    slot->kind = IPC_SLOT_EMPTY;
+    kfree(ports, slot->count * sizeof(*ports));
+    if (copyout(names, *address, size) != KERN_SUCCESS) {
         mr |= MACH_MSG_VM_SPACE;
     }
     kfree(names, size);
     return mr;
 }
 
-static mach_msg_return_t ipc_copyout_memory(struct ipc_kmsg *kmsg, struct vm_map *map,
-                                            const struct ipc_body_item *item)
-{
-    uint64_t slot = *item->data;
-    struct vm_copy *copy = ipc_kmsg_ool(kmsg, slot);
-
-    *item->data = 0;
-    if (copy == NULL) {
-        return MACH_MSG_SUCCESS;
-    }
-    ipc_kmsg_consume(kmsg, slot);
-    return ipc_copyout_map(map, copy, item->data);
-}
-
 static mach_msg_return_t ipc_copyout_body(struct ipc_kmsg *kmsg, struct ipc_space *space,
                                           struct vm_map *map)
 {
-    mach_msg_header_t *header = ipc_kmsg_header(kmsg);
-    uint32_t offset = sizeof(*header);
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    uint32_t i;
 
-    if ((header->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0) {
+    if ((ipc_kmsg_header(kmsg)->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0) {
         return MACH_MSG_SUCCESS;
     }
-    while (offset < header->msgh_size) {
-        struct ipc_body_item item;
+    if (!kmsg->located) {
+        ipc_kmsg_locate(kmsg);
+    }
+    for (i = 0; i < kmsg->slot_count; i++) {
+        struct ipc_kmsg_slot *slot = &kmsg->slots[i];
 
-        if (ipc_body_next(header, &offset, &item) != MACH_MSG_SUCCESS) {
-            break;
+        if (slot->offset == 0) {
+            continue; /* it goes with the kmsg */
         }
-        if (item.is_port && item.is_inline) {
-            mr |= ipc_copyout_inline(kmsg, space, &item);
-        } else if (item.is_port) {
-            mr |= ipc_copyout_array(kmsg, space, map, &item);
-        } else if (!item.is_inline) {
-            mr |= ipc_copyout_memory(kmsg, map, &item);
+        if (slot->kind == IPC_SLOT_PORT) {
+            mr |= ipc_copyout_port(kmsg, space, slot);
+        } else if (slot->kind == IPC_SLOT_OOL) {
+            slot->kind = IPC_SLOT_EMPTY;
+            mr |= ipc_copyout_map(map, slot->object, ipc_kmsg_slot_place(kmsg, slot));
+        } else if (slot->kind == IPC_SLOT_OOL_PORTS) {
+            mr |= ipc_copyout_array(kmsg, space, map, slot);
         }
     }
     return mr;

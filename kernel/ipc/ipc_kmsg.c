@@ -2,6 +2,7 @@
  * without recursion. See ipc_kmsg.h. */
 #include "ipc/ipc_kmsg.h"
 
+#include "ipc/ipc_body.h"
 #include "ipc/ipc_marequest.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_port.h"
@@ -59,6 +60,7 @@ void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint32_t room)
     kmsg->slot_max = IPC_KMSG_FEW_SLOTS;
     kmsg->room = room;
     kmsg->from_kernel = false;
+    kmsg->located = false;
     kmsg->header.msgh_bits = 0;
     kmsg->header.msgh_size = room;
 }
@@ -96,17 +98,21 @@ struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
 
 bool ipc_kmsg_reserve_slots(struct ipc_kmsg *kmsg, uint32_t count)
 {
+    struct ipc_kmsg_slot *old = kmsg->slots;
     struct ipc_kmsg_slot *slots;
 
     if (count <= kmsg->slot_max) {
         return true;
     }
-    assert(kmsg->slots == kmsg->few);
-    slots = kalloc_zeroed((uint64_t)count * sizeof(*slots));
+    count = count < 2 * kmsg->slot_max ? 2 * kmsg->slot_max : count;
+    slots = kalloc((uint64_t)count * sizeof(*slots));
     if (slots == NULL) {
         return false;
     }
-    memcpy(slots, kmsg->few, sizeof(kmsg->few));
+    memcpy(slots, old, (uint64_t)kmsg->slot_count * sizeof(*slots));
+    if (old != kmsg->few) {
+        kfree(old, (uint64_t)kmsg->slot_max * sizeof(*slots));
+    }
     kmsg->slots = slots;
     kmsg->slot_max = count;
     return true;
@@ -327,6 +333,48 @@ void ipc_kmsg_consume(struct ipc_kmsg *kmsg, uint64_t value)
         kmsg->slots[value - 1].kind = IPC_SLOT_EMPTY;
         kmsg->slots[value - 1].object = NULL;
     }
+}
+
+/* Which kind of slot an item stands for. */
+static uint8_t ipc_kmsg_item_kind(const struct ipc_body_item *item)
+{
+    if (!item->is_port) {
+        return IPC_SLOT_OOL;
+    }
+    return item->is_inline ? IPC_SLOT_PORT : IPC_SLOT_OOL_PORTS;
+}
+
+static void ipc_kmsg_locate_item(struct ipc_kmsg *kmsg, const struct ipc_body_item *item)
+{
+    uint32_t count = item->is_inline ? item->number : 1;
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        struct ipc_kmsg_slot *slot = ipc_kmsg_slot(kmsg, item->data[i], ipc_kmsg_item_kind(item));
+
+        if (slot != NULL) {
+            slot->offset = item->data_offset + i * (uint32_t)sizeof(uint64_t);
+        } else if (item->data[i] != IPC_KMSG_SLOT_DEAD || !item->is_inline) {
+            item->data[i] = IPC_KMSG_SLOT_NULL;
+        }
+    }
+}
+
+void ipc_kmsg_locate(struct ipc_kmsg *kmsg)
+{
+    uint32_t offset = sizeof(kmsg->header);
+
+    while (offset < kmsg->header.msgh_size) {
+        struct ipc_body_item item;
+
+        if (ipc_body_next(&kmsg->header, &offset, &item) != MACH_MSG_SUCCESS) {
+            break;
+        }
+        if (item.is_port || !item.is_inline) {
+            ipc_kmsg_locate_item(kmsg, &item);
+        }
+    }
+    kmsg->located = true;
 }
 
 static uint64_t ipc_kmsg_put(struct ipc_kmsg *kmsg, uint8_t kind, void *object, uint32_t count,

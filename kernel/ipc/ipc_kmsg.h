@@ -32,16 +32,15 @@ enum ipc_kmsg_slot_kind {
     IPC_SLOT_NAME,      /* while being copied in: object is a name, type a disposition */
     IPC_SLOT_OOL_NAMES, /* while being copied in: an array of names in the room of pointers, type a
                            disposition */
-    IPC_SLOT_MEMORY, /* while being copied in: memory not yet taken, count is where in the message
-                        its pointer lies */
+    IPC_SLOT_MEMORY,    /* while being copied in: memory not yet taken, object is its address */
 };
 
 struct ipc_kmsg_slot {
     void *object;
-    uint32_t count;
-    uint8_t kind; /* enum ipc_kmsg_slot_kind */
+    uint32_t count;  /* of memory from user space: not 0 when it leaves the sender */
+    uint32_t offset; /* in the message, of the right or pointer, once kmsg->located; 0: nowhere */
+    uint8_t kind;    /* enum ipc_kmsg_slot_kind */
     uint8_t type;
-    uint16_t unused;
 };
 
 /* A kmsg has one owner at a time; in a queue it is guarded by the port's lock. */
@@ -57,6 +56,7 @@ struct ipc_kmsg {
     bool from_kernel; /* the kernel speaks on its own: not a reply to something a user sent */
     bool
         delivered; /* its receiver has it: the destination right is used up, not destroyed unused */
+    bool located;  /* the slots know where in the message they stand */
     bool circular; /* would put a port into its own queue: destroy instead of sending */
     struct task *charged; /* whose ledger it is on while queued, with a reference, or NULL */
     struct ipc_marequest *marequest;
@@ -75,7 +75,7 @@ struct ipc_kmsg *ipc_kmsg_alloc(uint32_t msg_size, uint32_t max_slots);
 /* As ipc_kmsg_alloc with the body not cleared and no slots beyond IPC_KMSG_FEW_SLOTS, for a message
  * from user space. */
 struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size);
-/* Make room for `count` slots in all. False when out of memory. */
+/* Make room for at least `count` slots in all. False when out of memory. */
 bool ipc_kmsg_reserve_slots(struct ipc_kmsg *kmsg, uint32_t count);
 /* Destroy it with all rights and memory still in it. Never recursive: messages that lie in queues
  * of ports that die on the way are destroyed one after the other. Locks: none held. Not from
@@ -161,6 +161,22 @@ uint64_t ipc_kmsg_put_port(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigne
 uint64_t ipc_kmsg_put_ool(struct ipc_kmsg *kmsg, struct vm_copy *copy);
 uint64_t ipc_kmsg_put_ool_ports(struct ipc_kmsg *kmsg, struct ipc_port **array, uint32_t count,
                                 unsigned type);
+
+/* Where in the message a slot of a located message stands, and the descriptor before it. */
+static inline uint64_t *ipc_kmsg_slot_place(struct ipc_kmsg *kmsg, const struct ipc_kmsg_slot *slot)
+{
+    return (uint64_t *)((char *)&kmsg->header + slot->offset);
+}
+
+static inline const mach_msg_type_t *ipc_kmsg_slot_type(struct ipc_kmsg *kmsg,
+                                                        const struct ipc_kmsg_slot *slot)
+{
+    return (const mach_msg_type_t *)(ipc_kmsg_slot_place(kmsg, slot) - 1);
+}
+
+/* Find out where the slots of a message made by the kernel stand: one that stands nowhere keeps the
+ * offset 0, and what stands in the message for no slot becomes 0. */
+void ipc_kmsg_locate(struct ipc_kmsg *kmsg);
 
 /* --- sending --- */
 
