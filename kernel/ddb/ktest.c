@@ -3,6 +3,7 @@
 #include "ddb/ktest.h"
 
 #include "arch/boot_info.h"
+#include "arch/pmap.h"
 #include "ddb/ipc_check.h"
 #include "ddb/vm_check.h"
 #include "kern/clock.h"
@@ -72,6 +73,7 @@ static void ktest_settle(const struct ktest_counts *before, struct ktest_counts 
         bool same = true;
 
         *after = (struct ktest_counts){0};
+        pmap_drain_cache();
         kmem_cache_visit(ktest_count_cache, after);
         for (unsigned i = 0; i < before->n && i < after->n; i++) {
             same = same && ktest_is_same(before, after, i);
@@ -102,6 +104,7 @@ static bool ktest_run_one(const struct ktest *test)
 
     ktest_failures = 0;
     ktest_keeps("", 0);
+    pmap_drain_cache();
     kmem_cache_visit(ktest_count_cache, &before);
     test->function();
     ktest_settle(&before, &after);

@@ -9,7 +9,9 @@
  * Whatever is not exactly so is left to the long way, before anything has changed. A lock that is
  * not free is such a thing, so no lock is waited for and their order does not matter. Bodies up to
  * IPC_FASTPATH_BUFFER words go through the stack; longer ones straight into the receiver's pages.
- * docs/ipc-performance.md has the cost of each step.
+ * docs/ipc-performance.md has the cost of each step. A call may carry one send right
+ * (ipc_fastright.c); what is sent alone and queued, and received from a queue, is in
+ * ipc_fastqueue.c.
  *
  * Everything is inline but what is rare, and nothing rare takes the address of what is common: so
  * the state of a message stays in registers. */
@@ -18,10 +20,12 @@
 #include <mach/message.h>
 
 #include "arch/boot_info.h"
-#include "arch/fastpath.h"
 #include "arch/interrupt.h"
 #include "arch/trap.h"
 #include "ddb/trace.h"
+#include "ipc/ipc_fastpath_impl.h"
+#include "ipc/ipc_fastqueue.h"
+#include "ipc/ipc_fastright.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
@@ -39,8 +43,6 @@
 
 #define IPC_FASTPATH_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
 #define IPC_FASTPATH_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
-
-#define IPC_FASTPATH_INLINE static inline __attribute__((always_inline))
 
 uint64_t (*ipc_fastpath_entry)(user_addr_t msg, uint32_t option, uint32_t send_size,
                                uint32_t rcv_size, mach_port_name_t rcv_name,
@@ -68,22 +70,6 @@ void ipc_fastpath_init(void)
 }
 
 /* --- what is asked --- */
-
-/* The entry at a name's index; in *bits what it has, the generation as the name should have it.
- * False when the table has no memory there. Locks: space held. */
-IPC_FASTPATH_INLINE bool ipc_fastpath_find(struct ipc_space *space, mach_port_name_t name,
-                                           struct ipc_entry **entry, uint32_t *bits)
-{
-    *entry = &space->table[name & IPC_NAME_INDEX_MASK];
-    return fastpath_read_table(&(*entry)->bits, bits);
-}
-
-/* Are the bits those of the name's generation, with the type among them? */
-IPC_FASTPATH_INLINE bool ipc_fastpath_has(uint32_t bits, mach_port_name_t name,
-                                          mach_port_type_t type)
-{
-    return (bits ^ name) <= IPC_NAME_INDEX_MASK && (bits & type) != 0;
-}
 
 /* Can one wait at once on the port? Who holds a receive right knows that the port is alive. Locks:
  * port's held. */
@@ -255,13 +241,13 @@ IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *s
     return name;
 }
 
-/* A call to a port, or to the set it is in if pset is not NULL: a separate copy of this for each.
- * Returns only when it declines. Locks: space's, both ports' and the set's held; released if it
- * does not return. */
+/* A call to a port, or to the set it is in if pset is not NULL: a separate copy of this for each,
+ * and for messages that carry a right. Returns only when it declines. Locks: space's, both ports'
+ * and the set's held; released if it does not return. */
 IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f,
                                                     struct ipc_space *space, struct ipc_port *dest,
-                                                    struct ipc_port *port,
-                                                    struct ipc_pset *pset) NO_LOCK_ANALYSIS
+                                                    struct ipc_port *port, struct ipc_pset *pset,
+                                                    struct ipc_fastright *right) NO_LOCK_ANALYSIS
 {
     struct list *receivers = pset != NULL ? &pset->receivers : &dest->receivers;
     struct thread *receiver = list_entry(receivers->next, struct thread, ipc.link);
@@ -277,12 +263,19 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
         return;
     }
     if (!ipc_space_has_free(reply_space) || !ipc_fastpath_copy_if_long(f, receiver, &words) ||
-        !ipc_fastpath_claim(receiver)) {
+        (right != NULL && !ipc_fastright_find(right, space, reply_space))) {
         goto decline;
+    }
+    if (!ipc_fastpath_claim(receiver)) {
+        goto drop_right;
     }
     /* nothing fails from here on; no reference dropped is the last */
     ipc_fastpath_number(f, dest, MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND, &header);
     header.remote = ipc_fastpath_make_reply(reply_space, port);
+    if (right != NULL) {
+        header.bits_and_size |= MACH_MSGH_BITS_COMPLEX;
+        ipc_fastright_move(right, reply_space);
+    }
     if (pset != NULL) {
         atomic_dec(&pset->refs); /* the receiver's, of what it waited on */
         receiver->ipc.pset = NULL;
@@ -303,6 +296,10 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
     spin_unlock_irqs_off(&space->lock);
     ipc_fastpath_arrive(f, receiver, &header, words);
 
+drop_right:
+    if (right != NULL) {
+        spin_unlock_irqs_off(&right->port->lock);
+    }
 decline:
     if (reply_space != space) {
         spin_unlock_irqs_off(&reply_space->lock);
@@ -312,7 +309,8 @@ decline:
 /* Returns a kernel object's port if the call is to one, else NULL. Refs: then the caller owns one
  * to it, and one to *reply_port. */
 IPC_FASTPATH_INLINE struct ipc_port *
-ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_port **reply_port) NO_LOCK_ANALYSIS
+ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_fastright *right,
+                  struct ipc_port **reply_port) NO_LOCK_ANALYSIS
 {
     struct ipc_space *space = f->self->space;
     struct ipc_port *kernel_port = NULL;
@@ -340,14 +338,15 @@ ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_port **reply_port) NO
     }
     pset = dest->pset;
     if (__builtin_expect(pset == NULL, 1)) {
-        ipc_fastpath_call_receiver(f, space, dest, port, NULL);
+        ipc_fastpath_call_receiver(f, space, dest, port, NULL, right);
     } else if (spin_try_irqs_off(&pset->lock)) {
         if (dest->msgcount == 0) {
-            ipc_fastpath_call_receiver(f, space, dest, port, pset);
+            ipc_fastpath_call_receiver(f, space, dest, port, pset, right);
         }
         spin_unlock_irqs_off(&pset->lock);
     }
-    if (dest->kobject_type != KOBJECT_NONE && dest->active && f->words <= IPC_FASTPATH_BUFFER) {
+    if (right == NULL && dest->kobject_type != KOBJECT_NONE && dest->active &&
+        f->words <= IPC_FASTPATH_BUFFER) {
         kernel_port = dest;
         atomic_inc(&dest->refs);
         atomic_inc(&port->refs);
@@ -359,6 +358,29 @@ unlock_dest:
 unlock_space:
     spin_unlock_irqs_off(&space->lock);
     return kernel_port;
+}
+
+/* A call that carries a right. Apart, so that the call without one keeps what is asked in
+ * registers.
+ */
+static __attribute__((noinline)) void
+ipc_fastpath_call_with_right(mach_msg_header_t *header, uint32_t size, mach_port_name_t dest,
+                             mach_port_name_t rcv_name, uint32_t id)
+{
+    struct ipc_fastpath f = {
+        .self = current_thread(),
+        .rcv_name = rcv_name,
+        .dest = dest,
+        .size = size,
+        .words = (size - (uint32_t)sizeof(*header)) / (uint32_t)sizeof(uint64_t),
+        .id = id,
+        .buffer = (const uint64_t *)(header + 1),
+    };
+    struct ipc_fastright right;
+
+    if (f.words <= IPC_FASTPATH_BUFFER && ipc_fastright_parse(header, size, &right)) {
+        (void)ipc_fastpath_call(&f, &right, NULL);
+    }
 }
 
 /* A reply uses its send-once right up. Locks: space's, dest's held. */
@@ -457,6 +479,20 @@ static __attribute__((noinline)) uint64_t ipc_fastpath_decline(uint32_t size,
                                             ipc->rcv_size, rcv_name, 0, MACH_PORT_NAME_NULL);
 }
 
+/* A send or a receive alone may be short, too. */
+static __attribute__((noinline)) uint64_t
+ipc_fastpath_one_half(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+                      mach_port_name_t rcv_name, uint32_t timeout)
+{
+    mach_msg_return_t mr;
+
+    if ((option == MACH_SEND_MSG && ipc_fastqueue_send(msg, send_size, &mr)) ||
+        (option == MACH_RCV_MSG && ipc_fastqueue_receive(msg, rcv_size, rcv_name, &mr))) {
+        return (uint64_t)(int64_t)mr;
+    }
+    return trap_mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout);
+}
+
 uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t rcv_size,
                       mach_port_name_t rcv_name, uint32_t timeout)
 {
@@ -467,8 +503,10 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
 
     assert(cpu_ast() == 0);           /* it has just come from user mode */
     f.words = rest >> 3 | rest << 29; /* very many when it is no whole number of words */
-    if (option != (MACH_SEND_MSG | MACH_RCV_MSG) || f.words > IPC_FASTPATH_MAX ||
-        msg >= VM_MAX_ADDRESS) {
+    if (option != (MACH_SEND_MSG | MACH_RCV_MSG)) {
+        return ipc_fastpath_one_half(msg, option, send_size, rcv_size, rcv_name, timeout);
+    }
+    if (f.words > IPC_FASTPATH_MAX || msg >= VM_MAX_ADDRESS) {
         return trap_mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout);
     }
     f.self = current_thread();
@@ -492,7 +530,7 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
     if ((uint32_t)header.bits_and_size == IPC_FASTPATH_CALL &&
         (mach_port_name_t)header.local == rcv_name) {
         struct ipc_port *reply_port;
-        struct ipc_port *kernel_port = ipc_fastpath_call(&f, &reply_port);
+        struct ipc_port *kernel_port = ipc_fastpath_call(&f, NULL, &reply_port);
 
         if (kernel_port != NULL) {
             interrupt_enable();
@@ -502,6 +540,9 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
     } else if ((uint32_t)header.bits_and_size == IPC_FASTPATH_REPLY &&
                (mach_port_name_t)header.local == MACH_PORT_NAME_NULL) {
         ipc_fastpath_reply(&f);
+    } else if ((uint32_t)header.bits_and_size == (IPC_FASTPATH_CALL | MACH_MSGH_BITS_COMPLEX) &&
+               (mach_port_name_t)header.local == rcv_name) {
+        ipc_fastpath_call_with_right(&message.kmsg.header, send_size, f.dest, rcv_name, f.id);
     }
     return ipc_fastpath_decline(send_size, rcv_name);
 }

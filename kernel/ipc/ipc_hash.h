@@ -35,6 +35,12 @@ void ipc_hash_fini(struct ipc_hash *hash);
 struct ipc_entry *ipc_hash_lookup(struct ipc_space *space, const struct ipc_port *port);
 /* Sleeps: no. Cannot fail: without memory for another bucket, chains grow longer. */
 void ipc_hash_insert(struct ipc_space *space, struct ipc_entry *entry);
+/* Would an insertion do without asking for memory? */
+static inline bool ipc_hash_has_room(const struct ipc_hash *hash)
+{
+    return hash->count < hash->buckets || hash->buckets < hash->committed;
+}
+
 void ipc_hash_remove(struct ipc_space *space, struct ipc_entry *entry);
 
 #endif

@@ -65,16 +65,36 @@ void ipc_kmsg_setup(struct ipc_kmsg *kmsg, uint32_t room)
     kmsg->header.msgh_size = room;
 }
 
-struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
+/* Begin a message of a class. */
+static inline void ipc_kmsg_begin(struct ipc_kmsg *kmsg, uint32_t room, uint8_t class)
 {
-    uint32_t room = MACH_MSG_ALIGN(msg_size);
-    struct ipc_kmsg *kmsg;
+    ipc_kmsg_setup(kmsg, room);
+    list_init(&kmsg->link);
+    kmsg->size_class = class;
+    kmsg->delivered = false;
+    kmsg->circular = false;
+    kmsg->charged = NULL;
+    kmsg->marequest = NULL;
+}
+
+/* The smallest class for this room; IPC_KMSG_CLASSES when there is none. */
+static inline uint8_t ipc_kmsg_class(uint32_t room)
+{
     uint8_t class = 0;
 
-    assert(msg_size >= sizeof(mach_msg_header_t) && msg_size <= IPC_KMSG_SIZE_MAX);
     while (class < IPC_KMSG_CLASSES && ipc_kmsg_class_room[class] < room) {
         class += 1;
     }
+    return class;
+}
+
+struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
+{
+    uint32_t room = MACH_MSG_ALIGN(msg_size);
+    uint8_t class = ipc_kmsg_class(room);
+    struct ipc_kmsg *kmsg;
+
+    assert(msg_size >= sizeof(mach_msg_header_t) && msg_size <= IPC_KMSG_SIZE_MAX);
     if (class < IPC_KMSG_CLASSES) {
         kmsg = kmem_cache_alloc(&ipc_kmsg_cache[class]);
     } else {
@@ -86,13 +106,22 @@ struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size)
     if (class == IPC_KMSG_CLASSES) {
         atomic_inc(&ipc_kmsg_large_count);
     }
-    ipc_kmsg_setup(kmsg, room);
-    list_init(&kmsg->link);
-    kmsg->size_class = class;
-    kmsg->delivered = false;
-    kmsg->circular = false;
-    kmsg->charged = NULL;
-    kmsg->marequest = NULL;
+    ipc_kmsg_begin(kmsg, room, class);
+    return kmsg;
+}
+
+struct ipc_kmsg *ipc_kmsg_alloc_at_hand(uint32_t msg_size)
+{
+    uint8_t class = ipc_kmsg_class(msg_size);
+    struct ipc_kmsg *kmsg = NULL;
+
+    assert(msg_size >= sizeof(mach_msg_header_t) && msg_size == MACH_MSG_ALIGN(msg_size));
+    if (class < IPC_KMSG_CLASSES) {
+        kmsg = kmem_cache_alloc_at_hand(&ipc_kmsg_cache[class]);
+    }
+    if (kmsg != NULL) {
+        ipc_kmsg_begin(kmsg, msg_size, class);
+    }
     return kmsg;
 }
 

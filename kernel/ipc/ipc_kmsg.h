@@ -75,6 +75,9 @@ struct ipc_kmsg *ipc_kmsg_alloc(uint32_t msg_size, uint32_t max_slots);
 /* As ipc_kmsg_alloc with the body not cleared and no slots beyond IPC_KMSG_FEW_SLOTS, for a message
  * from user space. */
 struct ipc_kmsg *ipc_kmsg_alloc_user(uint32_t msg_size);
+/* The same, if this processor has one at hand, else NULL: with interrupts off. msg_size is a
+ * multiple of 8. */
+struct ipc_kmsg *ipc_kmsg_alloc_at_hand(uint32_t msg_size);
 /* Make room for at least `count` slots in all. False when out of memory. */
 bool ipc_kmsg_reserve_slots(struct ipc_kmsg *kmsg, uint32_t count);
 /* Destroy it with all rights and memory still in it. Never recursive: messages that lie in queues

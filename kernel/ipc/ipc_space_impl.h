@@ -13,6 +13,13 @@ static inline bool ipc_space_has_free(const struct ipc_space *space)
     return space->free_head != 0 && space->name_credit != 0;
 }
 
+/* Are there two, and the credit? */
+static inline bool ipc_space_has_two_free(const struct ipc_space *space)
+{
+    return ipc_space_has_free(space) && space->table[space->free_head].next != 0 &&
+           space->name_credit > 1;
+}
+
 /* Take it: its bits hold the generation only. Locks: space->lock held. */
 static inline struct ipc_entry *ipc_space_take_free(struct ipc_space *space, uint32_t *index)
 {

@@ -259,6 +259,23 @@ void *kmem_cache_alloc(struct kmem_cache *c)
     return kmem_cache_get(c, __builtin_return_address(0));
 }
 
+void *kmem_cache_alloc_at_hand(struct kmem_cache *c)
+{
+    struct kmem_magazine *magazine = &c->magazines[cpu_number()];
+    uint32_t count = magazine->count;
+    void *object;
+
+    if (count == 0 || (CONFIG_DEBUG && slab_debug_is_refused())) {
+        return NULL;
+    }
+    atomic_store(&magazine->count, count - 1);
+    object = magazine->objects[count - 1];
+    if (CONFIG_DEBUG) {
+        slab_debug_alloc(c, object, __builtin_return_address(0));
+    }
+    return object;
+}
+
 /* Move objects of this processor's magazine to the slabs until `keep` are left. */
 static void kmem_cache_flush(struct kmem_cache *c, uint32_t keep)
 {

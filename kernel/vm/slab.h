@@ -68,6 +68,8 @@ void kmem_cache_destroy(struct kmem_cache *c);
 /* An object with undefined contents. Locks: takes SLAB, PHYS. Sleeps: no. Returns: NULL when out of
  * memory. */
 void *kmem_cache_alloc(struct kmem_cache *c);
+/* An object from this processor's stack, NULL when that is empty. Interrupts off. Locks: none. */
+void *kmem_cache_alloc_at_hand(struct kmem_cache *c);
 /* Locks: takes SLAB, PHYS. Sleeps: no. */
 void kmem_cache_free(struct kmem_cache *c, void *object);
 /* Give this processor's stack and the empty slabs back. */

@@ -85,6 +85,19 @@ static inline void pmap_pv_free(struct pv_group *group, struct pv_entry *entry)
     group->spare_count++;
 }
 
+void pmap_drain_cache(void)
+{
+    for (unsigned i = 0; i < PV_GROUPS; i++) {
+        struct pv_group *group = &pmap_pv_groups[i];
+
+        spin_lock(&group->lock);
+        while (group->spare_count != 0) {
+            kmem_cache_free(&pmap_pv_cache, pmap_pv_alloc(group));
+        }
+        spin_unlock(&group->lock);
+    }
+}
+
 /* Put (pmap, va) on the list. Locks: the group's held. False when out of memory. */
 static inline bool pmap_pv_link(struct pv_group *group, struct vm_page *page, struct pmap *pmap,
                                 uint64_t va)

@@ -46,6 +46,11 @@ void kmem_cache_init(struct kmem_cache *c, const char *name, size_t size, size_t
     c->align = align == 0 ? 8 : align;
 }
 
+void *kmem_cache_alloc_at_hand(struct kmem_cache *c)
+{
+    return kmem_cache_alloc(c);
+}
+
 void *kmem_cache_alloc(struct kmem_cache *c)
 {
     void *object;

@@ -76,6 +76,8 @@ void pmap_clear_modified(struct vm_page *page);
 bool pmap_is_referenced(struct vm_page *page);
 void pmap_clear_referenced(struct vm_page *page);
 
+/* Give back what is kept for the next mappings. Locks: takes PV, SLAB. */
+void pmap_drain_cache(void);
 void pmap_zero_page(phys_addr_t phys);
 void pmap_copy_page(phys_addr_t source, phys_addr_t destination);
 
