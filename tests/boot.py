@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "boo
 import bad_input    # noqa: E402
 import debugger     # noqa: E402
 import foreign      # noqa: E402
+import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
@@ -75,6 +76,7 @@ MATRIX = [
     Suite("cut archive", bad_input.cut_archive),
     Suite("restart", bad_input.restart),
     Suite("foreign program", foreign.foreign),
+    Suite("forged ends", forged.forged),
     Suite("kernel debugger", debugger.debugger),
     Suite("make debug", gdb_session.gdb_session),
     Suite("text screen", screen.text_screen),

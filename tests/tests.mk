@@ -5,7 +5,7 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c))
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
-.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o
+.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o
 
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
@@ -30,7 +30,7 @@ $(TEST_ARCHIVE): build/test/manifest $(ARCHIVE) $(TEST_PROGRAMS:%=$(TEST_BIN)/%)
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
 # Programs of the boot tests, and a program and an archive cut short.
-$(TEST_BIN)/hold $(TEST_BIN)/fill: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
+$(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
 
@@ -51,7 +51,7 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
-BOOT_FILES := $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
@@ -67,6 +67,7 @@ $(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) $(ARCHIVE),-- run=/bin/bench))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
 $(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
+$(eval $(call TEST_ISO,forge,release,$(BOOTSTRAP) build/test/forge.tar,))
 $(eval $(call TEST_ISO,abi,release,$(BOOTSTRAP) build/test/abi.tar,))
 $(eval $(call TEST_ISO,cut-archive,release,$(BOOTSTRAP) build/test/cut.tar,))
 $(eval $(call TEST_ISO,no-modules,release,- -,))
@@ -84,7 +85,7 @@ build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) too
 	@mkdir -p build/test
 	@echo "  ISO $@"; tools/mkiso.sh --small --text $@ build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE)
 
-RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart abi cut-archive no-modules one-module not-elf broken-elf
+RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
 
 .PHONY: test-release test-debug

@@ -4,6 +4,7 @@
  * usage: bootstrap HOST HARDWARE TASK ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH [ARGUMENT...]] */
 #include <mach/notify.h>
 #include <portolan/server_loop.h>
+#include <portolan/spawn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,6 @@
 #include "bootstrap_server.h"
 #include "dir_server.h"
 #include "io_server.h"
-#include "process_server.h"
 
 #define ARGUMENTS_MIN 6
 #define KILLED        9
@@ -34,18 +34,31 @@ static void main_report_line(unsigned line, const char *text)
 
 static boolean_t main_demux(mach_msg_header_t *in, mach_msg_header_t *out)
 {
-    return io_server(in, out) || dir_server(in, out) || bootstrap_server(in, out) ||
-           process_server(in, out);
+    return io_server(in, out) || dir_server(in, out) || bootstrap_server(in, out);
 }
 
-/* A notification that can be believed: clients have rights to bootstrap ports and files, but not to
- * the ports the kernel tells of tasks on; of files it only tells what can be looked up. */
+/* A notification that can be believed: only the kernel has rights to the port it tells of rights
+ * on; of files it only tells what can be looked up. */
 static bool main_is_genuine(const mach_msg_header_t *message)
 {
     uint32_t kind = message->msgh_local_port & OBJECT_KIND;
 
-    return kind == OBJECT_NOTIFY || kind == OBJECT_EXIT ||
+    return kind == OBJECT_NOTIFY ||
            (kind == OBJECT_FILE && message->msgh_id == MACH_NOTIFY_NO_SENDERS);
+}
+
+/* What comes over a task's exit right uses it up, and the task may have put anything there: its
+ * status, or, like the kernel when the right was destroyed unused, no word of it. */
+static void main_exit_right(mach_msg_header_t *message)
+{
+    uint32_t index = message->msgh_local_port & OBJECT_INDEX;
+    int status;
+
+    if (!spawn_status_of(message, &status)) {
+        status = KILLED;
+    }
+    mach_msg_destroy(message);
+    tasks_exited(index, status);
 }
 
 /* The kernel gives back the receive right of a service whose task died. */
@@ -63,7 +76,9 @@ static void main_handle(const struct server *server, mach_msg_header_t *in, mach
 {
     bool notification = in->msgh_id >= MACH_NOTIFY_FIRST && in->msgh_id <= MACH_NOTIFY_LAST;
 
-    if (notification && !main_is_genuine(in)) {
+    if ((in->msgh_local_port & OBJECT_KIND) == OBJECT_EXIT) {
+        main_exit_right(in);
+    } else if (notification && !main_is_genuine(in)) {
         mach_msg_destroy(in);
     } else if (!notification || !main_port_destroyed(in)) {
         server_handle(server, in, out);
@@ -97,14 +112,6 @@ static void main_dead_name(mach_port_name_t name)
 {
     if (!tasks_dead(name)) {
         names_dead(name);
-    }
-}
-
-/* An exit right was destroyed unused: the task died without a word. */
-static void main_send_once(uint64_t port)
-{
-    if ((port & OBJECT_KIND) == OBJECT_EXIT) {
-        tasks_exited((uint32_t)port & OBJECT_INDEX, KILLED);
     }
 }
 
@@ -161,7 +168,6 @@ int main(int argc, char **argv)
         .demux = main_demux,
         .no_senders = main_no_senders,
         .dead_name = main_dead_name,
-        .send_once = main_send_once,
     };
 
     if (argc < ARGUMENTS_MIN) {

@@ -11,7 +11,6 @@
 #include <mach_port.h>
 
 #include "bootstrap_impl.h"
-#include "process_server.h"
 
 #define STANDARD_RIGHTS  5
 #define RESTART_WINDOW_S 60
@@ -260,15 +259,6 @@ bool tasks_dead(mach_port_name_t name)
         }
     }
     return false;
-}
-
-kern_return_t serve_process_exited(mach_port_t exit, int status)
-{
-    if ((exit & OBJECT_KIND) != OBJECT_EXIT) {
-        return MIG_BAD_ID;
-    }
-    tasks_exited(exit & OBJECT_INDEX, status);
-    return KERN_SUCCESS;
 }
 
 /* The entry run=PATH replaces: the session, or else the last one. */
