@@ -104,7 +104,8 @@ class Machine:
         """Come to a prompt of which it is known that it is the last: after output that comes when it likes."""
         self.marks += 1
         self.send(f"echo mark {self.marks}\r")
-        self.expect(rf"\nmark {self.marks}\r+\n[^\r\n]*\$ $", timeout)
+        # the prompt may be printed only after what was typed
+        self.expect(rf"(?:\n|\$ )mark {self.marks}\r+\n[^\r\n]*\$ $", timeout)
 
     def power_off(self):
         """Say `poweroff` at the prompt, and wait for it."""
