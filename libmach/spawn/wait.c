@@ -26,9 +26,10 @@ bool spawn_status_of(const mach_msg_header_t *message, int *status)
     return true;
 }
 
-/* One message; anything that tells no end is thrown away. Returns whether the wait is over. */
-static bool wait_once(mach_port_t exit_receive, mach_msg_option_t option, natural_t milliseconds,
-                      int *status, bool *timed_out)
+/* The message that tells the end, whatever is in it: the right it came over was the only one.
+ * Returns: false when none has come in time. */
+static bool wait_for(mach_port_t exit_receive, mach_msg_option_t option, natural_t milliseconds,
+                     int *status)
 {
     union {
         mach_msg_header_t head;
@@ -38,42 +39,28 @@ static bool wait_once(mach_port_t exit_receive, mach_msg_option_t option, natura
 
     result = mach_msg(&message.head, MACH_RCV_MSG | option, 0, sizeof(message), exit_receive,
                       milliseconds, MACH_PORT_NULL);
-    *timed_out = result == MACH_RCV_TIMED_OUT;
-    if (result == MACH_RCV_TOO_LARGE || *timed_out) {
+    if (result == MACH_RCV_TIMED_OUT) {
         return false;
     }
-    if (result != MACH_MSG_SUCCESS) {
-        *status = WAIT_KILLED; /* the right is not what it should be: nothing will ever come */
-        return true;
+    if (result != MACH_MSG_SUCCESS || !spawn_status_of(&message.head, status)) {
+        *status = WAIT_KILLED;
     }
-    if (spawn_status_of(&message.head, status)) {
-        return true;
+    if (result == MACH_MSG_SUCCESS) {
+        mach_msg_destroy(&message.head);
     }
-    mach_msg_destroy(&message.head);
-    return false;
+    portolan_port_destroy_receive(exit_receive);
+    return true;
 }
 
 int spawn_wait(mach_port_t exit_receive)
 {
-    int status;
-    bool timed_out;
+    int status = WAIT_KILLED;
 
-    while (!wait_once(exit_receive, 0, 0, &status, &timed_out)) {
-        continue;
-    }
-    portolan_port_destroy_receive(exit_receive);
+    wait_for(exit_receive, 0, 0, &status);
     return status;
 }
 
 bool spawn_wait_timed(mach_port_t exit_receive, natural_t milliseconds, int *status)
 {
-    bool timed_out;
-
-    while (!wait_once(exit_receive, MACH_RCV_TIMEOUT, milliseconds, status, &timed_out)) {
-        if (timed_out) {
-            return false;
-        }
-    }
-    portolan_port_destroy_receive(exit_receive);
-    return true;
+    return wait_for(exit_receive, MACH_RCV_TIMEOUT, milliseconds, status);
 }

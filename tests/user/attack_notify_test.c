@@ -262,6 +262,33 @@ TEST(m3_a_forged_interrupt_is_dropped)
     CHECK_EQ(mach_port_deallocate(self(), console), KERN_SUCCESS); /* also stdout */
 }
 
+/* The right a program's end is told by, used for something else. */
+static _Noreturn void spend_exit_right(uint32_t size)
+{
+    ipc_begin(&out, portolan_port("exit"), MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_NOTIFY_DEAD_NAME);
+    out.head.msgh_size += size;
+    ipc_send(&out, 0, 0);
+    task_terminate(self());
+    for (;;) {
+    }
+}
+
+TEST_CHILD(lies)
+{
+    spend_exit_right(16);
+}
+
+TEST_CHILD(babbles)
+{
+    spend_exit_right(4096);
+}
+
+TEST(m3_a_program_that_lies_about_its_end_has_ended_for_who_waits)
+{
+    CHECK_EQ(test_run_child("lies"), 9);
+    CHECK_EQ(test_run_child("babbles"), 9);
+}
+
 TEST(m3_an_open_file_survives_forged_news_that_nobody_uses_it)
 {
     struct attack_hammer hammers[2];

@@ -22,6 +22,7 @@
 #define RIGHTS_MAX         4
 #define INTERRUPT_ID       6350 /* console_interrupt */
 #define STATUS_INTERRUPTED 130
+#define KILLED             9 /* a status as wait(2) has it */
 #define POLL_MS            100
 
 extern char **environ;
@@ -146,24 +147,25 @@ static void job_forget(struct job *job)
 static int job_wait_or_interrupt(struct job *job, mach_port_t set, bool *interrupted)
 {
     struct message message;
+    mach_msg_return_t result;
     int status;
 
-    for (;;) {
-        if (mach_msg(&message.head, MACH_RCV_MSG, 0, sizeof(message), set, 0, MACH_PORT_NULL) !=
-            MACH_MSG_SUCCESS) {
-            continue; /* too long for what is expected: it is gone */
+    do { /* of one too long for what is expected the header says where it came; else it is kept */
+        message.head = (mach_msg_header_t){.msgh_local_port = interrupts};
+        result = mach_msg(&message.head, MACH_RCV_MSG, 0, sizeof(message), set, 0, MACH_PORT_NULL);
+        if (message.head.msgh_local_port == interrupts && message.head.msgh_id == INTERRUPT_ID) {
+            *interrupted = true;
+            task_terminate(job->task);
         }
-        if (message.head.msgh_local_port == interrupts) {
-            if (message.head.msgh_id == INTERRUPT_ID) {
-                *interrupted = true;
-                task_terminate(job->task);
-            }
-        } else if (spawn_status_of(&message.head, &status)) {
-            portolan_port_destroy_receive(job->end);
-            return status;
+        if (result != MACH_MSG_SUCCESS || !spawn_status_of(&message.head, &status)) {
+            status = KILLED; /* if it came over the job's right: that is used up */
         }
-        mach_msg_destroy(&message.head);
-    }
+        if (result == MACH_MSG_SUCCESS) {
+            mach_msg_destroy(&message.head);
+        }
+    } while (message.head.msgh_local_port == interrupts);
+    portolan_port_destroy_receive(job->end);
+    return status;
 }
 
 /* Was Ctrl-C pressed in the meantime? */

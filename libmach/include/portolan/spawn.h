@@ -49,7 +49,7 @@ struct spawn {
 kern_return_t spawn_start(const struct spawn *spawn, mach_port_t *task, mach_port_t *exit_receive);
 
 /* Wait for the end of a program, give up the receive right, and return the status as wait(2) has
- * it; 9 (killed) for a program that died without a word. */
+ * it; 9 (killed) for a program that died without a word, or used the right for something else. */
 int spawn_wait(mach_port_t exit_receive);
 
 /* The same with a limit in milliseconds (0: only look). Returns false, and keeps the right, when
