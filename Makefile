@@ -32,13 +32,14 @@ include userland/userland.mk
 include tools/mk/iso.mk
 include tests/tests.mk
 
-.PHONY: all help run debug test bench lint size clean setup iso
+.PHONY: all help run debug test mutation bench lint size clean setup iso
 
 all: build/kernel.elf build/portolan.iso
 
 help:
 	@echo "make run      boot to the prompt (leave with: poweroff)"
 	@echo "make test     run all tests; the last line counts them"
+	@echo "make mutation take checks out one by one; the tests must notice"
 	@echo "make iso      build/portolan.iso, from MANIFEST=$(MANIFEST)"
 	@echo "make debug    the machine halted, gdb attached: tasks, threads, ports TASK, where THREAD"
 	@echo "make bench    figures in instructions, beside other systems': build/bench.json"
@@ -64,6 +65,10 @@ test: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 test-debug
 	@python3 tests/run.py
+
+mutation: setup
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 build/debug/kernel.elf build/test/archive.tar
+	@python3 tests/mutation.py --write
 
 bench: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release

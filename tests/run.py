@@ -29,6 +29,7 @@ HOST = [
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
     ("documents", ["python3", "tests/docs.py"]),
     ("error codes", ["python3", "tests/error_codes.py"]),
+    ("mutations", ["python3", "tests/mutation.py", "--check"]),
 ]
 # bench level: figures against their budgets
 BENCH = [

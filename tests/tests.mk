@@ -85,6 +85,13 @@ build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) too
 	@mkdir -p build/test
 	@echo "  ISO $@"; tools/mkiso.sh --small --text $@ build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE)
 
+# One test program in the debug system: for tests/mutation.py.
+ATTACK ?= attack
+.PHONY: attack-iso
+attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
+	@mkdir -p build/test
+	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
+
 RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
 

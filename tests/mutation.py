@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""mutation.py - do the attack programs notice when a check is gone?
+
+usage: tests/mutation.py [--filter PATTERN] [--write]
+       tests/mutation.py --check
+
+For each line of tests/mutations/table.py: takes the check out of a copy of the tree (build/mutation), builds the debug system, runs the
+attack program on 4 processors, and demands that a case fails, the kernel panics, or the machine stands still. Closes with
+`N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
+
+--check only looks whether each old text is in the source exactly once, and prints `N passed, N failed`."""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "mutations"))
+
+from table import MUTATIONS  # noqa: E402
+
+TREE = os.path.join(ROOT, "build", "mutation")
+README = os.path.join(ROOT, "tests", "mutations", "README.md")
+ISO = "build/test/attack.iso"
+# One program takes ten seconds on a quiet machine, and a case that has failed already is not waited for long.
+STILL = 120
+AFTER = 15
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def check():
+    """Each old text is there once and the new one is another."""
+    failed = 0
+    for threat, gone, file, old, new, program in MUTATIONS:
+        count = read(os.path.join(ROOT, file)).count(old)
+        there = os.path.exists(os.path.join(ROOT, "tests", "user", f"attack_{program}_test.c"))
+        if count != 1 or old == new or not there:
+            print(f"{threat} {gone}: FAILED: in {file} {count} times, program {'there' if there else 'missing'}")
+            failed += 1
+    print(f"{len(MUTATIONS) - failed} passed, {failed} failed")
+    return failed == 0
+
+
+def make_copy():
+    """A copy of what is here, with what is built: only what a mutation changes is built again."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.split("\0")
+    for name in filter(None, names):
+        if os.path.exists(os.path.join(ROOT, name)):
+            target = os.path.join(TREE, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(os.path.join(ROOT, name), target)
+    for name in ("debug", "gen", "mig", "user"):
+        built = os.path.join(ROOT, "build", name)
+        if os.path.isdir(built):
+            shutil.copytree(built, os.path.join(TREE, "build", name), symlinks=True)
+
+
+def build(program):
+    result = subprocess.run(["make", f"-j{os.cpu_count()}", "DEBUG=1", "attack-iso", f"ATTACK=attack_{program}_test"], cwd=TREE,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode != 0:
+        raise RuntimeError("does not build:\n" + "\n".join(result.stdout.splitlines()[-20:]))
+
+
+def boot():
+    """What the machine said that shows a failure, or None when all cases passed."""
+    import machine  # needs the emulator's packages, which --check does not
+    end = r"case FAILED [^\r\n]*[\r\n]|runner: \d+ programs, 0 with failures"
+    with machine.Machine(os.path.join(TREE, ISO), cpus=4, timeout=STILL) as m:
+        try:
+            unmet = m.expect(rf"  tests/user/\S+ expected [^\r\n]*[\r\n]|{end}").group(0)
+            if "expected" not in unmet:
+                return verdict(unmet)
+        except machine.Failure as failure:
+            panic = re.search(r"panic: ([^\r\n\x1b]*)", str(failure))
+            return "panic: " + panic.group(1) if panic else f"it stands still {last_case(m.log())}"
+        try:  # the case's name comes at its end, if it comes to one
+            return verdict(m.expect(end, timeout=AFTER).group(0))
+        except machine.Failure:
+            return unmet.strip()
+
+
+def verdict(line):
+    failed = re.search(r"case FAILED \S+ (\S+)", line)
+    return failed.group(1) if failed else None
+
+
+def last_case(text):
+    cases = re.findall(r"case ok \S+ (\S+)", text)
+    return f"after {cases[-1]}" if cases else "before the first case ended"
+
+
+def run_one(mutation):
+    threat, gone, file, old, new, program = mutation
+    path = os.path.join(TREE, file)
+    text = read(path)
+    write(path, text.replace(old, new))
+    try:
+        build(program)
+        return boot()
+    finally:
+        write(path, text)
+
+
+def run(only):
+    """Returns the results: (mutation, what failed)."""
+    results = []
+    make_copy()
+    chosen = [m for m in MUTATIONS if re.search(only, f"{m[0]} {m[1]} {m[2]}")]
+    for program in sorted({m[5] for m in chosen}):
+        build(program)
+        failed = boot()
+        if failed is not None:
+            raise RuntimeError(f"attack_{program}_test fails with every check in place: {failed}")
+    for mutation in chosen:
+        start = time.time()
+        failed = run_one(mutation)
+        results.append((mutation, failed))
+        print(f"{'ok  ' if failed else 'MISS'} {mutation[0]} {mutation[1]}: {failed or 'nobody noticed'} ({time.time() - start:.0f} s)",
+              flush=True)
+    return results
+
+
+def keep(results):
+    """Replace the table of results in the README."""
+    text = read(README)
+    head = text[:text.index("| threat |")]
+    rows = ["| threat | check taken out | in | what failed |", "|---|---|---|---|"]
+    for (threat, gone, file, _, _, _), failed in results:
+        rows.append(f"| {threat} | {gone} | `{file}` | {failed.replace('|', ' ') if failed else 'nothing'} |")
+    write(README, head + "\n".join(rows) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if not check():
+        return 1
+    if arguments.check:
+        return 0
+    results = run(arguments.filter)
+    if arguments.write:
+        keep(results)
+    missed = sum(failed is None for _, failed in results)
+    print(f"{len(results) - missed} noticed, {missed} missed")
+    return 1 if missed or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
