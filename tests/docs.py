@@ -22,7 +22,7 @@ SKIP_FOLDERS = {".git", "build", "__pycache__"}
 # Targets that are run elsewhere: `make test` by its caller, what it builds by itself, the others by people or the checks below.
 EXERCISED = {"run", "test", "bench", "debug", "lint", "size", "iso", "help", "test-release", "test-debug", "mutation"}
 RUN_HERE = {"help"}
-TESTED_HERE = {"python3 tests/docs.py"}
+TESTED_HERE = {"python3 tests/docs.py", "python3 tests/spin/spin_test.py"}
 HELPFUL = {"tests/run.py", "tools/bench.py", "tools/size.py", "tools/mkarchive.py", "tests/error_codes.py", "tests/mutation.py"}
 EXTENSIONS = r"\.(?:c|h|md|py|mk|defs|def|asm|S|ld|json|sh|debian|format)$"
 # Where a path in a document may begin, beside the document's own folder.

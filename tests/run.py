@@ -26,6 +26,7 @@ HOST = [
     ("libmach", ["make", "-s", "-f", "libmach/libmach.mk", "libmach-host-test"]),
     ("archive", ["make", "-s", "-f", "tests/host/archive/archive.mk", "archive-host-test"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
+    ("spin", ["python3", "tests/spin/spin_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
     ("documents", ["python3", "tests/docs.py"]),
     ("error codes", ["python3", "tests/error_codes.py"]),
