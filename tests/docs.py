@@ -71,7 +71,7 @@ def all_names():
 @functools.lru_cache
 def programs():
     """Paths in the running system: what the manifest and the tests put there."""
-    paths = set(re.findall(r"^file\s+(\S+)", read("iso/manifest"), re.M))
+    paths = set(re.findall(r"^file\s+(\S+)", read("iso/manifest") + read("docs/tutorials/manifest"), re.M))
     paths |= {f"/tests/{os.path.basename(p)[:-2]}" for p in glob.glob(os.path.join(ROOT, "tests/user/*_test.c"))}
     return paths | {"/tests/runner", "/manifest", "/dev/null", "/dev/console"}
 

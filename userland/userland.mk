@@ -9,8 +9,8 @@ endif
 
 MANIFEST ?= iso/manifest
 ARCHIVE := $(USER_BUILD)/archive.tar
-PROGRAMS := bench cat dmesg echo false hello hello-server kill ls mem ports poweroff ps \
-	reboot sh sleep time top true uname vm
+PROGRAMS := bench cat dmesg echo false hello hello-server kill ls mem notifications ports poweroff ps \
+	reboot rights sh sleep time top true uname vm
 
 USERLAND_LIB := $(patsubst userland/%.c,$(USER_BUILD)/obj/userland/%.o,$(wildcard userland/lib/*.c))
 HELLO_STUBS := $(USER_BUILD)/obj/userland/hello-server/stubs

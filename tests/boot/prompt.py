@@ -1,8 +1,10 @@
 """prompt.py - the shell, the console and the programs, driven over the serial line as a person types."""
+import glob
+import os
 import re
 
 from check import Checks
-from machine import Failure, Machine
+from machine import ROOT, Failure, Machine
 
 CONTROL_C, CONTROL_U, CONTROL_W, CONTROL_D = "\x03", "\x15", "\x17", "\x04"
 UP, DOWN, LEFT, HOME, DELETE, BACKSPACE = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[H", "\x1b[3~", "\x7f"
@@ -55,6 +57,14 @@ FAULTS = [
     ("write_text", r"access|write|page fault"),
     ("non_canonical", r"protection|access|canonical"),
 ]
+
+
+def shown():
+    """(line, what it prints) of each block after `<!-- output -->` in the tutorials."""
+    for page in sorted(glob.glob(os.path.join(ROOT, "docs/tutorials/*.md"))):
+        with open(page, encoding="utf-8") as f:
+            for line, output in re.findall(r"^<!-- output -->\n\n    / \$ (.*)\n((?:    .*\n)+)", f.read(), re.M):
+                yield line, rf"\A{re.escape(re.sub('^    ', '', output, flags=re.M))}\Z"
 
 
 def simple(m, checks):
@@ -168,7 +178,7 @@ def person(iso, **options):
         m.expect(r"ready after \d+ ns, \d+ KiB in use")
         m.expect(r"\$ $")
         simple(m, checks)
-        for line, pattern in LINES:
+        for line, pattern in LINES + list(shown()):
             checks.expect(f"`{line}`", pattern, m.command_output(line))
         for part in (editing, interrupt, background, faults, servers, session_restart):
             part(m, checks)
