@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot"))
 
 import bad_input    # noqa: E402
+import coverage     # noqa: E402
 import debugger     # noqa: E402
 import foreign      # noqa: E402
 import forged       # noqa: E402
@@ -47,7 +48,8 @@ def failures(text):
 
 
 def user_tests(cpus, iso=USER_ISO):
-    with Machine(iso, cpus=cpus, timeout=300) as m:
+    name = f"{os.path.basename(iso)[:-4]}-{cpus}"
+    with Machine(iso, cpus=cpus, timeout=300, extra=coverage.watch(name)) as m:
         m.expect(r"runner: (\d+) programs, (\d+) with failures")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
@@ -55,10 +57,15 @@ def user_tests(cpus, iso=USER_ISO):
         return passed, failed, failures(m.seen)
 
 
-KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(Machine(KERNEL_ISO, cpus=n, timeout=120))) for n in (1, 4, 8)]
+def kernel_machine(cpus):
+    return Machine(KERNEL_ISO, cpus=cpus, timeout=120, extra=coverage.watch(f"kernel-tests-{cpus}"))
+
+
+KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(kernel_machine(n))) for n in (1, 4, 8)]
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
+COVERAGE = [Suite("ipc", coverage.run)]  # after those two
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [
     Suite("bios 1 cpu 32 MiB", lambda: prompt.session(SYSTEM, memory=32, fill=8)),

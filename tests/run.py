@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - run the tests of all levels and count them.
 
-usage: tests/run.py [--level host|kernel|user|boot|bench|all] [--filter TEXT] [--verbose]
+usage: tests/run.py [--level host|kernel|user|coverage|boot|bench|all] [--filter TEXT] [--verbose]
 
 Closes with `N passed, N failed`; the exit status is 0 only when nothing failed. tests/README.md says how to add a test."""
 import argparse
@@ -71,7 +71,7 @@ def run_commands(totals, level, commands, only):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "boot", "bench", "all"])
+    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "coverage", "boot", "bench", "all"])
     parser.add_argument("--filter", default="")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
@@ -79,7 +79,7 @@ def main():
     totals = Totals()
     if arguments.level in ("host", "all"):
         run_commands(totals, "host", HOST, arguments.filter)
-    for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("boot", boot.MATRIX)):
+    for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("coverage", boot.COVERAGE), ("boot", boot.MATRIX)):
         if arguments.level not in (level, "all"):
             continue
         for suite in suites:
