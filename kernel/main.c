@@ -15,6 +15,7 @@
 #include "arch/switch.h"
 #include "ddb/ddb.h"
 #include "ddb/ktest.h"
+#include "ddb/quiet.h"
 #include "ddb/user_error.h"
 #include "device/hardware.h"
 #include "ipc/ipc_init.h"
@@ -47,6 +48,9 @@ static void main_thread(void *argument)
     smp_start();      /* 13. the other processors: needs threads, timers, interrupts */
     processor_init(); /* 14. their ports */
     hardware_init();  /*     the thread that delivers interrupts */
+    if (CONFIG_DEBUG) {
+        quiet_init(); /*     the threads that stop processors for checks: needs 13 */
+    }
     kprintf("%s: %u processors, %lu MiB, %s, TSC %lu MHz\n", kernel_version, cpu_count,
             vm_page_total_count() * PAGE_SIZE >> 20, cpu_features.brand,
             clock_machine_hz() / 1000000);

@@ -57,6 +57,16 @@ def user_tests(cpus, iso=USER_ISO):
         return passed, failed, failures(m.seen)
 
 
+def release_test(name):
+    """One test program on the release kernel."""
+    with Machine(f"build/test/{name}-release.iso", timeout=120) as m:
+        m.expect(r"exit status (\d+)")
+        m.wait_off()
+        passed = len(re.findall(r"^case ok ", m.seen, re.M))
+        failed = len(re.findall(r"^case FAILED ", m.seen, re.M))
+        return passed, failed or int(passed == 0), failures(m.seen)
+
+
 def kernel_machine(cpus):
     return Machine(KERNEL_ISO, cpus=cpus, timeout=120, extra=coverage.watch(f"kernel-tests-{cpus}"))
 
@@ -65,6 +75,7 @@ KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(kernel_machine(n))) for n i
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
+USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
 COVERAGE = [Suite("ipc", coverage.run)]  # after those two
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [

@@ -77,6 +77,7 @@ $(eval $(call TEST_ISO,broken-elf,release,build/test/broken-bootstrap $(ARCHIVE)
 $(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
 $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
+$(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/rights_test))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
 $(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off -- run=/tests/runner))
@@ -92,7 +93,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf
+RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
 
 .PHONY: test-release test-debug

@@ -7,7 +7,6 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_space.h"
-#include "kern/printf.h"
 
 struct ipc_check {
     struct ipc_check_result *result;
@@ -167,15 +166,4 @@ void ipc_check(struct ipc_check_result *result)
     for (port = check.first; port != IP_NULL; port = port->check_next) {
         ipc_check_compare(&check, port);
     }
-}
-
-void ipc_check_print(void)
-{
-    struct ipc_check_result r;
-
-    ipc_check(&r);
-    kprintf("spaces %lu names %lu ports %lu queued messages %lu (live ports %lu, kmsgs %lu)\n",
-            r.spaces, r.names, r.ports, r.kmsgs, ipc_port_live_count(), ipc_kmsg_live_count());
-    kprintf("send rights %lu (+%lu in the kernel) send-once %lu (+%lu) errors %lu\n", r.srights,
-            r.kernel_srights, r.sorights, r.kernel_sorights, r.errors);
 }

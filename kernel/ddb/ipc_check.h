@@ -18,10 +18,8 @@ struct ipc_check_result {
                         ...: always 0 */
 };
 
-/* Walk everything. Nothing else may run: from the debugger (other processors stopped) or in tests.
- * Takes no locks but that of the list of spaces. */
+/* Walk everything. Nothing else may run: in tests, or by quiet_run().
+ * Locks: that of the list of spaces. Sleeps: no. */
 void ipc_check(struct ipc_check_result *result);
-/* The same, printed. For the debugger. */
-void ipc_check_print(void);
 
 #endif

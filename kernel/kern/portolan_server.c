@@ -1,6 +1,8 @@
 /* portolan_server.c - the routines of portolan.defs. Called by generated stubs. */
 #include <mach/portolan.h>
 
+#include "ddb/ipc_check.h"
+#include "ddb/quiet.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
@@ -133,6 +135,36 @@ kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
     counts[PORTOLAN_COUNT_TOTAL_PAGES] = (int64_t)vm_page_total_count();
     counts[PORTOLAN_COUNT_KERNEL_STACKS] = (int64_t)stack_count();
     *count = PORTOLAN_COUNT_COUNT;
+    return KERN_SUCCESS;
+}
+
+/* The walk for quiet_run(). */
+static void portolan_check_rights(void *result)
+{
+    ipc_check(result);
+}
+
+/* Returns: KERN_SUCCESS, KERN_FAILURE (the release kernel has no ledger of rights). */
+kern_return_t host_check_rights(host_t host, portolan_counts_t counts,
+                                mach_msg_type_number_t *count)
+{
+    struct ipc_check_result r;
+
+    (void)host;
+    if (!CONFIG_DEBUG) {
+        return KERN_FAILURE;
+    }
+    quiet_run(portolan_check_rights, &r);
+    counts[PORTOLAN_RIGHTS_ERRORS] = (int64_t)r.errors;
+    counts[PORTOLAN_RIGHTS_SPACES] = (int64_t)r.spaces;
+    counts[PORTOLAN_RIGHTS_NAMES] = (int64_t)r.names;
+    counts[PORTOLAN_RIGHTS_PORTS] = (int64_t)r.ports;
+    counts[PORTOLAN_RIGHTS_MESSAGES] = (int64_t)r.kmsgs;
+    counts[PORTOLAN_RIGHTS_SEND] = (int64_t)r.srights;
+    counts[PORTOLAN_RIGHTS_SEND_ONCE] = (int64_t)r.sorights;
+    counts[PORTOLAN_RIGHTS_KERNEL_SEND] = (int64_t)r.kernel_srights;
+    counts[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE] = (int64_t)r.kernel_sorights;
+    *count = PORTOLAN_RIGHTS_COUNT;
     return KERN_SUCCESS;
 }
 

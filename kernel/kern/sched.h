@@ -33,7 +33,7 @@ void sched_set_priority(struct thread *thread, int32_t base);
 /* Tell the processor a thread may be running on that its flags have changed. */
 void sched_poke(struct thread *thread);
 /* Restrict the thread to one processor, or -1 for any. Takes effect when it is next made runnable.
- */
+ * Locks: none needed. Sleeps: no. */
 void sched_bind(struct thread *thread, int cpu);
 /* Leave this processor: the current thread queues where it is bound to. */
 void sched_migrate(void);

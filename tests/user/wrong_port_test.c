@@ -201,6 +201,7 @@ TEST(a_port_that_is_no_host_is_refused)
              KERN_INVALID_HOST);
     CHECK_EQ(host_read_messages(task(), &position, text, &count), KERN_INVALID_HOST);
     CHECK_EQ(host_object_counts(task(), counts, &count), KERN_INVALID_HOST);
+    CHECK_EQ(host_check_rights(task(), counts, &count), KERN_INVALID_HOST);
     CHECK_EQ(i386_get_xstate_size(task(), &size), KERN_INVALID_HOST);
 }
 

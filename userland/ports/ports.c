@@ -1,9 +1,12 @@
-/* ports.c - every name a task has: its rights, their counts, and what is behind it. */
+/* ports.c - every name a task has: its rights, their counts, and what is behind it; or a check of
+ * all rights there are. */
 #include <mach.h>
 #include <mach_debug.h>
 #include <mach_port.h>
+#include <portolan.h>
 #include <portolan/portolan.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "program.h"
 #include "tasks.h"
@@ -103,6 +106,24 @@ static void print_name(mach_port_t task, mach_port_name_t name, mach_port_type_t
     printf("\n");
 }
 
+/* Print the ledger of rights; the exit status is 1 when it does not balance. */
+static int check_rights(void)
+{
+    portolan_counts_t n;
+    mach_msg_type_number_t count = PORTOLAN_NUMBERS_MAX;
+
+    program_check(host_check_rights(mach_host_self(), n, &count),
+                  "rights are checked by the debug kernel alone");
+    printf("%ld tasks, %ld names, %ld ports, %ld queued messages\n",
+           (long)n[PORTOLAN_RIGHTS_SPACES], (long)n[PORTOLAN_RIGHTS_NAMES],
+           (long)n[PORTOLAN_RIGHTS_PORTS], (long)n[PORTOLAN_RIGHTS_MESSAGES]);
+    printf("%ld send rights and %ld in the kernel, %ld send-once rights and %ld in the kernel\n",
+           (long)n[PORTOLAN_RIGHTS_SEND], (long)n[PORTOLAN_RIGHTS_KERNEL_SEND],
+           (long)n[PORTOLAN_RIGHTS_SEND_ONCE], (long)n[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]);
+    printf("%ld errors\n", (long)n[PORTOLAN_RIGHTS_ERRORS]);
+    return n[PORTOLAN_RIGHTS_ERRORS] != 0;
+}
+
 int main(int argc, char **argv)
 {
     portolan_name_t task_name;
@@ -113,7 +134,10 @@ int main(int argc, char **argv)
 
     program_start(argv);
     if (argc != 2) {
-        program_usage("ports TASK    (a number as ps shows it)");
+        program_usage("ports TASK|--check    (a number as ps shows it)");
+    }
+    if (strcmp(argv[1], "--check") == 0) {
+        return check_rights();
     }
     task = tasks_find(argv[1], task_name);
     program_check(mach_port_names(task, &names, &count, &types, &type_count),

@@ -34,4 +34,17 @@ typedef int64_t portolan_counts_t[PORTOLAN_NUMBERS_MAX];
 #define PORTOLAN_COUNT_KERNEL_STACKS 9
 #define PORTOLAN_COUNT_COUNT         10
 
+/* Index into the array of host_check_rights. Errors are ports with fewer rights counted than there
+ * are, and names that are not their rights'. */
+#define PORTOLAN_RIGHTS_ERRORS           0
+#define PORTOLAN_RIGHTS_SPACES           1
+#define PORTOLAN_RIGHTS_NAMES            2
+#define PORTOLAN_RIGHTS_PORTS            3
+#define PORTOLAN_RIGHTS_MESSAGES         4 /* queued */
+#define PORTOLAN_RIGHTS_SEND             5 /* in names and queued messages */
+#define PORTOLAN_RIGHTS_SEND_ONCE        6
+#define PORTOLAN_RIGHTS_KERNEL_SEND      7 /* counted by their ports and found nowhere else */
+#define PORTOLAN_RIGHTS_KERNEL_SEND_ONCE 8
+#define PORTOLAN_RIGHTS_COUNT            9
+
 #endif

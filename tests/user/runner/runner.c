@@ -1,5 +1,5 @@
 /* runner.c - runs the test programs of /tests, each in a fresh task, and checks after each that the
- * counts of kernel objects are what they were.
+ * counts of kernel objects are what they were, and that the ledger of rights balances.
  *
  * usage: runner [PREFIX]      Closes with `user: N passed, N failed`; a leak counts as one failed
  * case. */
@@ -16,6 +16,7 @@
 
 #define PROGRAMS_MAX 64
 #define SETTLE_TRIES 300
+#define RIGHTS_TRIES 50
 /* Caches of the kernel and of servers may keep this many pages after one program. */
 #define PAGES_SLACK 48
 
@@ -29,6 +30,15 @@ static void counts_now(int64_t counts[PORTOLAN_NUMBERS_MAX])
 
     memset(counts, 0, PORTOLAN_NUMBERS_MAX * sizeof(*counts));
     host_object_counts(mach_host_self(), counts, &n);
+}
+
+/* The ledger of rights; false when the kernel has none. */
+static bool rights_now(portolan_counts_t rights)
+{
+    mach_msg_type_number_t n = PORTOLAN_NUMBERS_MAX;
+
+    memset(rights, 0, sizeof(portolan_counts_t));
+    return host_check_rights(mach_host_self(), rights, &n) == KERN_SUCCESS;
 }
 
 /* Kinds that must be exactly what they were. */
@@ -73,6 +83,36 @@ static void print_leak(const char *path, const int64_t *before, const int64_t *a
     }
 }
 
+/* Does the ledger of rights balance, and does the kernel hold what it held? What another task has
+ * under way may pass through the kernel, so look again. */
+static bool rights_balance(const char *path, const int64_t *before)
+{
+    struct timespec pause = {0, 10000000};
+    portolan_counts_t now;
+
+    for (unsigned tries = 0; tries < RIGHTS_TRIES; tries++) {
+        if (!rights_now(now)) {
+            return true; /* the release kernel */
+        }
+        if (now[PORTOLAN_RIGHTS_ERRORS] != 0) {
+            break;
+        }
+        if (now[PORTOLAN_RIGHTS_KERNEL_SEND] == before[PORTOLAN_RIGHTS_KERNEL_SEND] &&
+            now[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE] == before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]) {
+            printf("case ok %s: rights_balance\n", path);
+            return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    printf("case FAILED %s: rights_balance\n", path);
+    printf("  errors %ld; held by the kernel: send %ld before, %ld after, send-once %ld before, "
+           "%ld after\n",
+           (long)now[PORTOLAN_RIGHTS_ERRORS], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND],
+           (long)now[PORTOLAN_RIGHTS_KERNEL_SEND], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE],
+           (long)now[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]);
+    return false;
+}
+
 /* The counts once they stand still. */
 static void counts_settled(int64_t counts[PORTOLAN_NUMBERS_MAX])
 {
@@ -109,9 +149,11 @@ static int run(const char *path)
 static bool run_checked(const char *path)
 {
     int64_t before[PORTOLAN_NUMBERS_MAX], after[PORTOLAN_NUMBERS_MAX];
+    portolan_counts_t rights;
     int status;
 
     counts_settled(before);
+    rights_now(rights);
     status = run(path);
     if (status == -1 || !WIFEXITED(status)) {
         printf("case FAILED %s: ended with status %d\n", path, status);
@@ -127,7 +169,7 @@ static bool run_checked(const char *path)
         }
     }
     printf("case ok %s: nothing_is_left_behind\n", path);
-    return WEXITSTATUS(status) == 0;
+    return rights_balance(path, rights) && WEXITSTATUS(status) == 0;
 }
 
 static int by_name(const void *left, const void *right)
