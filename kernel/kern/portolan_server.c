@@ -1,6 +1,7 @@
 /* portolan_server.c - the routines of portolan.defs. Called by generated stubs. */
 #include <mach/portolan.h>
 
+#include "arch/pmap.h"
 #include "ddb/ipc_check.h"
 #include "ddb/quiet.h"
 #include "ipc/ipc_kmsg.h"
@@ -134,6 +135,7 @@ kern_return_t host_object_counts(host_t host, portolan_counts_t counts,
     counts[PORTOLAN_COUNT_FREE_PAGES] = (int64_t)vm_page_free_count();
     counts[PORTOLAN_COUNT_TOTAL_PAGES] = (int64_t)vm_page_total_count();
     counts[PORTOLAN_COUNT_KERNEL_STACKS] = (int64_t)stack_count();
+    counts[PORTOLAN_COUNT_KERNEL_TABLES] = (int64_t)pmap_kernel_table_count();
     *count = PORTOLAN_COUNT_COUNT;
     return KERN_SUCCESS;
 }

@@ -565,6 +565,11 @@ bool pmap_kernel_can_read(uint64_t va)
                          : (*path[pmap_end_level(path)] & PTE_PRESENT) != 0;
 }
 
+uint64_t pmap_kernel_table_count(void)
+{
+    return atomic_load(&pmap_kernel_map.tables);
+}
+
 void pmap_activate(struct pmap *pmap)
 {
     struct cpu *cpu = cpu_current();

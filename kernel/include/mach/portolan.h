@@ -32,7 +32,8 @@ typedef int64_t portolan_counts_t[PORTOLAN_NUMBERS_MAX];
 #define PORTOLAN_COUNT_FREE_PAGES    7
 #define PORTOLAN_COUNT_TOTAL_PAGES   8
 #define PORTOLAN_COUNT_KERNEL_STACKS 9
-#define PORTOLAN_COUNT_COUNT         10
+#define PORTOLAN_COUNT_KERNEL_TABLES 10 /* pages of the kernel's page tables: they stay */
+#define PORTOLAN_COUNT_COUNT         11
 
 /* Index into the array of host_check_rights. Errors are ports with fewer rights counted than there
  * are, and names that are not their rights'. */

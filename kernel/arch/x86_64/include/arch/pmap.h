@@ -66,6 +66,8 @@ bool pmap_extract(struct pmap *pmap, vm_offset_t va, phys_addr_t *phys);
 /* Is there a page at va in the kernel half? Takes no lock: for the debugger and panics. */
 bool pmap_kernel_can_read(uint64_t va);
 uint64_t pmap_resident_count(const struct pmap *pmap);
+/* Pages of the kernel's own tables made since start-up: they stay. Locks: none held. */
+uint64_t pmap_kernel_table_count(void);
 /* Make the address space the one this processor runs on. Preemption disabled. */
 void pmap_activate(struct pmap *pmap);
 
