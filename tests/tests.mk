@@ -1,7 +1,7 @@
 # tests.mk - the programs and images that tests boot. Host tests have rules of their own (tests/host/*).
 
 TEST_BIN := $(USER_BUILD)/tests
-TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c))
+TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c)) fuzz_test
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
@@ -18,6 +18,10 @@ $(TEST_BIN)/%_test: $(USER_BUILD)/obj/tests/user/%_test.o $(TEST_LIB) $(USER_CRT
 $(TEST_BIN)/runner: $(USER_BUILD)/obj/tests/user/runner/runner.o $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
+
+$(TEST_BIN)/fuzz_test: $(USER_BUILD)/obj/tests/fuzz/fuzz.o $(USER_BUILD)/obj/tests/fuzz/fuzz_calls.o $(USER_CRT) $(LIBMACH)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
 
 # The system's manifest, and the test programs in the archive.
 build/test/manifest: iso/manifest tests/tests.mk $(wildcard tests/user/*_test.c)
@@ -79,6 +83,7 @@ $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
 $(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/rights_test))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
+$(eval $(call TEST_ISO,fuzz,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
 $(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off -- run=/tests/runner))
 
@@ -94,10 +99,10 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
 RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release
-DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests user-tests user-tests-slow
+DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso
 test-debug: $(DEBUG_ISOS:%=build/test/%.iso) build/debug.iso
 
--include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d $(USER_BUILD)/obj/tests/boot/*.d)
+-include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d $(USER_BUILD)/obj/tests/fuzz/*.d $(USER_BUILD)/obj/tests/boot/*.d)
