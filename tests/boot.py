@@ -57,14 +57,15 @@ def user_tests(cpus, iso=USER_ISO):
         return passed, failed, failures(m.seen)
 
 
-def release_test(name):
-    """One test program on the release kernel."""
-    with Machine(f"build/test/{name}-release.iso", timeout=120) as m:
+def release_test(name, *expected, **options):
+    """One test program on the release kernel; it must print what is expected."""
+    with Machine(f"build/test/{name}-release.iso", timeout=300, **options) as m:
         m.expect(r"exit status (\d+)")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
         failed = len(re.findall(r"^case FAILED ", m.seen, re.M))
-        return passed, failed or int(passed == 0), failures(m.seen)
+        missing = [pattern for pattern in expected if not re.search(pattern, m.seen)]
+        return passed, failed + len(missing) + int(passed == 0), "\n".join([failures(m.seen), *missing])
 
 
 def kernel_machine(cpus):
@@ -76,6 +77,8 @@ KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
+USER.append(Suite("a million ports and names", lambda: release_test(
+    "million", "a chain of 1000000 ports", r"names and \d+ ns with 1000000", memory=6144)))
 COVERAGE = [Suite("ipc", coverage.run)]  # after those two
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [

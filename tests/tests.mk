@@ -82,6 +82,7 @@ $(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
 $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
 $(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/rights_test))
+$(eval $(call TEST_ISO,million-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/nested_test))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest))
 $(eval $(call TEST_ISO,fuzz,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
@@ -98,7 +99,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release
+RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
