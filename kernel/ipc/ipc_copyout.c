@@ -37,9 +37,7 @@ static mach_msg_return_t ipc_copyout_port(struct ipc_kmsg *kmsg, struct ipc_spac
     return ipc_copyout_error(kr);
 }
 
-/* Map a copy; what does not fit is discarded and the address is 0. */
-static mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy,
-                                         uint64_t *address)
+mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy, uint64_t *address)
 {
     vm_offset_t where = 0;
     kern_return_t kr = vm_map_copyout(map, &where, copy);

@@ -9,6 +9,7 @@
 
 struct ipc_kmsg;
 struct ipc_space;
+struct vm_copy;
 struct vm_map;
 
 /* Where a message is to go in the current task. */
@@ -31,5 +32,9 @@ mach_msg_return_t ipc_copyout(struct ipc_kmsg *kmsg, const struct ipc_copyout_ta
  * MACH_MSG_MASK). */
 mach_msg_return_t ipc_copyout_pseudo(struct ipc_kmsg *kmsg, struct ipc_space *space,
                                      struct vm_map *map, user_addr_t msg);
+
+/* Map memory that came in a message; what does not fit is discarded and the address is 0. Refs:
+ * consumes copy. Sleeps: yes. Returns: MACH_MSG_SUCCESS, or what there was no room for. */
+mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy, uint64_t *address);
 
 #endif

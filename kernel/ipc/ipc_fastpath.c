@@ -10,7 +10,7 @@
  * not free is such a thing, so no lock is waited for and their order does not matter. Bodies up to
  * IPC_FASTPATH_BUFFER words go through the stack; longer ones straight into the receiver's pages.
  * docs/ipc-performance.md has the cost of each step. A call may carry one send right
- * (ipc_fastright.c); what is sent alone and queued, and received from a queue, is in
+ * or region (ipc_fastcarry.c); what is sent alone and queued, and received from a queue, is in
  * ipc_fastqueue.c.
  *
  * Everything is inline but what is rare, and nothing rare takes the address of what is common: so
@@ -25,7 +25,7 @@
 #include "ddb/trace.h"
 #include "ipc/ipc_fastpath_impl.h"
 #include "ipc/ipc_fastqueue.h"
-#include "ipc/ipc_fastright.h"
+#include "ipc/ipc_fastcarry.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
@@ -173,15 +173,15 @@ IPC_FASTPATH_INLINE bool ipc_fastpath_claim(struct thread *receiver)
 
 /* --- as the receiver --- */
 
-/* The whole of a delivery, by the receiver: its buffer may need pages. */
+/* The whole of a delivery, by the receiver: its buffer may need pages. `mr` is how it has gone so
+ * far. */
 static __attribute__((noinline, noreturn)) void
 ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t remote,
                      uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
-                     uint32_t words)
+                     uint32_t words, mach_msg_return_t mr)
 {
     uint64_t header[] = {bits_and_size, remote, local, (uint64_t)id << 32 | seqno};
     user_addr_t msg = receiver->ipc.msg;
-    mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
     if (copyout(header, msg, sizeof(header)) != KERN_SUCCESS ||
         copyout(body, msg + sizeof(header), words * sizeof(uint64_t)) != KERN_SUCCESS) {
@@ -193,9 +193,11 @@ ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t r
 /* Go on as the receiver, `words` of the body being in the buffer. Interrupts off, no locks. */
 IPC_FASTPATH_INLINE __attribute__((noreturn)) void
 ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
-                    const struct fastpath_header *header, uint32_t words)
+                    const struct fastpath_header *header, uint32_t words,
+                    struct ipc_fastcarry *carry)
 {
     struct cpu *cpu = cpu_current();
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
     if (CONFIG_DEBUG) {
         trace(TRACE_HANDOFF, header->id, receiver->id);
@@ -209,6 +211,10 @@ ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
         goto deliver;
     }
     thread_quick_switch(cpu, f->self, receiver);
+    if (carry != NULL && carry->copy != NULL) {
+        thread_quick_end(f->self, receiver);
+        goto deliver;
+    }
     fastpath_open();
     if (!fastpath_write_header(receiver->ipc.msg, header) ||
         (words != 0 && !fastpath_copy(receiver->ipc.msg + sizeof(mach_msg_header_t),
@@ -221,8 +227,11 @@ ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
     fastpath_leave(&f->self->pcb, &receiver->pcb);
 
 deliver:
+    if (carry != NULL) {
+        mr = ipc_fastcarry_map(carry);
+    }
     ipc_fastpath_deliver(receiver, header->bits_and_size, header->remote, header->local,
-                         header->seqno, header->id, f->buffer, words);
+                         header->seqno, header->id, f->buffer, words, mr);
 }
 
 /* --- call and reply: check everything, then change state --- */
@@ -242,12 +251,12 @@ IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *s
 }
 
 /* A call to a port, or to the set it is in if pset is not NULL: a separate copy of this for each,
- * and for messages that carry a right. Returns only when it declines. Locks: space's, both ports'
+ * and for messages that carry something. Returns only when it declines. Locks: space's, both ports'
  * and the set's held; released if it does not return. */
 IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f,
                                                     struct ipc_space *space, struct ipc_port *dest,
                                                     struct ipc_port *port, struct ipc_pset *pset,
-                                                    struct ipc_fastright *right) NO_LOCK_ANALYSIS
+                                                    struct ipc_fastcarry *carry) NO_LOCK_ANALYSIS
 {
     struct list *receivers = pset != NULL ? &pset->receivers : &dest->receivers;
     struct thread *receiver = list_entry(receivers->next, struct thread, ipc.link);
@@ -263,18 +272,18 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
         return;
     }
     if (!ipc_space_has_free(reply_space) || !ipc_fastpath_copy_if_long(f, receiver, &words) ||
-        (right != NULL && !ipc_fastright_find(right, space, reply_space))) {
+        (carry != NULL && !ipc_fastcarry_find(carry, space, reply_space))) {
         goto decline;
     }
     if (!ipc_fastpath_claim(receiver)) {
-        goto drop_right;
+        goto drop_carry;
     }
     /* nothing fails from here on; no reference dropped is the last */
     ipc_fastpath_number(f, dest, MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND, &header);
     header.remote = ipc_fastpath_make_reply(reply_space, port);
-    if (right != NULL) {
+    if (carry != NULL) {
         header.bits_and_size |= MACH_MSGH_BITS_COMPLEX;
-        ipc_fastright_move(right, reply_space);
+        ipc_fastcarry_move(carry, reply_space);
     }
     if (pset != NULL) {
         atomic_dec(&pset->refs); /* the receiver's, of what it waited on */
@@ -294,11 +303,11 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
     spin_unlock_irqs_off(&port->lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words);
+    ipc_fastpath_arrive(f, receiver, &header, words, carry);
 
-drop_right:
-    if (right != NULL) {
-        spin_unlock_irqs_off(&right->port->lock);
+drop_carry:
+    if (carry != NULL) {
+        ipc_fastcarry_drop(carry);
     }
 decline:
     if (reply_space != space) {
@@ -309,7 +318,7 @@ decline:
 /* Returns a kernel object's port if the call is to one, else NULL. Refs: then the caller owns one
  * to it, and one to *reply_port. */
 IPC_FASTPATH_INLINE struct ipc_port *
-ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_fastright *right,
+ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_fastcarry *carry,
                   struct ipc_port **reply_port) NO_LOCK_ANALYSIS
 {
     struct ipc_space *space = f->self->space;
@@ -338,14 +347,14 @@ ipc_fastpath_call(const struct ipc_fastpath *f, struct ipc_fastright *right,
     }
     pset = dest->pset;
     if (__builtin_expect(pset == NULL, 1)) {
-        ipc_fastpath_call_receiver(f, space, dest, port, NULL, right);
+        ipc_fastpath_call_receiver(f, space, dest, port, NULL, carry);
     } else if (spin_try_irqs_off(&pset->lock)) {
         if (dest->msgcount == 0) {
-            ipc_fastpath_call_receiver(f, space, dest, port, pset, right);
+            ipc_fastpath_call_receiver(f, space, dest, port, pset, carry);
         }
         spin_unlock_irqs_off(&pset->lock);
     }
-    if (right == NULL && dest->kobject_type != KOBJECT_NONE && dest->active &&
+    if (carry == NULL && dest->kobject_type != KOBJECT_NONE && dest->active &&
         f->words <= IPC_FASTPATH_BUFFER) {
         kernel_port = dest;
         atomic_inc(&dest->refs);
@@ -360,12 +369,23 @@ unlock_space:
     return kernel_port;
 }
 
-/* A call that carries a right. Apart, so that the call without one keeps what is asked in
- * registers.
- */
-static __attribute__((noinline)) void
-ipc_fastpath_call_with_right(mach_msg_header_t *header, uint32_t size, mach_port_name_t dest,
-                             mach_port_name_t rcv_name, uint32_t id)
+/* Get hold of the memory a call carries. Meanwhile anything may happen to the thread, but what the
+ * call is about is looked up afterwards. Interrupts are off again on return. */
+static bool ipc_fastpath_copyin(struct ipc_fastcarry *carry)
+{
+    bool copied;
+
+    interrupt_enable();
+    copied = ipc_fastcarry_copyin(carry);
+    interrupt_disable();
+    return copied && cpu_ast() == 0;
+}
+
+/* A call that carries something. Apart, so that the call of plain bytes keeps what is asked in
+ * registers. */
+static __attribute__((noinline)) void ipc_fastpath_call_with(mach_msg_header_t *header,
+                                                             uint32_t size, mach_port_name_t dest,
+                                                             mach_port_name_t rcv_name, uint32_t id)
 {
     struct ipc_fastpath f = {
         .self = current_thread(),
@@ -376,11 +396,16 @@ ipc_fastpath_call_with_right(mach_msg_header_t *header, uint32_t size, mach_port
         .id = id,
         .buffer = (const uint64_t *)(header + 1),
     };
-    struct ipc_fastright right;
+    struct ipc_fastcarry carry;
 
-    if (f.words <= IPC_FASTPATH_BUFFER && ipc_fastright_parse(header, size, &right)) {
-        (void)ipc_fastpath_call(&f, &right, NULL);
+    if (f.words > IPC_FASTPATH_BUFFER || !ipc_fastcarry_parse(header, size, &carry)) {
+        return;
     }
+    if (!ipc_fastcarry_is_memory(&carry) || ipc_fastpath_copyin(&carry)) {
+        (void)ipc_fastpath_call(&f, &carry, NULL);
+    }
+    interrupt_enable();
+    ipc_fastcarry_discard(&carry);
 }
 
 /* A reply uses its send-once right up. Locks: space's, dest's held. */
@@ -435,7 +460,7 @@ IPC_FASTPATH_INLINE void ipc_fastpath_reply_from(const struct ipc_fastpath *f,
     spin_unlock_irqs_off(source_lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words);
+    ipc_fastpath_arrive(f, receiver, &header, words, NULL);
 
 unlock_source:
     spin_unlock_irqs_off(source_lock);
@@ -542,7 +567,7 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
         ipc_fastpath_reply(&f);
     } else if ((uint32_t)header.bits_and_size == (IPC_FASTPATH_CALL | MACH_MSGH_BITS_COMPLEX) &&
                (mach_port_name_t)header.local == rcv_name) {
-        ipc_fastpath_call_with_right(&message.kmsg.header, send_size, f.dest, rcv_name, f.id);
+        ipc_fastpath_call_with(&message.kmsg.header, send_size, f.dest, rcv_name, f.id);
     }
     return ipc_fastpath_decline(send_size, rcv_name);
 }

@@ -16,14 +16,14 @@
 
 /* --- at a free place --- */
 
-/* Link the entries in from `base` on. */
+/* Link the entries, at least one, in from `base` on. */
 static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_offset_t base)
 {
-    struct list *node = list_pop(entries);
+    struct vm_map_entry *entry = NULL;
+    struct list *node;
 
-    for (; node != NULL; node = list_pop(entries)) {
-        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
-
+    while ((node = list_pop(entries)) != NULL) {
+        entry = list_entry(node, struct vm_map_entry, link);
         entry->start += base;
         entry->end += base;
         entry->protection = VM_PROT_DEFAULT;
@@ -34,6 +34,12 @@ static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_off
         if (vm_map_entry_size(entry) <= PREMAP_PAGES << PAGE_SHIFT) {
             vm_map_entry_premap(map, entry, PREMAP_PAGES);
         }
+        entry = vm_map_entry_merge_left(map, entry);
+    }
+    map->hint = entry; /* what has come is what will be used */
+    entry = vm_map_entry_next(entry);
+    if (entry != NULL) {
+        vm_map_entry_merge_left(map, entry);
     }
 }
 
@@ -49,7 +55,6 @@ static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *ent
     if (size <= map->size_limit && map->size <= map->size_limit - size &&
         vm_map_entry_find_space(map, low, size, 0, base)) {
         vm_map_copyout_link(map, entries, *base);
-        vm_map_entry_merge_range(map, *base, *base + size);
         wire = map->wire_future & VM_PROT_DEFAULT;
         kr = KERN_SUCCESS;
     }

@@ -62,29 +62,32 @@ static void vm_map_entry_set_gap(struct vm_map *map, struct vm_map_entry *entry,
     }
 }
 
-static vm_offset_t vm_map_entry_prev_end(struct vm_map *map, struct vm_map_entry *entry)
-{
-    struct vm_map_entry *prev = vm_map_entry_prev(entry);
-
-    return prev == NULL ? map->min : prev->end;
-}
-
+/* The entries around a new leaf are above it in the tree: one walk down finds its place and them,
+ * and the one up after the insertion sees their gaps. */
 void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
 {
     struct rbnode *parent = NULL;
-    struct rbnode *node = map->entries.root;
+    struct vm_map_entry *next = NULL;
+    vm_offset_t prev_end = map->min;
     unsigned side = 0;
 
     assert(entry->start < entry->end && ((entry->start | entry->end) & PAGE_MASK) == 0);
-    while (node != NULL) {
+    for (struct rbnode *node = map->entries.root; node != NULL; node = node->child[side]) {
+        struct vm_map_entry *there = vm_map_entry_of(node);
+
         parent = node;
-        side = entry->start < vm_map_entry_of(node)->start ? 0 : 1;
-        node = node->child[side];
+        side = entry->start < there->start ? 0 : 1;
+        if (side == 0) {
+            next = there;
+        } else {
+            prev_end = there->end;
+        }
     }
-    entry->gap = 0;
+    entry->gap = entry->start - prev_end;
+    if (next != NULL) {
+        next->gap = next->start - entry->end;
+    }
     rbtree_insert(&map->entries, &entry->node, parent, side);
-    vm_map_entry_set_gap(map, entry, vm_map_entry_prev_end(map, entry));
-    vm_map_entry_set_gap(map, vm_map_entry_next(entry), entry->end);
     map->entry_count += 1;
     map->size += vm_map_entry_size(entry);
     if (entry->wired_count != 0) {
@@ -95,11 +98,13 @@ void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
 void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry)
 {
     struct vm_map_entry *next = vm_map_entry_next(entry);
-    vm_offset_t prev_end = vm_map_entry_prev_end(map, entry);
 
     assert(map->entry_count != 0 && map->size >= vm_map_entry_size(entry));
+    if (next != NULL) { /* below the entry, a leaf, or above it: there the removal sees its gap */
+        next->gap = next->start - (entry->start - entry->gap);
+        vm_map_entry_update(&next->node);
+    }
     rbtree_remove(&map->entries, &entry->node);
-    vm_map_entry_set_gap(map, next, prev_end);
     map->entry_count -= 1;
     map->size -= vm_map_entry_size(entry);
     if (entry->wired_count != 0) {
@@ -249,9 +254,15 @@ kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at)
 kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_offset_t end,
                                       struct vm_map_entry **first)
 {
-    kern_return_t kr = vm_map_entry_clip(map, start);
+    struct vm_map_entry *entry = vm_map_entry_lookup(map, start);
+    kern_return_t kr;
 
     assert(start <= end && mutex_is_held(&map->lock));
+    if (entry != NULL && entry->start == start && entry->end == end) {
+        *first = entry;
+        return KERN_SUCCESS;
+    }
+    kr = vm_map_entry_clip(map, start);
     if (kr == KERN_SUCCESS) {
         kr = vm_map_entry_clip(map, end);
     }
@@ -299,18 +310,13 @@ static bool vm_map_entry_may_merge(struct vm_map_entry *left, const struct vm_ma
            left->wired_count == 0 && vm_map_entry_extend(left, right);
 }
 
-void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
+struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right)
 {
-    struct vm_map_entry *right = vm_map_entry_lookup(map, at);
-    struct vm_map_entry *left;
+    struct vm_map_entry *left = vm_map_entry_prev(right);
 
     assert(mutex_is_held(&map->lock));
-    if (right == NULL || right->start != at) {
-        return;
-    }
-    left = vm_map_entry_prev(right);
     if (left == NULL || !vm_map_entry_may_merge(left, right)) {
-        return;
+        return right;
     }
     vm_map_entry_unlink(map, right);
     left->end = right->end;
@@ -324,6 +330,16 @@ void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
     vm_object_unref(right->object);
     right->object = NULL;
     vm_map_entry_destroy(right);
+    return left;
+}
+
+void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
+{
+    struct vm_map_entry *right = vm_map_entry_lookup(map, at);
+
+    if (right != NULL && right->start == at) {
+        vm_map_entry_merge_left(map, right);
+    }
 }
 
 void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t end)

@@ -78,6 +78,9 @@ kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at);
  * beyond end. */
 kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_offset_t end,
                                       struct vm_map_entry **first);
+/* Join the entry with the one before it when they are one region in all but name. Returns: the one
+ * that is left. */
+struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right);
 /* Join the entries around `at` when they are one region in all but name. */
 void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at);
 /* vm_map_entry_merge_at for every boundary in [start, end]. */
