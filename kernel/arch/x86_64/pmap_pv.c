@@ -15,9 +15,9 @@
 #include "vm/vm_page.h"
 
 #define PV_GROUPS     64
-#define PV_GROUP      64 /* neighbouring pages that belong to one group */
-#define PV_MODIFIED   1ul
-#define PV_REFERENCED 2ul
+#define PV_GROUP      64        /* neighbouring pages that belong to one group */
+#define PV_MODIFIED   PTE_DIRTY /* where the bits of an entry are */
+#define PV_REFERENCED PTE_ACCESSED
 #define PV_FLAGS      (PV_MODIFIED | PV_REFERENCED)
 
 /* Keys: [L] this->lock */
@@ -136,6 +136,8 @@ unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
                              struct vm_page *const *pages, unsigned n, uint64_t bits)
 {
     struct pv_group *held = NULL;
+    const struct vm_page *before = NULL;
+    phys_addr_t phys = 0;
     unsigned entered = 0;
 
     for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
@@ -148,15 +150,34 @@ unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
         if (!pmap_pv_link(held, page, pmap, va)) {
             break;
         }
-        atomic_store_release(&entries[i], vm_page_to_phys(page) | bits);
+        phys = before != NULL && page == before + 1 && page->segment == before->segment
+                   ? phys + PAGE_SIZE
+                   : vm_page_to_phys(page);
+        before = page;
+        atomic_store_release(&entries[i], phys | bits);
         entered++;
     }
     pmap_pv_hold(&held, NULL);
     return entered;
 }
 
+/* Take (pmap, va) off a list where it is neither the first nor the second. */
+static __attribute__((noinline)) struct pv_entry *
+pmap_pv_unlink_behind(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
+    for (struct pv_entry *previous = &page->pv; previous->next != NULL; previous = previous->next) {
+        struct pv_entry *entry = previous->next;
+
+        if (entry->pmap == pmap && entry->va == va) {
+            previous->next = entry->next;
+            return entry;
+        }
+    }
+    panic("page %p has no mapping of pmap %p at %lx", (void *)page, (void *)pmap, va);
+}
+
 /* Take (pmap, va) off the list; returns the entry to free, or NULL. The head keeps the flags. */
-static struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap *pmap, uint64_t va)
+static inline struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap *pmap, uint64_t va)
 {
     struct pv_entry *second = page->pv.next;
 
@@ -170,21 +191,16 @@ static struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap *pmap, 
         page->pv.next = second->next;
         return second;
     }
-    for (struct pv_entry *previous = &page->pv; previous->next != NULL; previous = previous->next) {
-        struct pv_entry *entry = previous->next;
-
-        if (entry->pmap == pmap && entry->va == va) {
-            previous->next = entry->next;
-            return entry;
-        }
+    if (second != NULL && second->pmap == pmap && second->va == va) {
+        page->pv.next = second->next;
+        return second;
     }
-    panic("page %p has no mapping of pmap %p at %lx", (void *)page, (void *)pmap, va);
+    return pmap_pv_unlink_behind(page, pmap, va);
 }
 
-static void pmap_pv_note(struct vm_page *page, uint64_t pte)
+static inline void pmap_pv_note(struct vm_page *page, uint64_t pte)
 {
-    page->pv.va |= (pte & PTE_DIRTY) != 0 ? PV_MODIFIED : 0;
-    page->pv.va |= (pte & PTE_ACCESSED) != 0 ? PV_REFERENCED : 0;
+    page->pv.va |= pte & PV_FLAGS;
 }
 
 /* Clear the entry of a mapping and forget the mapping. Locks: the group's held. */
