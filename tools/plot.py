@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""plot.py - draw the cost of a round trip against the size of its message, from build/bench.json and the figures of other systems.
+"""plot.py - draw, from build/bench.json, the cost of a round trip against the size of its message beside other systems, and of memory out of line
+copied against shared.
 
-usage: tools/plot.py [OUTPUT.svg]     (default: build/plots/rpc-size.svg)"""
+usage: tools/plot.py [BENCH.json [FOLDER]]     (default: build/bench.json build/plots)
+Writes rpc-size.svg, and ool-crossover.svg if there are figures ipc.ool.copy.N and ipc.ool.remap.N (N bytes)."""
 import json
 import os
 import re
@@ -24,32 +26,43 @@ def read(path):
         return json.load(f)
 
 
-def series():
+def figures_by_size(bench, prefix):
+    """(bytes, instructions) of the figures PREFIX.BYTES, smallest first."""
+    name = re.compile(re.escape(prefix) + r"\.(\d+)$")
+    return sorted((int(name.match(n).group(1)), v["value"]) for n, v in bench.items() if name.match(n))
+
+
+def rpc_series(bench):
     """(title, [(bytes, instructions)]) of each system."""
-    bench = read("build/bench.json")
     peers = read("tests/bench/peers.json")
-    sizes = re.compile(r"ipc\.rpc\.inter\.(\d+)$")
-    ours = sorted((int(sizes.match(n).group(1)), v["value"]) for n, v in bench.items() if sizes.match(n))
-    yield "Portolan", ours
+    yield "Portolan", figures_by_size(bench, "ipc.rpc.inter")
     for title, system, name, configuration, counts in PEERS:
         figures = peers[system][name]
         figures = figures[configuration] if configuration else figures
         yield title, list(zip(counts, figures))
 
 
-def script(output, all_series):
+def draw(output, xlabel, smallest, all_series):
     titles = ", ".join(f"'-' using 1:2 with linespoints linewidth {2 if t == 'Portolan' else 1} title \"{t}\"" for t, _ in all_series)
     data = "".join("".join(f"{max(x, 1)} {y}\n" for x, y in points) + "e\n" for _, points in all_series)
-    return (f"set terminal svg size 760,460 font 'sans,12' background '#ffffff'\nset output '{output}'\n"
-            "set logscale xy\nset xlabel 'bytes of body, each way (0 drawn at 1)'\nset ylabel 'instructions a round trip'\n"
-            f"set key left top\nset grid\nplot [1:8192] {titles}\n{data}")
+    largest = max(x for _, points in all_series for x, _ in points)
+    script = (f"set terminal svg size 760,460 font 'sans,12' background '#ffffff'\nset output '{output}'\n"
+              f"set logscale xy\nset xlabel '{xlabel}'\nset ylabel 'instructions a round trip'\n"
+              f"set key left top\nset grid\nplot [{smallest}:{largest * 2}] {titles}\n{data}")
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    print(f"drawn: {os.path.relpath(output, ROOT)}")
 
 
 def main():
-    output = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/plots/rpc-size.svg")
-    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
-    subprocess.run(["gnuplot"], input=script(output, list(series())), text=True, check=True)
-    print(f"drawn: {os.path.relpath(output, ROOT)}")
+    bench = read(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json")
+    folder = os.path.abspath(sys.argv[2] if len(sys.argv) > 2 else os.path.join(ROOT, "build/plots"))
+    os.makedirs(folder, exist_ok=True)
+    draw(os.path.join(folder, "rpc-size.svg"), "bytes of body, each way (0 drawn at 1)", 1, list(rpc_series(bench)))
+    ways = [("copied", figures_by_size(bench, "ipc.ool.copy")), ("shared copy-on-write", figures_by_size(bench, "ipc.ool.remap"))]
+    if all(points for _, points in ways):
+        draw(os.path.join(folder, "ool-crossover.svg"), "bytes of memory out of line", "*", ways)
+    else:
+        print("not drawn: ool-crossover.svg, as there are no figures ipc.ool.copy.N and ipc.ool.remap.N")
     return 0
 
 
