@@ -72,7 +72,7 @@ mutation: setup
 
 bench: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
-	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso $(if $(filter 1,$(ACCEPT)),--accept)
+	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso --sizes build/test/bench-copy.iso build/test/bench-share.iso $(if $(filter 1,$(ACCEPT)),--accept)
 	@python3 tools/trace_count.py build/test/prompt-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--steps --functions)
 	@python3 tools/plot.py
 

@@ -68,6 +68,8 @@ endef
 
 $(eval $(call TEST_ISO,prompt-release,release,$(BOOTSTRAP) $(ARCHIVE),))
 $(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) $(ARCHIVE),-- run=/bin/bench))
+$(eval $(call TEST_ISO,bench-copy,release,$(BOOTSTRAP) $(ARCHIVE),ool=copy -- run=/bin/bench sizes))
+$(eval $(call TEST_ISO,bench-share,release,$(BOOTSTRAP) $(ARCHIVE),ool=share -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
 $(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
@@ -99,7 +101,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := prompt-text prompt-release bench system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug

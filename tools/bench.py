@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """bench.py - boot the release system where the time stamp counter counts instructions, run the benchmarks, print them beside other systems.
 
-usage: tools/bench.py ISO-BENCH ISO-PROMPT [--check] [--accept]
+usage: tools/bench.py ISO-BENCH ISO-PROMPT [--sizes ISO-COPY ISO-SHARE] [--check] [--accept]
 ISO-BENCH runs /bin/bench and switches off; ISO-PROMPT comes to the prompt. Writes build/bench.json: name -> {"value", "unit"}.
+--sizes: out-of-line memory by size too, all copied (ipc.ool.copy.N) and all shared (ipc.ool.remap.N), for tools/plot.py.
 --check: as a test; a figure fails when it is missing or more than 2 % above its budget (tests/bench/budget.json).
 --accept: make the figures of this run the budget."""
 import argparse
@@ -39,6 +40,10 @@ def run_benchmarks(iso, cpus):
         m.expect(r"exit status (\d+)")
         m.wait_off()
         return {name: int(value) for name, value in re.findall(r"^bench (\S+) (\d+)", m.seen, re.M)}
+
+
+def run_sizes(iso, prefix):
+    return {name.replace("ipc.ool.size", prefix): value for name, value in run_benchmarks(iso, 1).items()}
 
 
 def measure_prompt(iso):
@@ -82,6 +87,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bench")
     parser.add_argument("prompt")
+    parser.add_argument("--sizes", nargs=2)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--accept", action="store_true")
     arguments = parser.parse_args()
@@ -89,6 +95,9 @@ def main():
     budget = read_json(BUDGET)
     values = run_benchmarks(arguments.bench, 1)
     values.update(run_benchmarks(arguments.bench, 2))
+    if arguments.sizes:
+        values.update(run_sizes(arguments.sizes[0], "ipc.ool.copy"))
+        values.update(run_sizes(arguments.sizes[1], "ipc.ool.remap"))
     values["boot.kernel_to_prompt"], values["memory.at_prompt"] = measure_prompt(arguments.prompt)
     write_json(os.path.join(ROOT, "build/bench.json"),
                {n: {"value": v, "unit": figures.get(n, {}).get("unit", "insns")} for n, v in sorted(values.items())})

@@ -125,6 +125,8 @@ kern_return_t vm_map_wire_all(struct vm_map *map, bool current, bool future);
 
 /* --- copies of memory: opaque to everybody else --- */
 
+/* Copy regions up to so many bytes and share larger ones, at start-up only. */
+void vm_map_copyin_set_threshold(vm_size_t bytes);
 /* Take a copy of [address, address + size). With src_destroy the pages it touches are unmapped:
  * whole pages move instead of being copied. Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS (a hole, or
  * out of range), KERN_PROTECTION_FAILURE (not readable), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR;

@@ -12,6 +12,13 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 
+static vm_size_t vm_map_copyin_threshold = VM_COPY_THRESHOLD; /* [I] after start-up */
+
+void vm_map_copyin_set_threshold(vm_size_t bytes)
+{
+    vm_map_copyin_threshold = bytes;
+}
+
 /* A copy being made. The map is locked. */
 struct vm_map_copyin_ctx {
     struct vm_map *map;
@@ -262,6 +269,6 @@ kern_return_t vm_map_copyin(struct vm_map *map, vm_offset_t address, vm_size_t s
     if (!vm_map_range(map, address, size, &ctx.start, &ctx.end)) {
         return KERN_INVALID_ADDRESS;
     }
-    return size <= VM_COPY_THRESHOLD ? vm_map_copyin_buffer(&ctx, copy)
-                                     : vm_map_copyin_entries(&ctx, copy);
+    return size <= vm_map_copyin_threshold ? vm_map_copyin_buffer(&ctx, copy)
+                                           : vm_map_copyin_entries(&ctx, copy);
 }

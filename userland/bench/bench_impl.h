@@ -59,6 +59,7 @@ void rpc_cross_cpu(void);
 /* transfer.c */
 void transfer_ports(void);
 void transfer_memory(void);
+void transfer_sizes(void);
 void transfer_sum(void);
 void transfer_queue(void);
 

@@ -159,7 +159,12 @@ int main(int argc, char **argv)
         server_run(service, argv);
     }
     if (argc > 2) {
-        program_usage("bench [NAME]    (all measurements whose names begin so)");
+        program_usage(
+            "bench [NAME | sizes]    (all measurements whose names begin so, or memory by size)");
+    }
+    if (argc == 2 && strcmp(argv[1], "sizes") == 0) {
+        transfer_sizes();
+        return 0;
     }
     bench_wanted = argc == 2 ? argv[1] : "";
     if (bench_has_several_processors()) { /* the others are for one */

@@ -116,6 +116,22 @@ void transfer_memory(void)
     server_stop(service, task);
 }
 
+/* Regions read by the server, of sizes around which copying or sharing costs less. */
+void transfer_sizes(void)
+{
+    mach_port_t service;
+    mach_port_t task;
+
+    service = server_start("memory", 0, &task);
+    for (vm_size_t size = 1024; size <= 64 << 10; size *= 2) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "ipc.ool.size.%lu", (unsigned long)size);
+        measure_memory(name, service, size, BENCH_READ);
+    }
+    server_stop(service, task);
+}
+
 /* --- generated stubs --- */
 
 static void work_sum(void *argument)

@@ -309,3 +309,11 @@ int fake_teardown(void **state)
     }
     return 0;
 }
+
+bool boot_info_option(const char *name, char *buffer, uint64_t size)
+{
+    (void)name;
+    (void)buffer;
+    (void)size;
+    return false;
+}
