@@ -445,31 +445,61 @@ uint64_t ipc_kmsg_put_ool_ports(struct ipc_kmsg *kmsg, struct ipc_port **array, 
 
 /* --- sending --- */
 
-static void ipc_kmsg_port_in_transit(struct ipc_kmsg *kmsg, struct ipc_port *port)
+static bool ipc_kmsg_is_receive_slot(const struct ipc_kmsg_slot *slot)
 {
-    if (IP_VALID(port) && IP_VALID(kmsg->remote) && ipc_port_set_in_transit(port, kmsg->remote)) {
-        kmsg->circular = true;
+    return slot->type == MACH_MSG_TYPE_PORT_RECEIVE &&
+           (slot->kind == IPC_SLOT_PORT || slot->kind == IPC_SLOT_OOL_PORTS);
+}
+
+static bool ipc_kmsg_has_receive_rights(const struct ipc_kmsg *kmsg)
+{
+    uint32_t i;
+
+    for (i = 0; i < kmsg->slot_count; i++) {
+        if (ipc_kmsg_is_receive_slot(&kmsg->slots[i])) {
+            return true;
+        }
     }
+    return false;
+}
+
+/* The rights of one slot. True when other ports may be on their way to one of them. */
+static bool ipc_kmsg_slot_in_transit(struct ipc_kmsg *kmsg, struct ipc_kmsg_slot *slot,
+                                     uint64_t transit) REQUIRES(ipc_port_transit_mutex)
+{
+    bool is_array = slot->kind == IPC_SLOT_OOL_PORTS;
+    struct ipc_port **ports = is_array ? slot->object : (struct ipc_port **)&slot->object;
+    uint32_t count = is_array ? slot->count : 1;
+    bool is_destination = false;
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        if (IP_VALID(ports[i]) && ipc_port_set_in_transit(ports[i], kmsg->remote, transit)) {
+            is_destination = true;
+        }
+    }
+    return is_destination;
 }
 
 void ipc_kmsg_set_in_transit(struct ipc_kmsg *kmsg)
 {
+    bool is_destination = false;
+    uint64_t transit;
     uint32_t i;
-    uint32_t j;
 
+    if (!IP_VALID(kmsg->remote) || !ipc_kmsg_has_receive_rights(kmsg)) {
+        return;
+    }
+    mutex_lock(&ipc_port_transit_mutex);
+    transit = ipc_port_new_transit(kmsg->remote);
     for (i = 0; i < kmsg->slot_count; i++) {
-        struct ipc_kmsg_slot *slot = &kmsg->slots[i];
-
-        if (slot->type != MACH_MSG_TYPE_PORT_RECEIVE) {
-            continue;
-        }
-        if (slot->kind == IPC_SLOT_PORT) {
-            ipc_kmsg_port_in_transit(kmsg, slot->object);
-        }
-        for (j = 0; slot->kind == IPC_SLOT_OOL_PORTS && j < slot->count; j++) {
-            ipc_kmsg_port_in_transit(kmsg, ((struct ipc_port **)slot->object)[j]);
+        if (ipc_kmsg_is_receive_slot(&kmsg->slots[i]) &&
+            ipc_kmsg_slot_in_transit(kmsg, &kmsg->slots[i], transit)) {
+            is_destination = true;
         }
     }
+    mutex_unlock(&ipc_port_transit_mutex);
+    kmsg->circular = is_destination && ipc_port_is_circular(kmsg->remote, transit);
 }
 
 struct ipc_kmsg *ipc_kmsg_serve(struct ipc_kmsg *kmsg)

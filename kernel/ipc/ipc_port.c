@@ -17,8 +17,8 @@
 
 static struct kmem_cache ipc_port_cache;
 static struct kmem_cache ipc_request_cache;
-static struct mutex ipc_port_transit_mutex; /* held by who makes a receive right point at the port
-                                               its message goes to */
+struct mutex ipc_port_transit_mutex;
+static uint64_t ipc_port_transits; /* [transit_mutex] messages with receive rights so far */
 
 void ipc_port_init(void)
 {
@@ -191,51 +191,87 @@ void ipc_port_destroy(struct ipc_port *port)
     ipc_port_bury(port, &messages, &requests);
 }
 
-/* Would `port` lie in its own queue, directly or through other ports, if it went to `dest`? Edges
- * are only added with the mutex held, and every port on the way that leads to `port` is in a
- * message nobody can receive, so the walk sees a circle if there is one. */
-static bool ipc_port_leads_to(struct ipc_port *dest, struct ipc_port *port)
+/* --- circles ---
+ *
+ * A port in a message points at the port the message goes to. Pointers are set under the mutex, all
+ * those of a message at once and with its number, before anybody asks whether they close a circle.
+ * The way from there on is walked without the mutex, since it may be long:
+ *
+ *   - Only pointers with a lower number are followed. Such a pointer was there before ours were set
+ *     and since then, so what is found is a circle and not pieces of different times.
+ *   - A pointer with a higher number ends the walk: if it is part of a circle with ours, whoever
+ * set it finds ours. So of all that close a circle together the last one finds it.
+ *   - Until that one has destroyed its message, another walk can come into the circle without being
+ *     part of it: it ends when it is where it was.
+ *
+ * A port nothing was ever sent to in this way cannot be part of a circle. */
+
+uint64_t ipc_port_new_transit(struct ipc_port *dest)
 {
-    struct ipc_port *at = dest;
-    bool found;
-
-    assert(IP_VALID(dest) && IP_VALID(port));
-    ipc_port_ref(at);
-    while (at != IP_NULL && at != port) {
-        struct ipc_port *following;
-
-        spin_lock(&at->lock);
-        following = at->destination;
-        if (following != IP_NULL) {
-            ipc_port_ref(following);
-        }
-        spin_unlock(&at->lock);
-        ipc_port_unref(at);
-        at = following;
-    }
-    found = at != IP_NULL;
-    if (found) {
-        ipc_port_unref(at);
-    }
-    return found;
+    assert(IP_VALID(dest) && mutex_is_held(&ipc_port_transit_mutex));
+    spin_lock(&dest->lock);
+    dest->was_destination = true;
+    spin_unlock(&dest->lock);
+    ipc_port_transits += 1;
+    return ipc_port_transits;
 }
 
-bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest)
+bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest, uint64_t transit)
 {
-    bool circular;
+    bool was_destination;
 
-    assert(IP_VALID(port) && IP_VALID(dest));
-    mutex_lock(&ipc_port_transit_mutex);
-    circular = ipc_port_leads_to(dest, port);
-    if (!circular) {
-        ipc_port_ref(dest);
-        spin_lock(&port->lock);
-        assert(port->destination == IP_NULL);
-        port->destination = dest;
-        spin_unlock(&port->lock);
+    assert(IP_VALID(port) && mutex_is_held(&ipc_port_transit_mutex));
+    ipc_port_ref(dest);
+    spin_lock(&port->lock);
+    assert(port->destination == IP_NULL);
+    port->destination = dest;
+    port->transit = transit;
+    was_destination = port->was_destination;
+    spin_unlock(&port->lock);
+    return was_destination;
+}
+
+/* Where the port is going, with a reference; *transit is the number of the message. */
+static struct ipc_port *ipc_port_following(struct ipc_port *port, uint64_t *transit)
+{
+    struct ipc_port *following;
+
+    spin_lock(&port->lock);
+    following = port->destination;
+    *transit = port->transit;
+    if (following != IP_NULL) {
+        ipc_port_ref(following);
     }
-    mutex_unlock(&ipc_port_transit_mutex);
-    return circular;
+    spin_unlock(&port->lock);
+    return following;
+}
+
+bool ipc_port_is_circular(struct ipc_port *dest, uint64_t transit)
+{
+    const struct ipc_port *landmark = dest; /* to see it again is to walk in a circle of others */
+    struct ipc_port *at = dest;
+    uint64_t number = 0;
+    uint64_t steps = 0;
+
+    assert(IP_VALID(dest));
+    ipc_port_ref(at);
+    for (;;) {
+        struct ipc_port *following = ipc_port_following(at, &number);
+
+        ipc_port_unref(at);
+        if (following == IP_NULL) {
+            return false;
+        }
+        at = following;
+        steps += 1;
+        if (number >= transit || at == landmark) {
+            ipc_port_unref(at);
+            return number == transit;
+        }
+        if ((steps & (steps - 1)) == 0) {
+            landmark = at;
+        }
+    }
 }
 
 /* --- rights without a name --- */

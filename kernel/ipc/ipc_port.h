@@ -14,6 +14,7 @@
 
 #include "kern/kobject.h"
 #include "kern/list.h"
+#include "kern/mutex.h"
 #include "kern/spinlock.h"
 
 struct ipc_pset;
@@ -41,6 +42,7 @@ struct ipc_port {
     bool has_payload;     /* [L] */
     uint8_t kobject_type; /* [L] enum kobject_type */
     uint8_t user_ktype;   /* [L] MACH_PORT_KTYPE_* */
+    bool was_destination; /* [L] a receive right has been sent to it; never false again */
     mach_port_name_t receiver_name; /* [S] 0 while in a message or the kernel's */
     struct ipc_space *receiver;     /* [S] holder of the receive right, NULL while in a message */
     struct list messages;           /* [L] queue of kmsgs */
@@ -62,6 +64,7 @@ struct ipc_port {
     struct ipc_port *pdrequest; /* [L] send-once right or NULL */
     struct ipc_port
         *destination;       /* [L] while in a message: the port that is sent to, with a reference */
+    uint64_t transit;       /* [L] number of that message */
     struct list dnrequests; /* [L] */
     uint32_t dnrequest_count;    /* [L] */
     struct task *charged;        /* [L] whose ledger it is on, with a reference, or NULL */
@@ -102,10 +105,17 @@ void ipc_port_clear_receiver(struct ipc_port *port, mach_msg_return_t result) RE
 /* After ipc_right_copyin with MOVE_RECEIVE: ipc_port_clear_receiver with MACH_RCV_PORT_CHANGED.
  * Locks: none held. */
 void ipc_port_receive_moved(struct ipc_port *port);
-/* A receive right travels in a message to `dest`. True when that would make a circle of ports in
- * each other's queues: then nothing is changed and the message must be destroyed. Locks: none held.
- * Sleeps: yes (a mutex: circles are found one sender at a time). */
-bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest);
+/* Held while the receive rights of a message are made to point where it goes. */
+extern struct mutex ipc_port_transit_mutex;
+/* A message carries receive rights to `dest`. Returns: its number, higher than those before.
+ * Sleeps: no. */
+uint64_t ipc_port_new_transit(struct ipc_port *dest) REQUIRES(ipc_port_transit_mutex);
+/* One of its receive rights. True when other ports may be on their way to this one. Sleeps: no. */
+bool ipc_port_set_in_transit(struct ipc_port *port, struct ipc_port *dest, uint64_t transit)
+    REQUIRES(ipc_port_transit_mutex);
+/* Do the ports of message `transit` and ports sent before them to each other make a circle? Then
+ * the message must be destroyed. To be asked when all are set. Locks: none held. Sleeps: no. */
+bool ipc_port_is_circular(struct ipc_port *dest, uint64_t transit);
 
 /* --- send and send-once rights without a name --- */
 

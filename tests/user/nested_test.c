@@ -90,6 +90,36 @@ TEST(a_chain_of_ports_in_each_other_s_queues_is_torn_down)
     printf(", torn down in %ld s\n", (long)(time(NULL) - start));
 }
 
+/* A port that nothing travels to yet goes where the chain begins, however far that is from its end:
+ * to look at all of the chain each time would take longer than any test may. */
+TEST(a_chain_grows_at_its_beginning_too)
+{
+    uint32_t length = is_large() ? MILLION : CI_PORTS;
+    int64_t before = live_ports();
+    mach_port_t last = test_port(), first = last;
+
+    raise_limits();
+    for (uint32_t i = 1; i < length; i++) {
+        mach_port_t port = test_port();
+
+        ipc_begin(&out, first, MACH_MSG_TYPE_COPY_SEND, 1);
+        ipc_add_ports(&out, &port, 1, MACH_MSG_TYPE_MOVE_RECEIVE);
+        if (ipc_send(&out, MACH_SEND_TIMEOUT, 0) != MACH_MSG_SUCCESS) {
+            CHECK_EQ(i, length);
+            break;
+        }
+        if (first != last) {
+            ipc_drop(first);
+        }
+        first = port;
+    }
+    CHECK_EQ(live_ports() - before, length);
+    ipc_drop(last);
+    CHECK_EQ(ipc_type(first), MACH_PORT_TYPE_DEAD_NAME);
+    ipc_drop(first);
+    CHECK_EQ(live_ports(), before);
+}
+
 TEST(a_chain_is_taken_apart_from_the_outside)
 {
     mach_port_t port = make_chain(1000);

@@ -485,6 +485,106 @@ static void circle_of_three_ports_is_found(void **state)
     assert_int_equal(ipc_kmsg_live_count(), 0);
 }
 
+/* A port travels to another, without a message. Returns: the number of its way. */
+static uint64_t set_out(struct ipc_port *port, struct ipc_port *dest)
+{
+    uint64_t transit;
+
+    mutex_lock(&ipc_port_transit_mutex);
+    transit = ipc_port_new_transit(dest);
+    ipc_port_set_in_transit(port, dest, transit);
+    mutex_unlock(&ipc_port_transit_mutex);
+    return transit;
+}
+
+static void make_ports(struct ipc_port **ports, uint32_t count)
+{
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        ports[i] = ipc_port_create(NULL);
+        assert_non_null(ports[i]);
+    }
+}
+
+/* Wherever they travel. */
+static void destroy_ports(struct ipc_port **ports, uint32_t count)
+{
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        ipc_port_release_right(ports[i], MACH_MSG_TYPE_PORT_RECEIVE);
+    }
+}
+
+static void of_two_that_close_a_circle_at_once_the_later_finds_it(void **state)
+{
+    struct ipc_port *ports[2];
+    uint64_t there, back;
+
+    (void)state;
+    make_ports(ports, 2);
+    there = set_out(ports[0], ports[1]);
+    back = set_out(ports[1], ports[0]);
+    assert_false(ipc_port_is_circular(ports[1], there));
+    assert_true(ipc_port_is_circular(ports[0], back));
+    destroy_ports(ports, 2);
+}
+
+static void who_comes_into_a_circle_of_others_gets_out(void **state)
+{
+    enum { RING = 100, TAIL = 37 };
+    struct ipc_port *ports[RING + TAIL];
+    uint64_t transit = 0;
+    uint32_t i;
+
+    (void)state;
+    make_ports(ports, RING + TAIL);
+    for (i = 0; i < RING; i++) {
+        transit = set_out(ports[i], ports[(i + 1) % RING]);
+    }
+    assert_true(ipc_port_is_circular(ports[0], transit));
+    for (i = RING; i < RING + TAIL; i++) {
+        struct ipc_port *dest = i == RING ? ports[5] : ports[i - 1];
+
+        transit = set_out(ports[i], dest);
+        assert_false(ipc_port_is_circular(dest, transit));
+    }
+    destroy_ports(ports, RING + TAIL);
+}
+
+static void only_what_others_were_sent_to_can_be_in_a_circle(void **state)
+{
+    struct ipc_port *ports[2];
+
+    (void)state;
+    make_ports(ports, 2);
+    mutex_lock(&ipc_port_transit_mutex);
+    assert_false(ipc_port_set_in_transit(ports[0], ports[1], ipc_port_new_transit(ports[1])));
+    assert_true(ipc_port_set_in_transit(ports[1], ports[0], ipc_port_new_transit(ports[0])));
+    mutex_unlock(&ipc_port_transit_mutex);
+    destroy_ports(ports, 2);
+}
+
+static void port_is_found_among_several_of_a_message(void **state)
+{
+    mach_port_name_t dest = sim_receive_right(), inner = sim_receive_right();
+    mach_port_name_t other = sim_receive_right();
+    uint64_t body[] = {inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 1), inner};
+    struct sim_msg msg;
+
+    (void)state;
+    sim_add_send(inner, 1);
+    assert_int_equal(send_body(dest, body, 2), MACH_MSG_SUCCESS);
+    sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | COMPLEX, inner, NAME_NULL);
+    msg.body[0] = inline_ports(MACH_MSG_TYPE_MOVE_RECEIVE, 2);
+    msg.body[1] = other;
+    msg.body[2] = dest;
+    assert_int_equal(sim_send(&msg, 56, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
+    assert_int_equal(sim_type(inner), MACH_PORT_TYPE_DEAD_NAME);
+    assert_int_equal(ipc_port_live_count(), 0);
+}
+
 static void a_million_ports_nested_in_messages_die_at_once(void **state)
 {
     enum { PORTS = 1000000 };
@@ -585,6 +685,10 @@ int ipc_test_message(struct ipc_test *tests)
         IPC_TEST(buffer_that_cannot_be_written_is_invalid_data),
         IPC_TEST(port_in_its_own_message_is_destroyed_not_queued),
         IPC_TEST(circle_of_three_ports_is_found),
+        IPC_TEST(of_two_that_close_a_circle_at_once_the_later_finds_it),
+        IPC_TEST(who_comes_into_a_circle_of_others_gets_out),
+        IPC_TEST(only_what_others_were_sent_to_can_be_in_a_circle),
+        IPC_TEST(port_is_found_among_several_of_a_message),
         IPC_TEST(a_million_ports_nested_in_messages_die_at_once),
         IPC_TEST(without_memory_for_slots_nothing_moves),
         IPC_TEST(random_bodies_never_break_the_ledger),

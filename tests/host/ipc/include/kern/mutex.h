@@ -15,4 +15,9 @@ void mutex_init(struct mutex *mutex, const char *name);
 void mutex_lock(struct mutex *mutex) ACQUIRES(mutex);
 void mutex_unlock(struct mutex *mutex) RELEASES(mutex);
 
+static inline bool mutex_is_held(const struct mutex *mutex)
+{
+    return mutex->held;
+}
+
 #endif
