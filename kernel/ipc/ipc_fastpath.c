@@ -38,26 +38,11 @@
 #include "kern/thread.h"
 #include "kern/thread_quick.h"
 
-#define IPC_FASTPATH_BUFFER IPC_KCALL_WORDS /* words of a body that are copied twice */
-#define IPC_FASTPATH_MAX    1024u           /* words of the longest body */
-
-#define IPC_FASTPATH_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
-#define IPC_FASTPATH_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
+#define IPC_FASTPATH_MAX 1024u /* words of the longest body */
 
 uint64_t (*ipc_fastpath_entry)(user_addr_t msg, uint32_t option, uint32_t send_size,
                                uint32_t rcv_size, mach_port_name_t rcv_name,
                                uint32_t timeout) = trap_mach_msg; /* [I] */
-
-/* What is asked. Where the message is and how large its answer may be is in self->ipc already. */
-struct ipc_fastpath {
-    struct thread *self;
-    mach_port_name_t rcv_name;
-    mach_port_name_t dest;
-    uint32_t size;  /* of the message */
-    uint32_t words; /* of its body */
-    uint32_t id;
-    const uint64_t *buffer; /* the body, up to IPC_FASTPATH_BUFFER words */
-};
 
 void ipc_fastpath_init(void)
 {
@@ -70,14 +55,6 @@ void ipc_fastpath_init(void)
 }
 
 /* --- what is asked --- */
-
-/* Can one wait at once on the port? Who holds a receive right knows that the port is alive. Locks:
- * port's held. */
-IPC_FASTPATH_INLINE bool ipc_fastpath_can_wait(const struct ipc_port *port)
-{
-    assert(port->active && port->receiver == current_task()->space);
-    return port->pset == NULL && port->msgcount == 0;
-}
 
 /* Is the first receiver on the list one that takes a message of that size and can be switched to at
  * once? Where one waits the port is alive, and not the kernel's. Locks: the list's held. */
@@ -129,22 +106,6 @@ IPC_FASTPATH_INLINE bool ipc_fastpath_copy_if_long(const struct ipc_fastpath *f,
 }
 
 /* --- the change of state --- */
-
-/* What the receiver sees of the destination. Locks: dest's held. */
-IPC_FASTPATH_INLINE void ipc_fastpath_number(const struct ipc_fastpath *f, struct ipc_port *dest,
-                                             uint32_t remote_type, uint32_t local_type,
-                                             struct fastpath_header *header)
-{
-    header->bits_and_size = MACH_MSGH_BITS(remote_type, local_type) | (uint64_t)f->size << 32;
-    header->local = dest->receiver_name;
-    if (__builtin_expect(dest->has_payload, 0)) {
-        header->bits_and_size += MACH_MSGH_BITS(0, MACH_MSG_TYPE_PROTECTED_PAYLOAD - local_type);
-        header->local = dest->payload;
-    }
-    header->id = f->id;
-    header->seqno = dest->seqno;
-    dest->seqno = header->seqno + 1;
-}
 
 /* Self waits, and may be claimed from here on. Locks: those of what it waits on. */
 IPC_FASTPATH_INLINE void ipc_fastpath_wait(const struct ipc_fastpath *f, struct list *receivers)
@@ -235,20 +196,6 @@ deliver:
 }
 
 /* --- call and reply: check everything, then change state --- */
-
-/* The name of a call's reply right in the receiver's space. Locks: that space's, port's held. */
-IPC_FASTPATH_INLINE mach_port_name_t ipc_fastpath_make_reply(struct ipc_space *space,
-                                                             struct ipc_port *port)
-{
-    uint32_t index;
-    struct ipc_entry *entry = ipc_space_take_free(space, &index);
-    mach_port_name_t name = entry->bits | index;
-
-    entry->bits |= MACH_PORT_TYPE_SEND_ONCE | 1;
-    entry->port = port;
-    port->sorights += 1;
-    return name;
-}
 
 /* A call to a port, or to the set it is in if pset is not NULL: a separate copy of this for each,
  * and for messages that carry something. Returns only when it declines. Locks: space's, both ports'
@@ -406,15 +353,6 @@ static __attribute__((noinline)) void ipc_fastpath_call_with(mach_msg_header_t *
     }
     interrupt_enable();
     ipc_fastcarry_discard(&carry);
-}
-
-/* A reply uses its send-once right up. Locks: space's, dest's held. */
-IPC_FASTPATH_INLINE void ipc_fastpath_use_reply(struct ipc_space *space, struct ipc_entry *entry,
-                                                mach_port_name_t name, struct ipc_port *dest)
-{
-    ipc_space_give(space, entry);
-    ipc_space_link_free(space, entry, name & IPC_NAME_INDEX_MASK);
-    dest->sorights -= 1;
 }
 
 /* A reply by a thread that then waits on the port or set of another entry. */
