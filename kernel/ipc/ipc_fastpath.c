@@ -10,8 +10,8 @@
  * not free is such a thing, so no lock is waited for and their order does not matter. Bodies up to
  * IPC_FASTPATH_BUFFER words go through the stack; longer ones straight into the receiver's pages.
  * docs/ipc-performance.md has the cost of each step. A call may carry one send right
- * or region (ipc_fastcarry.c); what is sent alone and queued, and received from a queue, is in
- * ipc_fastqueue.c.
+ * or region (ipc_fastcarry.c); a receiver on another processor is served by ipc_fastcross.c; what
+ * is sent alone and queued, and received from a queue, is in ipc_fastqueue.c.
  *
  * Everything is inline but what is rare, and nothing rare takes the address of what is common: so
  * the state of a message stays in registers. */
@@ -23,6 +23,7 @@
 #include "arch/interrupt.h"
 #include "arch/trap.h"
 #include "ddb/trace.h"
+#include "ipc/ipc_fastcross.h"
 #include "ipc/ipc_fastpath_impl.h"
 #include "ipc/ipc_fastqueue.h"
 #include "ipc/ipc_fastcarry.h"
@@ -430,13 +431,17 @@ IPC_FASTPATH_INLINE void ipc_fastpath_reply(const struct ipc_fastpath *f) NO_LOC
 
 /* --- entry --- */
 
-/* What the short way has declined goes the long way. Neither the timeout nor the argument on the
- * stack is needed: the options do not ask for them. */
-static __attribute__((noinline)) uint64_t ipc_fastpath_decline(uint32_t size,
-                                                               mach_port_name_t rcv_name)
+/* What the short way has declined may be for a receiver on another processor, if the message was
+ * read and interrupts have been off since (else it is NULL); if not, it goes the long way. Neither
+ * the timeout nor the argument on the stack is needed: the options do not ask for them. */
+static __attribute__((noinline)) uint64_t
+ipc_fastpath_decline(struct ipc_kcall_message *message, uint32_t size, mach_port_name_t rcv_name)
 {
     const struct ipc_thread *ipc = &current_thread()->ipc;
 
+    if (message != NULL && cpu_count > 1) {
+        ipc_fastcross(message, size, rcv_name);
+    }
     interrupt_enable();
     return (uint64_t)(int64_t)mach_msg_trap(ipc->msg, MACH_SEND_MSG | MACH_RCV_MSG, size,
                                             ipc->rcv_size, rcv_name, 0, MACH_PORT_NAME_NULL);
@@ -482,7 +487,7 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
         (f.words - 1 < IPC_FASTPATH_BUFFER &&
          !fastpath_copy((uint64_t)message.body, msg + sizeof(mach_msg_header_t), f.words))) {
         fastpath_close();
-        return ipc_fastpath_decline(send_size, rcv_name);
+        return ipc_fastpath_decline(NULL, send_size, rcv_name);
     }
     fastpath_close();
     f.rcv_name = rcv_name;
@@ -506,6 +511,7 @@ uint64_t ipc_fastpath(user_addr_t msg, uint32_t option, uint32_t send_size, uint
     } else if ((uint32_t)header.bits_and_size == (IPC_FASTPATH_CALL | MACH_MSGH_BITS_COMPLEX) &&
                (mach_port_name_t)header.local == rcv_name) {
         ipc_fastpath_call_with(&message.kmsg.header, send_size, f.dest, rcv_name, f.id);
+        return ipc_fastpath_decline(NULL, send_size, rcv_name);
     }
-    return ipc_fastpath_decline(send_size, rcv_name);
+    return ipc_fastpath_decline(&message, send_size, rcv_name);
 }

@@ -29,7 +29,8 @@ struct ipc_thread {
     uint32_t rcv_size;     /* [C] size of the buffer: a longer message is not accepted */
     uint32_t fastpath_size;   /* [C] the same while a message may come the short way, else 0 */
     mach_port_name_t notify;  /* [C] */
-    mach_msg_return_t result; /* [W] why the wait ended when no message came with it */
+    mach_msg_return_t result; /* [W] why the wait ended when no kmsg came with it; MACH_MSG_SUCCESS:
+                                 the message is in the buffer */
     uint32_t large_size;      /* [W] size of the message that did not fit (MACH_RCV_LARGE) */
     struct list *reap; /* [C] messages to destroy, while ipc_kmsg_destroy() is at work; else NULL */
 };

@@ -175,8 +175,12 @@ static mach_msg_return_t mach_msg_receive_end(struct ipc_thread *ipc, enum wait_
     mach_msg_release_source(&source);
     switch (result) {
     case WAIT_OK:
-        return kmsg != NULL ? mach_msg_deliver(ipc, kmsg)
-                            : mach_msg_tell_size(ipc, ipc->large_size);
+        if (kmsg != NULL) {
+            return mach_msg_deliver(ipc, kmsg);
+        }
+        /* a sender on another processor may have put the message into the buffer */
+        return ipc->result == MACH_MSG_SUCCESS ? MACH_MSG_SUCCESS
+                                               : mach_msg_tell_size(ipc, ipc->large_size);
     case WAIT_TIMED_OUT:
         return MACH_RCV_TIMED_OUT;
     case WAIT_INTERRUPTED:

@@ -13,6 +13,7 @@
  * leaves no longer uses its stack and registers: who makes it runnable elsewhere waits for that. */
 #include "kern/sched.h"
 
+#include "arch/clock_machine.h"
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
@@ -34,6 +35,7 @@
 #define USAGE_PER_PRIORITY 2u           /* ticks of usage that cost one level */
 #define USAGE_PRIORITY_MAX 20           /* levels a thread can lose */
 #define LOAD_PERIOD_NS     1000000000ull
+#define SCHED_AWAKE_NS     20000ull /* about what it costs to halt and to be woken by an interrupt */
 
 /* Keys: [L] this->lock, interrupts off; [a] atomic */
 struct sched_queue {
@@ -48,8 +50,9 @@ struct sched_queue {
 };
 
 static struct sched_queue sched_queues[CPU_MAX];
-static uint32_t sched_idle_cpus;  /* [a] */
-static uint64_t sched_load_stamp; /* processor 0 only */
+static uint32_t sched_idle_cpus;   /* [a] */
+static uint64_t sched_awake_ticks; /* [I] once processors idle: SCHED_AWAKE_NS of the time stamp */
+static uint64_t sched_load_stamp;  /* processor 0 only */
 static uint32_t sched_load_average[3];
 
 static const uint32_t sched_load_periods[3] = {5, 30, 60};
@@ -328,6 +331,32 @@ static void sched_account(struct cpu *cpu, struct thread *t)
 
     t->run_ticks += now - cpu->run_since;
     cpu->run_since = now;
+}
+
+/* The time is the idle thread's: without this the processor would idle. */
+bool sched_wait_awake(struct thread *self)
+{
+    struct cpu *cpu = cpu_current();
+    struct sched_queue *queue = &sched_queues[cpu->number];
+    uint64_t end = rdtsc_ticks() + sched_awake_ticks;
+    bool over;
+
+    sched_account(cpu, self);
+    preempt_disable(); /* nor moved */
+    interrupt_enable();
+    for (;;) {
+        over = atomic_load_acquire(&self->wait) == THREAD_RUNNING;
+        if (over || atomic_load(&queue->ready) != 0 || atomic_load(&cpu->ast) != 0 ||
+            rdtsc_ticks() >= end) {
+            break;
+        }
+        cpu_relax();
+    }
+    interrupt_disable();
+    sched_account(cpu, cpu->idle);
+    interrupt_enable();
+    preempt_enable();
+    return over;
 }
 
 /* Load everything of `next` but its stack. Interrupts off. */
@@ -619,6 +648,7 @@ void sched_idle(void)
 {
     uint32_t bit = 1u << cpu_number();
 
+    sched_awake_ticks = clock_ns_to_ticks_machine(SCHED_AWAKE_NS);
     for (;;) {
         struct cpu *cpu = cpu_current();
         struct thread *next;

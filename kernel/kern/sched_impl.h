@@ -3,6 +3,7 @@
 #ifndef KERN_SCHED_IMPL_H
 #define KERN_SCHED_IMPL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cpu;
@@ -27,6 +28,10 @@ void sched_switched(void);
 void sched_keep_runnable(void);
 /* Run the continuation of the current thread on its stack from the top. */
 _Noreturn void sched_continue(struct thread *self);
+/* Spin until the wait of the current thread has ended, for SCHED_AWAKE_NS at most and only while
+ * nothing else is to be done here. Enables interrupts. Returns: has it ended, the waker having done
+ * all it does? */
+bool sched_wait_awake(struct thread *self);
 /* Let a thread of priority `worst` or better run in place of the current one. Interrupts as they
  * are. */
 void sched_give_way(int32_t worst);

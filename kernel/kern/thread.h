@@ -168,6 +168,11 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
  * dropped. Interrupts off on entry, on afterwards; the caller must leave by thread_syscall_return()
  * and not use current_thread() it read before. */
 void thread_become(struct thread *self, struct thread *t);
+/* End the prepared wait of the current thread in `continuation`, as thread_block does, but stay on
+ * the processor for a little while if nobody else wants it: who ends the wait meanwhile changes a
+ * word and need not interrupt. For waits that another processor is expected to end soon. Interrupts
+ * off on entry, on in the continuation; no timeout. Locks: none held. */
+_Noreturn void thread_wait_awake(void (*continuation)(void));
 enum wait_result thread_wait_result(void);
 /* Disarm the timeout of a wait that is over; the blocking calls do this themselves. */
 void thread_wait_finish(struct thread *self);

@@ -132,6 +132,18 @@ enum wait_result thread_block(void (*continuation)(void))
     return self->wait_result;
 }
 
+_Noreturn void thread_wait_awake(void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+
+    assert(!self->timeout_armed && cpu_preempt_count() == 0);
+    if (sched_wait_awake(self)) {
+        continuation();
+    }
+    thread_block(continuation);
+    panic("thread %lu: its continuation %p returned", self->id, (void *)continuation);
+}
+
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
 {
     struct thread *self = current_thread();

@@ -4,7 +4,7 @@ IPC_TEST_DIR := tests/host/ipc
 IPC_TEST_OUT ?= build/host/ipc
 IPC_TEST_BIN := $(IPC_TEST_OUT)/ipc_test
 # the simulator has no processor to switch threads on: it always takes the slow way
-IPC_TEST_SRC := $(filter-out kernel/ipc/ipc_fastpath.c kernel/ipc/ipc_fastqueue.c kernel/ipc/ipc_fastcarry.c,$(wildcard kernel/ipc/*.c)) kernel/ddb/ipc_check.c $(wildcard $(IPC_TEST_DIR)/*.c)
+IPC_TEST_SRC := $(filter-out kernel/ipc/ipc_fast%.c,$(wildcard kernel/ipc/*.c)) kernel/ddb/ipc_check.c $(wildcard $(IPC_TEST_DIR)/*.c)
 IPC_TEST_OBJ := $(patsubst %.c,$(IPC_TEST_OUT)/%.o,$(IPC_TEST_SRC))
 IPC_TEST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined \
