@@ -47,6 +47,8 @@ struct sched_queue {
     struct list
         dead; /* by its processor, interrupts off: threads that have ended and can be freed */
     bool requeue_previous; /* by its processor: the thread switched away from is still runnable */
+    bool starved; /* by its processor: the thread to run next waits for memory for a stack */
+    bool halts;   /* [a] its processor no longer looks at `ready` and wants an interrupt */
 };
 
 static struct sched_queue sched_queues[CPU_MAX];
@@ -228,25 +230,30 @@ static uint32_t sched_choose_cpu(struct thread *t, uint32_t self)
     return (uint32_t)__builtin_ctz(idle);
 }
 
-/* Queue t on a processor and make that look at its queue if t is better than what it runs.
- * Interrupts off. */
+/* Queue t on a processor and make that look at its queue if t is better than what it runs. One that
+ * idles without having halted looks by itself. Interrupts off. */
 static void sched_queue_thread(struct thread *t)
 {
     struct cpu *self = cpu_current();
     uint32_t number = sched_choose_cpu(t, self->number);
     struct cpu *cpu = &cpu_table[number];
     struct sched_queue *queue = &sched_queues[number];
+    const struct thread *current;
 
     sched_set_cpu(t, number);
     spin_lock(&queue->lock);
     sched_enqueue_locked(queue, t);
     spin_unlock(&queue->lock);
-    if (t->priority >= cpu->current->priority && !sched_is_idle_thread(cpu->current)) {
+    /* Either the other processor, which says that it idles or halts and then looks at its queue
+     * once more, finds t there, or what it says is seen here. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    current = atomic_load(&cpu->current);
+    if (t->priority >= current->priority && current != cpu->idle) {
         return;
     }
     if (cpu == self) {
         self->ast |= AST_RESCHED;
-    } else {
+    } else if (current != cpu->idle || atomic_load(&queue->halts)) {
         ipi_resched(number);
     }
 }
@@ -454,6 +461,7 @@ struct thread *sched_pick_with_stack(struct cpu *cpu)
         spin_lock(&queue->lock);
         sched_enqueue_locked(queue, next);
         spin_unlock(&queue->lock);
+        queue->starved = true;
         return cpu->idle;
     }
     stack_give(stack);
@@ -644,8 +652,37 @@ void sched_init_cpu(struct cpu *cpu, struct thread *idle)
     cpu->current = idle;
 }
 
+/* Is there something for the idle thread to do? */
+static bool sched_idle_is_over(const struct cpu *cpu, const struct sched_queue *queue)
+{
+    return (atomic_load(&cpu->ast) & AST_RESCHED) != 0 ||
+           (atomic_load(&queue->ready) != 0 && !queue->starved);
+}
+
+/* Wait for something to do: awake for a little while, so that another processor need not interrupt
+ * this one, then halted. */
+static void sched_idle_wait(struct cpu *cpu, struct sched_queue *queue)
+{
+    uint64_t end = rdtsc_ticks() + (cpu_count > 1 ? sched_awake_ticks : 0);
+
+    while (!sched_idle_is_over(cpu, queue) && rdtsc_ticks() < end) {
+        cpu_relax();
+    }
+    interrupt_disable();
+    if (queue->starved) {
+        timer_request(clock_now_ns() + SCHED_TICK_NS); /* try again then */
+    }
+    __atomic_store_n(&queue->halts, true, __ATOMIC_SEQ_CST); /* before it looks once more */
+    if (!sched_idle_is_over(cpu, queue)) {
+        __asm__ volatile("sti; hlt" ::: "memory");
+    }
+    atomic_store(&queue->halts, false);
+    interrupt_enable();
+}
+
 void sched_idle(void)
 {
+    struct sched_queue *queue = &sched_queues[cpu_number()];
     uint32_t bit = 1u << cpu_number();
 
     sched_awake_ticks = clock_ns_to_ticks_machine(SCHED_AWAKE_NS);
@@ -656,6 +693,7 @@ void sched_idle(void)
         stack_prepare();
         interrupt_disable();
         cpu->ast &= ~AST_RESCHED;
+        queue->starved = false;
         atomic_fetch_or(&sched_idle_cpus, bit);
         next = sched_pick_with_stack(cpu);
         if (next != cpu->idle) {
@@ -667,18 +705,9 @@ void sched_idle(void)
             continue;
         }
         interrupt_enable();
-        if (vm_page_zero_idle()) {
-            continue;
+        if (!vm_page_zero_idle()) {
+            sched_idle_wait(cpu, queue);
         }
-        interrupt_disable();
-        if (sched_queues[cpu->number].count != 0) {
-            timer_request(clock_now_ns() +
-                          SCHED_TICK_NS); /* there was no memory for a stack: try again then */
-        }
-        if ((cpu->ast & AST_RESCHED) == 0) {
-            __asm__ volatile("sti; hlt" ::: "memory");
-        }
-        interrupt_enable();
     }
 }
 
