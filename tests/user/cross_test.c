@@ -175,3 +175,43 @@ TEST(a_server_that_may_run_anywhere_answers_clients_that_may_not)
 {
     run(CLIENTS, -1, true, false);
 }
+
+/* What the short way could not read must not be sent from what was there before. */
+TEST(a_body_that_is_not_in_memory_arrives_or_is_refused)
+{
+    mach_port_t self = (mach_thread_self)(), reply = mach_reply_port();
+    struct ipc_peer peer;
+
+    peer_source = MACH_PORT_NULL;
+    ipc_peer_create(&peer, slow_echo, true);
+    thread_bind(peer.thread, 1);
+    thread_bind(self, 0);
+    CHECK_EQ(thread_resume(peer.thread), KERN_SUCCESS);
+    for (unsigned i = 0; i < 50; i++) {
+        uint8_t *pages = ipc_pages(3);
+        struct ipc_message *m =
+            (struct ipc_message *)(pages + IPC_PAGE_SIZE - sizeof(mach_msg_header_t));
+        bool may_read = i % 2 == 0;
+        uint64_t bits = 0;
+
+        if (!may_read) {
+            ipc_protect(pages + IPC_PAGE_SIZE, 1, VM_PROT_NONE);
+        }
+        ipc_begin(m, peer.service, MACH_MSG_TYPE_COPY_SEND, 0);
+        m->head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+        m->head.msgh_local_port = reply;
+        m->head.msgh_size += 128;
+        CHECK_EQ(mach_msg_trap(&m->head, MACH_SEND_MSG | MACH_RCV_MSG, m->head.msgh_size, 8192,
+                               reply, 0, MACH_PORT_NULL),
+                 may_read ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_DATA);
+        for (unsigned k = 0; may_read && k < 16; k++) {
+            bits |= ((uint64_t *)m->body)[k];
+        }
+        CHECK_EQ(bits, 0);
+        ipc_free_pages(pages, 3);
+    }
+    thread_bind(self, -1);
+    mach_port_deallocate(mach_task_self(), self);
+    ipc_drop(reply);
+    ipc_peer_end(&peer);
+}
