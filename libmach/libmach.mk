@@ -97,6 +97,6 @@ libmach-host-test: $(LIBMACH_TEST)
 $(LIBMACH_TEST): $(LIBMACH_TESTED) $(wildcard tests/host/libmach/*.[ch] libmach/*/*.h) $(USER_GEN_H)
 	@mkdir -p $(@D)
 	@echo "  HOSTCC $@"; gcc $(USER_WARN) -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined \
-	    -fno-sanitize-recover=all $(USER_INCLUDES) -Ilibmach -Itests/host/libmach \
+	    -fno-sanitize-recover=all -DMACH_IN_PLACE=0 $(USER_INCLUDES) -Ilibmach -Itests/host/libmach \
 	    $(LIBMACH_TESTED) $(wildcard tests/host/libmach/*.c) -Wl,--gc-sections -ffunction-sections \
 	    -lcmocka -o $@

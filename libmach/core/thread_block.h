@@ -10,6 +10,7 @@
 #ifndef __ASSEMBLER__
 
 #include <mach/mach.h>
+#include <mach/mig_support.h>
 #include <stdbool.h>
 
 #define THREAD_BLOCK_SIZE ((vm_size_t)48 * 1024)
@@ -31,6 +32,7 @@ struct thread_block {
 MACH_ABI_OFFSET(struct thread_block, self, THREAD_BLOCK_SELF);
 MACH_ABI_OFFSET(struct thread_block, handler_stack, THREAD_BLOCK_HANDLER_STACK);
 MACH_ABI_OFFSET(struct thread_block, user_stack, THREAD_BLOCK_USER_STACK);
+MACH_ABI_OFFSET(struct thread_block, reply_port, MIG_REPLY_PORT);
 
 static inline struct thread_block *thread_block_self(void)
 {

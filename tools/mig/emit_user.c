@@ -47,8 +47,8 @@ static void user_header(FILE *out, const struct mig_routine_def *routine,
     fprintf(out, "    mig_message.head.msgh_size = (mach_msg_size_t)(%s);\n", emit_at(end, 0));
     fprintf(out, "    mig_message.head.msgh_remote_port = %s;\n", routine->request->name);
     fputs("    mig_message.head.msgh_remote_pad = 0;\n", out);
-    fprintf(out, "    mig_message.head.msgh_local_port = %s;\n", port);
-    fputs("    mig_message.head.msgh_local_pad = 0;\n    mig_message.head.msgh_seqno = 0;\n", out);
+    fprintf(out, "    mig_store64(&mig_message.head.msgh_protected_payload, %s);\n", port);
+    fputs("    mig_message.head.msgh_seqno = 0;\n", out);
     fprintf(out, "    mig_message.head.msgh_id = %d;\n", routine->id);
 }
 
@@ -84,16 +84,16 @@ static void user_send(FILE *out, const struct mig_routine_def *routine)
                 user_options(routine, "MACH_SEND_MSG"), user_timeout(routine));
         return;
     }
-    const char *port = routine->ureply != NULL ? routine->ureply->name : "mig_reply_port";
+    const char *port =
+        routine->ureply != NULL ? routine->ureply->name : "(mach_port_t)mig_reply_port";
     fprintf(out,
             "    mig_result = mach_msg_quick(&mig_message.head, %s,\n"
             "                      mig_message.head.msgh_size, sizeof(mig_message), %s, %s,\n"
             "                      MACH_PORT_NAME_NULL);\n",
             user_options(routine, "MACH_SEND_MSG | MACH_RCV_MSG"), port, user_timeout(routine));
-    if (routine->ureply == NULL) {
-        fputs("    mig_reply_port_done(mig_reply_port, mig_result);\n", out);
-    }
-    fputs("    if (mig_result != MACH_MSG_SUCCESS) {\n        return mig_result;\n    }\n", out);
+    fprintf(out, "    if (mig_result != MACH_MSG_SUCCESS) {\n        return %s;\n    }\n",
+            routine->ureply == NULL ? "mig_call_failed((mach_port_t)mig_reply_port, mig_result)"
+                                    : "mig_result");
 }
 
 /* The parts every reply has: id, code. An error comes alone. */
@@ -256,14 +256,14 @@ static void user_routine(FILE *out, const struct mig_routine_def *routine)
     if (!routine->one_way) {
         fputs("    kern_return_t mig_result;\n", out);
         if (routine->ureply == NULL) {
-            fputs("    mach_port_t mig_reply_port;\n", out);
+            fputs("    uint64_t mig_reply_port;\n", out);
         }
     }
     put_locals(&context);
     user_check_arguments(out, &request);
     put_items(&context, &end);
     if (!routine->one_way && routine->ureply == NULL) {
-        fputs("    mig_reply_port = mig_get_reply_port();\n", out);
+        fputs("    mig_reply_port = mig_own_reply_port();\n", out);
     }
     user_header(out, routine, &request, &end);
     user_send(out, routine);

@@ -154,6 +154,11 @@ MACH_ABI_OFFSET(mach_msg_type_long_t, msgtl_number, 4);
 #define MACH_MSG_VM_KERNEL  0x00000400
 
 #if !KERNEL
+/* 0 in tests that run where there is no such kernel: what is done in place is then a call. */
+#ifndef MACH_IN_PLACE
+#define MACH_IN_PLACE 1
+#endif
+
 MACH_BEGIN_DECLS
 /* The trap itself. */
 mach_msg_return_t mach_msg_trap(mach_msg_header_t *msg, mach_msg_option_t option,

@@ -16,7 +16,7 @@ MIG_ALL := $(MIG_KERNEL_SERVER) $(MIG_KERNEL_USER) device_request default_pager
 
 MIG_CC ?= gcc
 MIG_WARN := -std=gnu11 -Wall -Wextra -Werror
-MIG_SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+MIG_SAN := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DMACH_IN_PLACE=0
 MIG_KFLAGS := $(MIG_WARN) -O2 -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-strict-aliasing -Wmissing-prototypes -Wstrict-prototypes -DKERNEL=1 \
 	-DCONFIG_DEBUG=1 -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include
