@@ -61,6 +61,35 @@ TEST(every_size_up_to_8224_is_echoed_by_another_thread)
     call_of_all_sizes(false, -1);
 }
 
+/* mach_msg_quick is no call, but the kernel takes it for one: what the compiler had in registers
+ * that a call may change must come through. */
+TEST(a_trap_in_place_keeps_numbers_and_floats)
+{
+    struct ipc_peer peer;
+    mach_port_t reply = mach_reply_port();
+    volatile double one = 1;
+    volatile long double two = 2;
+
+    ipc_peer_start(&peer, ipc_peer_echo, true);
+    for (unsigned i = 0; i < 100; i++) {
+        double sum = one + i, product = sum * i;
+        long double twice = two * i;
+
+        ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, 7);
+        out.head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+        out.head.msgh_local_port = reply;
+        CHECK_EQ(mach_msg_quick(&out.head, MACH_SEND_MSG | MACH_RCV_MSG, out.head.msgh_size,
+                                sizeof(out), reply, 0, MACH_PORT_NULL),
+                 MACH_MSG_SUCCESS);
+        CHECK_EQ(out.head.msgh_id, 107);
+        CHECK_EQ((unsigned)sum, i + 1);
+        CHECK_EQ((unsigned)product, i * (i + 1));
+        CHECK_EQ((unsigned)twice, 2 * i);
+    }
+    ipc_peer_end(&peer);
+    ipc_drop(reply);
+}
+
 TEST(sizes_that_are_no_multiple_of_4_are_refused)
 {
     struct ipc_peer peer;

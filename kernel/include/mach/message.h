@@ -171,23 +171,68 @@ mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,
                            mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
                            mach_port_name_t notify);
 /* Goes on after the trap has returned `result`. */
-mach_msg_return_t mach_msg_again(mach_msg_return_t result, mach_msg_header_t *msg,
-                                 mach_msg_option_t option, mach_msg_size_t send_size,
-                                 mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
-                                 mach_msg_timeout_t timeout, mach_port_name_t notify);
+__attribute__((cold)) mach_msg_return_t
+mach_msg_again(mach_msg_return_t result, mach_msg_header_t *msg, mach_msg_option_t option,
+               mach_msg_size_t send_size, mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
+               mach_msg_timeout_t timeout, mach_port_name_t notify);
 /* Give back every right and all memory a received message holds. */
 void mach_msg_destroy(mach_msg_header_t *msg);
 MACH_END_DECLS
 
-/* mach_msg in place, for stubs and server loops: one call, of the trap, unless that fails. */
+/* With none of these options the trap does not use its last argument. */
+#define MACH_MSG_NOTIFY_OPTIONS (MACH_SEND_NOTIFY | MACH_SEND_CANCEL | MACH_RCV_NOTIFY)
+#define MACH_MSG_TRAP_NUMBER    25
+
+/* Registers a trap may change beside those of its arguments: all that a call may. */
+#ifdef __AVX512F__
+#define MACH_TRAP_CHANGES_512                                                                      \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",    \
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5",  \
+        "k6", "k7"
+#else
+#define MACH_TRAP_CHANGES_512
+#endif
+#ifdef __SSE__
+#define MACH_TRAP_CHANGES_VECTOR                                                                   \
+    , "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", \
+        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",         \
+        "xmm13", "xmm14", "xmm15" MACH_TRAP_CHANGES_512
+#else
+#define MACH_TRAP_CHANGES_VECTOR
+#endif
+#define MACH_TRAP_CHANGES "rcx", "r11", "memory", "cc" MACH_TRAP_CHANGES_VECTOR
+
+/* The trap without a call. What the kernel reads as its seventh argument, the word above the one at
+ * the stack pointer, is whatever lies there. */
+static inline mach_msg_return_t
+mach_msg_trap_in_place(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size,
+                       mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
+                       mach_msg_timeout_t timeout)
+{
+    register mach_msg_size_t fourth __asm__("r10") = rcv_size;
+    register mach_port_name_t fifth __asm__("r8") = rcv_name;
+    register mach_msg_timeout_t sixth __asm__("r9") = timeout;
+    mach_msg_return_t result = -MACH_MSG_TRAP_NUMBER;
+
+    __asm__ volatile("syscall"
+                     : "+a"(result), "+D"(msg), "+S"(option), "+d"(send_size), "+r"(fourth),
+                       "+r"(fifth), "+r"(sixth)
+                     :
+                     : MACH_TRAP_CHANGES);
+    return result;
+}
+
+/* mach_msg in place, for stubs and server loops: no call unless the trap fails. */
 static inline mach_msg_return_t mach_msg_quick(mach_msg_header_t *msg, mach_msg_option_t option,
                                                mach_msg_size_t send_size, mach_msg_size_t rcv_size,
                                                mach_port_name_t rcv_name,
                                                mach_msg_timeout_t timeout, mach_port_name_t notify)
 {
+    mach_msg_option_t now = option & ~(MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT);
     mach_msg_return_t result =
-        mach_msg_trap(msg, option & ~(MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT), send_size,
-                      rcv_size, rcv_name, timeout, notify);
+        MACH_IN_PLACE && (option & MACH_MSG_NOTIFY_OPTIONS) == 0
+            ? mach_msg_trap_in_place(msg, now, send_size, rcv_size, rcv_name, timeout)
+            : mach_msg_trap(msg, now, send_size, rcv_size, rcv_name, timeout, notify);
 
     return __builtin_expect(result == MACH_MSG_SUCCESS, 1)
                ? result
