@@ -38,14 +38,14 @@ static void check_start(FILE *out, const struct mig_items *items, const char *he
 {
     uint32_t min = layout_total_min(items);
     uint32_t max = layout_total_max(items);
-    if (min == max) {
-        fprintf(out, "    if (%s->msgh_size != %u) {\n        goto bad;\n    }\n", header, min);
-    } else {
-        fprintf(out,
-                "    if (%s->msgh_size < %u || %s->msgh_size > %u) {\n        goto bad;\n    }\n",
-                header, min, header, max);
-    }
     enum mig_complex complex = layout_complex(items);
+    if (min == max && complex != COMPLEX_DEPENDS) {
+        fprintf(out, "    if (!mig_head_is(%s, %u, %d)) {\n        goto bad;\n    }\n", header, min,
+                complex == COMPLEX_ALWAYS);
+        return;
+    }
+    fprintf(out, "    if (%s->msgh_size < %u || %s->msgh_size > %u) {\n        goto bad;\n    }\n",
+            header, min, header, max);
     if (complex != COMPLEX_DEPENDS) {
         fprintf(
             out,

@@ -30,6 +30,12 @@ static inline void mig_store64(void *at, uint64_t value)
     __builtin_memcpy(at, &value, sizeof(value));
 }
 
+/* Has the message this size and this COMPLEX bit? They are next to each other. */
+static inline int mig_head_is(const mach_msg_header_t *head, mach_msg_size_t size, unsigned complex)
+{
+    return mig_load64(head) >> 31 == ((uint64_t)size << 1 | complex);
+}
+
 /* Is the descriptor at this place of this type? The long form is the same 8 bytes, so its bit
  * does not matter; nor does deallocate, which speaks of the sender's memory. */
 static inline int mig_type_is(const void *at, uint32_t word)
@@ -56,10 +62,14 @@ static inline uint32_t mig_type_number(const void *at)
     return mig_load32((const char *)at + 4);
 }
 
-/* The whole descriptor: its type, and how many elements follow. */
+/* The whole descriptor: its type, and how many elements follow. Most have none of the bits that do
+ * not matter: one comparison. */
 static inline int mig_item_is(const void *at, uint32_t word, uint32_t number)
 {
-    return mig_type_is(at, word) && mig_type_number(at) == number;
+    const uint64_t wanted = word | (uint64_t)number << 32;
+
+    return __builtin_expect(mig_load64(at) == wanted, 1) ||
+           (mig_type_is(at, word) && mig_type_number(at) == number);
 }
 
 /* One right of any kind, inline. */
