@@ -338,39 +338,58 @@ static void server_reply(const struct server_context *context)
     fputs("    mig_reply_put(mig_reply, KERN_SUCCESS);\n    }\n", out);
 }
 
+static bool server_lends(const struct mig_routine_def *routine)
+{
+    for (const struct mig_param *p = routine->params; p != NULL; p = p->next) {
+        if (p->role == ROLE_IN && p->type->form == FORM_EITHER && !p->server_copy) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void server_finish_one_way(const struct server_context *context)
+{
+    FILE *out = context->out;
+    fputs("    if (mig_code != KERN_SUCCESS && mig_code != MIG_NO_REPLY) {\n        goto failed;\n"
+          "    }\n",
+          out);
+    server_free_lent(context);
+    fputs("    mig_code = MIG_NO_REPLY;\n    goto done;\n"
+          "bad:\n    mig_code = MIG_BAD_ARGUMENTS;\nfailed:\n    mig_give_back(mig_request);\n"
+          "done:\n",
+          out);
+    if (context->routine->sreply == NULL) {
+        fputs("    mig_give_back_reply_port(mig_request);\n"
+              "    mig_reply->msgh_remote_port = MACH_PORT_NAME_NULL;\n"
+              "    mig_reply->msgh_bits = MACH_MSGH_BITS_ZERO;\n",
+              out);
+    }
+    fputs("    mig_reply_put(mig_reply, mig_code);\n", out);
+}
+
+/* One test on the way of success. What a request of plain bytes is refused with needs nothing of
+ * the request: the stub need not keep it over the call. */
 static void server_finish(const struct server_context *context)
 {
     FILE *out = context->out;
-    bool one_way = context->routine->one_way;
-    server_destructors(context);
-    fprintf(out, "    if (mig_code != KERN_SUCCESS%s) {\n        goto failed;\n    }\n",
-            " && mig_code != MIG_NO_REPLY");
-    server_free_lent(context);
-    if (one_way) {
-        fputs("    mig_code = MIG_NO_REPLY;\n    goto done;\n", out);
-    } else {
-        fputs(
-            "    if (mig_code == MIG_NO_REPLY) {\n        mig_reply_put(mig_reply, MIG_NO_REPLY);\n"
-            "        return;\n    }\n",
-            out);
-        server_check_counts(context);
-        server_reply(context);
-        fputs("    return;\n", out);
+    bool plain = layout_complex(&context->request) == COMPLEX_NEVER;
+    if (server_lends(context->routine)) {
+        fputs("    if (mig_code != KERN_SUCCESS && mig_code != MIG_NO_REPLY) {\n"
+              "        goto failed;\n    }\n",
+              out);
+        server_free_lent(context);
     }
-    fputs("bad:\n    mig_code = MIG_BAD_ARGUMENTS;\nfailed:\n    mig_give_back(mig_request);\n",
-          out);
-    if (one_way) {
-        fputs("done:\n", out);
-        if (context->routine->sreply == NULL) {
-            fputs("    mig_give_back_reply_port(mig_request);\n"
-                  "    mig_reply->msgh_remote_port = MACH_PORT_NAME_NULL;\n"
-                  "    mig_reply->msgh_bits = MACH_MSGH_BITS_ZERO;\n",
-                  out);
-        }
-    } else if (server_may_be_taken(context)) {
-        fputs("taken:\n", out);
+    fputs("    if (mig_code != KERN_SUCCESS) {\n        goto failed;\n    }\n", out);
+    server_check_counts(context);
+    server_reply(context);
+    fprintf(out, "    return;\nfailed:\n    %s;\n    return;\n",
+            plain ? "mig_fail(mig_reply, mig_code)"
+                  : "mig_refuse(mig_request, mig_reply, mig_code)");
+    if (server_may_be_taken(context)) {
+        fputs("taken:\n    mig_fail(mig_reply, mig_code);\n    return;\n", out);
     }
-    fputs("    mig_reply_put(mig_reply, mig_code);\n", out);
+    fputs("bad:\n    mig_refuse(mig_request, mig_reply, MIG_BAD_ARGUMENTS);\n", out);
 }
 
 static void server_routine(FILE *out, const struct mig_routine_def *routine)
@@ -411,7 +430,12 @@ static void server_routine(FILE *out, const struct mig_routine_def *routine)
     }
     server_open_object(&context);
     server_call(&context);
-    server_finish(&context);
+    server_destructors(&context);
+    if (routine->one_way) {
+        server_finish_one_way(&context);
+    } else {
+        server_finish(&context);
+    }
     fputs("}\n", out);
 }
 
@@ -449,21 +473,14 @@ static void server_demux(FILE *out, const struct mig_subsystem *subsystem)
                                                    : mig_format("%s_server", subsystem->name);
     fprintf(out,
             "\nmig_routine_t %s_server_routine(const mach_msg_header_t *mig_request)\n{\n"
-            "    int64_t index = (int64_t)mig_request->msgh_id - %d;\n"
-            "    if (index < 0 || index >= %u) {\n        return NULL;\n    }\n"
+            "    uint32_t index = (uint32_t)mig_request->msgh_id - %du;\n"
+            "    if (index >= %u) {\n        return NULL;\n    }\n"
             "    return %s_routines[index].stub;\n}\n",
             subsystem->name, subsystem->base, subsystem->count, subsystem->name);
     fprintf(out,
             "\nboolean_t %s(mach_msg_header_t *mig_request, mach_msg_header_t *mig_reply)\n{\n"
             "    mig_routine_t routine = %s_server_routine(mig_request);\n"
-            "    mig_reply->msgh_bits = "
-            "MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(mig_request->msgh_bits), 0);\n"
-            "    mig_reply->msgh_size = 48;\n"
-            "    mig_reply->msgh_remote_port = mig_request->msgh_remote_port;\n"
-            "    mig_reply->msgh_remote_pad = 0;\n"
-            "    mig_reply->msgh_protected_payload = 0;\n"
-            "    mig_reply->msgh_seqno = 0;\n"
-            "    mig_reply->msgh_id = (mach_msg_id_t)((uint32_t)mig_request->msgh_id + 100);\n"
+            "    mig_reply_begin(mig_request, mig_reply);\n"
             "    if (routine == NULL) {\n"
             "        mig_reply_put(mig_reply, MIG_BAD_ID);\n        return FALSE;\n    }\n"
             "    routine(mig_request, mig_reply);\n    return TRUE;\n}\n",

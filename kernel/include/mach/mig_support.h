@@ -147,14 +147,14 @@ struct mig_server_subsystem {
     const struct mig_server_routine *routines;
 };
 
+#define MIG_CODE_WORD MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_32, 32, MACH_MSG_TYPE_WORD_INLINE)
+
 /* The start of every reply: the code, its descriptor and the padding. */
 static inline void mig_reply_put(void *reply, kern_return_t code)
 {
     char *bytes = (char *)reply;
-    mig_type_put(bytes + 32,
-                 MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_32, 32, MACH_MSG_TYPE_WORD_INLINE), 1);
-    mig_store32(bytes + 40, (uint32_t)code);
-    mig_store32(bytes + 44, 0);
+    mig_type_put(bytes + 32, MIG_CODE_WORD, 1);
+    mig_store64(bytes + 40, (uint32_t)code);
 }
 
 #if !KERNEL
@@ -199,6 +199,33 @@ static inline void mig_give_back(mach_msg_header_t *request)
         request->msgh_bits = bits & ~MACH_MSGH_BITS_COMPLEX;
         request->msgh_remote_port = reply_port;
     }
+}
+
+/* The header of a reply: as if it had no results, until the stub says how long it is. */
+static inline void mig_reply_begin(const mach_msg_header_t *request, mach_msg_header_t *reply)
+{
+    reply->msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(request->msgh_bits), 0);
+    reply->msgh_size = 48;
+    reply->msgh_remote_port = request->msgh_remote_port;
+    reply->msgh_remote_pad = 0;
+    reply->msgh_protected_payload = 0;
+    reply->msgh_seqno = 0;
+    reply->msgh_id = (mach_msg_id_t)((uint32_t)request->msgh_id + 100);
+}
+
+/* A request was refused, by the stub or by the routine. One without a reply has been taken. */
+MIG_COLD void mig_refuse(mach_msg_header_t *request, mach_msg_header_t *reply, kern_return_t code)
+{
+    if (code != MIG_NO_REPLY) {
+        mig_give_back(request);
+    }
+    mig_reply_put(reply, code);
+}
+
+/* The same where nothing can be given back. */
+MIG_COLD void mig_fail(mach_msg_header_t *reply, kern_return_t code)
+{
+    mig_reply_put(reply, code);
 }
 
 /* A request that takes no reply came with a right to reply: give that back too. */
