@@ -96,24 +96,16 @@ static void user_send(FILE *out, const struct mig_routine_def *routine)
                                     : "mig_result");
 }
 
-/* The parts every reply has: id, code. An error comes alone. */
-static void user_check_reply(FILE *out, const struct mig_routine_def *routine)
+/* The parts every reply has: id, code. What is not a success is told apart at the label bad. */
+static void user_check_id(FILE *out, const struct mig_routine_def *routine)
 {
-    fprintf(out, "    if (mig_message.head.msgh_id != %d) {\n", routine->id + 100);
-    fputs("        mig_result = mig_message.head.msgh_id == 71 ? MIG_SERVER_DIED : "
-          "MIG_REPLY_MISMATCH;\n"
-          "        mach_msg_destroy(&mig_message.head);\n        return mig_result;\n    }\n",
-          out);
-    fputs("    if (mig_message.head.msgh_size < 48 || !mig_item_is(mig_message.bytes + 32, "
-          "0x20002002, 1)) "
-          "{\n        goto bad;\n    }\n",
-          out);
-    fputs("    mig_result = (kern_return_t)mig_load32(mig_message.bytes + 40);\n"
-          "    if (mig_result != KERN_SUCCESS) {\n"
-          "        if (mig_message.head.msgh_size != 48 ||\n"
-          "            (mig_message.head.msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0) {\n"
-          "            goto bad;\n        }\n        return mig_result;\n    }\n",
-          out);
+    fprintf(out, "    if (mig_message.head.msgh_id != %d) {\n        goto bad;\n    }\n",
+            routine->id + 100);
+}
+
+static void user_check_code(FILE *out)
+{
+    fputs("    if (!mig_reply_is_success(mig_message.bytes)) {\n        goto bad;\n    }\n", out);
 }
 
 /* Inline entries into the caller's array, as many as it has room for. */
@@ -229,11 +221,11 @@ static void user_reply(FILE *out, const struct mig_routine_def *routine,
     fputs("    {\n", out);
     emit_check_locals(out, reply);
     emit_checks(out, reply, "mig_message.bytes", "(&mig_message.head)");
+    user_check_code(out);
     user_check_room(out, reply);
     user_take_all(out, reply);
     fputs("    return KERN_SUCCESS;\n    }\n", out);
-    (void)routine;
-    fputs("bad:\n    mach_msg_destroy(&mig_message.head);\n    return MIG_TYPE_ERROR;\n", out);
+    fprintf(out, "bad:\n    return mig_reply_error(&mig_message.head, %d);\n", routine->id + 100);
 }
 
 static void user_routine(FILE *out, const struct mig_routine_def *routine)
@@ -268,7 +260,7 @@ static void user_routine(FILE *out, const struct mig_routine_def *routine)
     user_header(out, routine, &request, &end);
     user_send(out, routine);
     if (!routine->one_way) {
-        user_check_reply(out, routine);
+        user_check_id(out, routine);
         user_reply(out, routine, &reply);
     }
     fputs("}\n", out);
