@@ -54,14 +54,11 @@ static void notification_dead_name(const struct server *server, const mach_msg_h
     syscall_mach_port_deallocate(mach_task_self(), name);
 }
 
-bool server_notification(const struct server *server, mach_msg_header_t *message)
+void server_notification(const struct server *server, mach_msg_header_t *message)
 {
-    if (message->msgh_id < MACH_NOTIFY_FIRST || message->msgh_id > MACH_NOTIFY_LAST) {
-        return false;
-    }
     if (!notification_is_genuine(message)) {
         mach_msg_destroy(message);
-        return true;
+        return;
     }
     switch (message->msgh_id) {
     case MACH_NOTIFY_NO_SENDERS:
@@ -79,5 +76,4 @@ bool server_notification(const struct server *server, mach_msg_header_t *message
         mach_msg_destroy(message);
         break;
     }
-    return true;
 }

@@ -9,6 +9,8 @@
 #define LOOP_DEFAULT_SIZE ((size_t)16 * 1024)
 #define LOOP_THREAD_STACK ((size_t)128 * 1024)
 
+/* What the routine that runs serves. In loop_run it is left behind until the next message, since
+ * nothing else of the program runs before that. */
 static __thread const mach_msg_header_t *loop_request;
 
 uint64_t server_current_object(void)
@@ -29,9 +31,12 @@ uint64_t server_port_of(const mach_msg_header_t *message)
 }
 
 /* Serve a request. Returns whether a reply is to be sent. */
-static bool loop_serve(const struct server *server, mach_msg_header_t *in, mach_msg_header_t *out)
+static inline bool loop_serve(const struct server *server, mach_msg_header_t *in,
+                              mach_msg_header_t *out)
 {
-    if (server_notification(server, in)) {
+    if (server_is_notification(in)) {
+        loop_request = NULL;
+        server_notification(server, in);
         return false;
     }
     loop_request = in;
@@ -39,17 +44,17 @@ static bool loop_serve(const struct server *server, mach_msg_header_t *in, mach_
         /* Nobody's: the stubs have made the reply, MIG_BAD_ID, but took nothing. */
         mig_give_back(in);
     }
-    loop_request = NULL;
     return mig_load32((const char *)out + 40) != (uint32_t)MIG_NO_REPLY &&
            MACH_PORT_VALID(out->msgh_remote_port);
 }
 
 /* Options for sending a reply: one who does not wait for it with room must not stop the server. */
-static mach_msg_option_t loop_send_options(const mach_msg_header_t *out)
+static inline mach_msg_option_t loop_send_options(const mach_msg_header_t *out,
+                                                  mach_msg_option_t others)
 {
     return MACH_MSGH_BITS_REMOTE(out->msgh_bits) == MACH_MSG_TYPE_MOVE_SEND_ONCE
-               ? MACH_SEND_MSG
-               : MACH_SEND_MSG | MACH_SEND_TIMEOUT;
+               ? MACH_SEND_MSG | others
+               : MACH_SEND_MSG | MACH_SEND_TIMEOUT | others;
 }
 
 /* Did the error come from the sending half? Then the reply's rights are still ours. */
@@ -60,12 +65,14 @@ static bool loop_send_failed(mach_msg_return_t result)
 
 void server_handle(const struct server *server, mach_msg_header_t *in, mach_msg_header_t *out)
 {
+    bool reply = loop_serve(server, in, out);
     mach_msg_return_t result;
 
-    if (!loop_serve(server, in, out)) {
+    loop_request = NULL;
+    if (!reply) {
         return;
     }
-    result = mach_msg(out, loop_send_options(out), out->msgh_size, 0, MACH_PORT_NULL,
+    result = mach_msg(out, loop_send_options(out, 0), out->msgh_size, 0, MACH_PORT_NULL,
                       MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
     if (result != MACH_MSG_SUCCESS) {
         mach_msg_destroy(out);
@@ -79,13 +86,11 @@ static mach_msg_return_t loop_receive(const struct server *server, mach_msg_head
                           MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
 }
 
-/* Send the reply and receive the next request in its buffer. */
-static mach_msg_return_t loop_reply(const struct server *server, mach_msg_header_t *out,
-                                    size_t size)
+/* The trap that sends the reply and receives has not done both. A reply not sent is as it was. */
+MIG_COLD mach_msg_return_t loop_reply_again(const struct server *server, mach_msg_header_t *out,
+                                            size_t size, mach_msg_return_t result)
 {
-    mach_msg_return_t result;
-
-    result = mach_msg_quick(out, loop_send_options(out) | MACH_RCV_MSG, out->msgh_size,
+    result = mach_msg_again(result, out, loop_send_options(out, MACH_RCV_MSG), out->msgh_size,
                             (mach_msg_size_t)size, server->receive, MACH_MSG_TIMEOUT_NONE,
                             MACH_PORT_NULL);
     if (loop_send_failed(result)) {
@@ -93,6 +98,19 @@ static mach_msg_return_t loop_reply(const struct server *server, mach_msg_header
         result = loop_receive(server, out, size);
     }
     return result;
+}
+
+/* Send the reply and receive the next request in its buffer. */
+static inline mach_msg_return_t loop_reply(const struct server *server, mach_msg_header_t *out,
+                                           size_t size)
+{
+    mach_msg_return_t result =
+        mach_msg_trap_in_place(out, loop_send_options(out, MACH_RCV_MSG), out->msgh_size,
+                               (mach_msg_size_t)size, server->receive, MACH_MSG_TIMEOUT_NONE);
+
+    return __builtin_expect(result == MACH_MSG_SUCCESS, 1)
+               ? result
+               : loop_reply_again(server, out, size, result);
 }
 
 static _Noreturn void loop_run(const struct server *server, mach_msg_header_t *in,
