@@ -70,20 +70,12 @@ static void memory_server(mach_port_t service)
     ipc_peer_idle();
 }
 
-static mach_msg_return_t call(mach_port_t reply)
-{
-    out.head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-    out.head.msgh_local_port = reply;
-    return mach_msg(&out.head, MACH_SEND_MSG | MACH_RCV_MSG, out.head.msgh_size, sizeof(out), reply,
-                    0, 0);
-}
-
 static mach_msg_return_t carry(const struct ipc_peer *peer, mach_port_t reply, const void *data,
                                uint32_t size, bool deallocate, int what)
 {
     ipc_begin(&out, peer->service, MACH_MSG_TYPE_COPY_SEND, what);
     ipc_add_memory(&out, data, size, deallocate);
-    return call(reply);
+    return ipc_rpc_carry(&out, reply);
 }
 
 static uint64_t answer(unsigned word)
@@ -277,7 +269,7 @@ TEST(two_regions_and_data_beside_a_region_arrive)
     ipc_begin(&out, f.peer.service, MACH_MSG_TYPE_COPY_SEND, READ);
     ipc_add_memory(&out, pages, 17 * IPC_PAGE_SIZE, false);
     ipc_add_memory(&out, pages + 50, 100, false);
-    CHECK_EQ(call(f.reply), MACH_MSG_SUCCESS);
+    CHECK_EQ(ipc_rpc_carry(&out, f.reply), MACH_MSG_SUCCESS);
     CHECK_EQ(answer(0), sum_of(pages, 17 * IPC_PAGE_SIZE));
     for (uint64_t words = 0; words <= 40; words++) { /* from the short way to the long one */
         uint64_t data[41] = {(uint64_t)MACH_MSG_TYPE_INTEGER_64 | 64u << 8 | 1u << 29 |
@@ -286,7 +278,7 @@ TEST(two_regions_and_data_beside_a_region_arrive)
         ipc_begin(&out, f.peer.service, MACH_MSG_TYPE_COPY_SEND, READ);
         ipc_add_memory(&out, pages, 20 * IPC_PAGE_SIZE, false);
         ipc_add_bytes(&out, data, (uint32_t)(words + 1) * 8);
-        CHECK_EQ(call(f.reply), MACH_MSG_SUCCESS);
+        CHECK_EQ(ipc_rpc_carry(&out, f.reply), MACH_MSG_SUCCESS);
         CHECK_EQ(answer(0), sum_of(pages, 20 * IPC_PAGE_SIZE));
     }
     end(&f);

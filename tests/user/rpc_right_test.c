@@ -34,15 +34,6 @@ static void right_server(mach_port_t service)
     ipc_peer_idle();
 }
 
-/* Call the server with what is in `out`, the answer in its place. */
-static mach_msg_return_t call(mach_port_t reply)
-{
-    out.head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-    out.head.msgh_local_port = reply;
-    return mach_msg(&out.head, MACH_SEND_MSG | MACH_RCV_MSG, out.head.msgh_size, sizeof(out), reply,
-                    0, 0);
-}
-
 /* A call with the right; the name the server got in *got. */
 static mach_msg_return_t carry(const struct ipc_peer *peer, mach_port_t reply, mach_port_t name,
                                unsigned disposition, int what, mach_port_t *got)
@@ -51,7 +42,7 @@ static mach_msg_return_t carry(const struct ipc_peer *peer, mach_port_t reply, m
 
     ipc_begin(&out, peer->service, MACH_MSG_TYPE_COPY_SEND, what);
     ipc_add_ports(&out, &name, 1, disposition);
-    mr = call(reply);
+    mr = ipc_rpc_carry(&out, reply);
     if (mr == MACH_MSG_SUCCESS) {
         CHECK_EQ(out.head.msgh_id, what + 100);
         CHECK_EQ(ipc_item(&out, 0)->msgt_name, MACH_MSG_TYPE_PORT_SEND);
@@ -266,7 +257,8 @@ TEST(a_malformed_body_with_a_right_is_refused)
         ipc_item(&out, 0)->msgt_unused = kind == 1;
         ipc_item(&out, 0)->msgt_deallocate = kind == 2;
         ipc_item(&out, 0)->msgt_number = kind == 3 ? 2 : 1;
-        CHECK_EQ(call(reply), kind == 3 ? MACH_SEND_MSG_TOO_SMALL : MACH_SEND_INVALID_TYPE);
+        CHECK_EQ(ipc_rpc_carry(&out, reply),
+                 kind == 3 ? MACH_SEND_MSG_TOO_SMALL : MACH_SEND_INVALID_TYPE);
     }
     CHECK_EQ(ipc_status(port).mps_mscount, 0);
     end(&peer, reply);
@@ -287,7 +279,7 @@ TEST(data_may_stand_before_and_behind_the_right)
         ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, KEEP);
         ipc_add_ports(&out, &port, 1, MACH_MSG_TYPE_MAKE_SEND);
         ipc_add_bytes(&out, data, (words + 1) * 8);
-        CHECK_EQ(call(reply), MACH_MSG_SUCCESS);
+        CHECK_EQ(ipc_rpc_carry(&out, reply), MACH_MSG_SUCCESS);
         got = (mach_port_t)*ipc_item_data(&out, 0);
         CHECK_EQ(refs_in(&peer, got), words + 1);
         CHECK(memcmp(out.body + 16, data, (words + 1) * 8) == 0);
@@ -304,12 +296,12 @@ TEST(two_rights_and_other_rights_arrive_as_well)
     ipc_peer_start(&peer, right_server, true);
     ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, KEEP);
     ipc_add_ports(&out, ports, 2, MACH_MSG_TYPE_MAKE_SEND);
-    CHECK_EQ(call(reply), MACH_MSG_SUCCESS);
+    CHECK_EQ(ipc_rpc_carry(&out, reply), MACH_MSG_SUCCESS);
     CHECK_EQ(refs_in(&peer, (mach_port_t)ipc_item_data(&out, 0)[0]), 1);
     CHECK_EQ(refs_in(&peer, (mach_port_t)ipc_item_data(&out, 0)[1]), 1);
     ipc_begin(&out, peer.service, MACH_MSG_TYPE_COPY_SEND, DROP);
     ipc_add_ports(&out, ports, 1, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-    CHECK_EQ(call(reply), MACH_MSG_SUCCESS);
+    CHECK_EQ(ipc_rpc_carry(&out, reply), MACH_MSG_SUCCESS);
     CHECK_EQ(ipc_receive(ports[0], &in, 0, 1000), MACH_MSG_SUCCESS);
     CHECK_EQ(in.head.msgh_id, MACH_NOTIFY_SEND_ONCE);
     end(&peer, reply);

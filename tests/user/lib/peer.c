@@ -147,3 +147,11 @@ mach_msg_return_t ipc_rpc(struct ipc_message *m, mach_port_t service, mach_port_
     return mach_msg(&m->head, MACH_SEND_MSG | MACH_RCV_MSG, m->head.msgh_size,
                     sizeof(struct ipc_message), reply, 0, 0);
 }
+
+mach_msg_return_t ipc_rpc_carry(struct ipc_message *m, mach_port_t reply)
+{
+    m->head.msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+    m->head.msgh_local_port = reply;
+    return mach_msg(&m->head, MACH_SEND_MSG | MACH_RCV_MSG, m->head.msgh_size, sizeof(*m), reply, 0,
+                    0);
+}

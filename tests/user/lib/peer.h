@@ -42,5 +42,7 @@ bool ipc_has_pattern(const struct ipc_message *m, uint32_t words, uint32_t seed)
 
 /* Call the service with the message; the answer is in its place. */
 mach_msg_return_t ipc_rpc(struct ipc_message *m, mach_port_t service, mach_port_t reply);
+/* The same with a message that has its destination, and may be complex. */
+mach_msg_return_t ipc_rpc_carry(struct ipc_message *m, mach_port_t reply);
 
 #endif
