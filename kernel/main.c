@@ -34,6 +34,7 @@
 #include "kern/thread.h"
 #include "kern/timer.h"
 #include "kern/version.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 #include "vm/vm_init.h"
 #include "vm/vm_page.h"
@@ -48,6 +49,7 @@ static void main_thread(void *argument)
     smp_start();      /* 13. the other processors: needs threads, timers, interrupts */
     processor_init(); /* 14. their ports */
     hardware_init();  /*     the thread that delivers interrupts */
+    memory_object_start(); /* the thread that ends memory cache objects */
     if (CONFIG_DEBUG) {
         quiet_init(); /*     the threads that stop processors for checks: needs 13 */
     }

@@ -532,3 +532,20 @@ kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
     }
     return ipc_mqueue_send_always(kmsg);
 }
+
+kern_return_t ipc_kmsg_send_timeout(struct ipc_kmsg *kmsg, uint32_t timeout_ms)
+{
+    mach_msg_return_t mr;
+
+    if (!IP_VALID(kmsg->remote) || ipc_port_is_kernel(kmsg->remote)) {
+        ipc_kmsg_destroy(kmsg);
+        return MACH_SEND_INVALID_DEST;
+    }
+    ipc_kmsg_set_in_transit(kmsg);
+    mr = kmsg->circular ? MACH_SEND_INVALID_DEST
+                        : ipc_mqueue_send(kmsg, MACH_SEND_TIMEOUT, timeout_ms, NULL);
+    if (mr != MACH_MSG_SUCCESS) {
+        ipc_kmsg_destroy(kmsg);
+    }
+    return mr == MACH_SEND_NO_BUFFER ? MACH_SEND_TIMED_OUT : mr;
+}

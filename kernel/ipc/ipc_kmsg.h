@@ -188,6 +188,11 @@ void ipc_kmsg_locate(struct ipc_kmsg *kmsg);
  * goes to a kernel port. Returns: KERN_SUCCESS, MACH_SEND_INVALID_DEST (no destination, or it is
  * dead: the message was destroyed). */
 kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg);
+/* Send a message made by the kernel for the current thread as one of its own: charged to its task,
+ * and waiting for room in the queue up to timeout_ms. Refs: consumes it always. Locks: none held.
+ * Sleeps: yes. Returns: KERN_SUCCESS, MACH_SEND_INVALID_DEST, MACH_SEND_TIMED_OUT (also when the
+ * task is over its limit), MACH_SEND_INTERRUPTED. */
+kern_return_t ipc_kmsg_send_timeout(struct ipc_kmsg *kmsg, uint32_t timeout_ms);
 /* Have the kernel object a message was sent to serve it. Refs: consumes kmsg; the reply (or NULL)
  * is the caller's. Locks: none held. Sleeps: yes. */
 struct ipc_kmsg *ipc_kmsg_serve(struct ipc_kmsg *kmsg);

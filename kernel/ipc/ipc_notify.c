@@ -8,6 +8,7 @@
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
+#include "vm/memory_object.h"
 
 /* The layout all notifications but send-once share. */
 struct ipc_notify_body {
@@ -73,6 +74,11 @@ void ipc_notify_no_senders(struct ipc_port *notify, mach_port_mscount_t mscount)
 
 void ipc_notify_dead_name(struct ipc_port *notify, mach_port_name_t name)
 {
+    if (IP_VALID(notify) && notify->kobject_type == KOBJECT_MEMORY_CONTROL) {
+        memory_object_pager_died(notify);
+        ipc_port_release_sonce(notify);
+        return;
+    }
     ipc_notify_value(notify, MACH_NOTIFY_DEAD_NAME, MACH_MSG_TYPE_PORT_NAME, name);
 }
 

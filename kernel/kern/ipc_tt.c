@@ -10,8 +10,8 @@
 #include "kern/processor.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "vm/memory_object.h"
 #include "vm/vm_map.h"
-#include "vm/vm_object.h"
 
 /* What `take` makes of the object of a kernel port of the given type while the port is locked; NULL
  * for any other port. Inline, so that it calls nothing. */
@@ -81,8 +81,12 @@ struct ipc_space *convert_port_to_space(struct ipc_port *port)
 
 static void *ipc_tt_take_object(void *object)
 {
-    vm_object_ref(object);
-    return object;
+    return memory_object_try_ref(object) ? object : NULL;
+}
+
+struct vm_object *convert_port_to_memory_control(struct ipc_port *port)
+{
+    return ipc_tt_object(port, KOBJECT_MEMORY_CONTROL, ipc_tt_take_object);
 }
 
 struct vm_object *convert_port_to_memory_name(struct ipc_port *port)

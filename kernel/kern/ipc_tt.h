@@ -25,6 +25,7 @@ struct thread *convert_port_to_thread(struct ipc_port *port);
 struct vm_map *convert_port_to_map(struct ipc_port *port);
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct vm_object *convert_port_to_memory_name(struct ipc_port *port);
+struct vm_object *convert_port_to_memory_control(struct ipc_port *port);
 struct host *convert_port_to_host(struct ipc_port *port); /* the name port or the privileged one */
 struct host *convert_port_to_host_priv(struct ipc_port *port); /* the privileged one only */
 struct processor *convert_port_to_processor(struct ipc_port *port);

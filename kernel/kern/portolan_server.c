@@ -182,3 +182,10 @@ kern_return_t thread_bind(thread_t thread, int cpu)
     }
     return KERN_SUCCESS;
 }
+
+/* Returns: KERN_SUCCESS. */
+kern_return_t thread_set_memory_timeout(thread_t thread, natural_t timeout)
+{
+    atomic_store(&thread->memory_timeout_ms, timeout);
+    return KERN_SUCCESS;
+}

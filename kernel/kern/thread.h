@@ -129,6 +129,7 @@ struct thread {
     struct ipc_port *exception_port; /* [T] send right or NULL */
     bool exception_done;             /* [a] the answer to its exception has come: */
     kern_return_t exception_code;    /* [W] and is this */
+    uint32_t memory_timeout_ms;      /* [a] it waits for pagers in a fault; 0: the usual */
     uint64_t id;                     /* [I] for people: never reused */
     char name[THREAD_NAME_SIZE];     /* [L] */
 };
@@ -160,6 +161,8 @@ bool thread_wake(struct thread *t, enum wait_result result);
  * the call does not return, `continuation` runs instead. Locks: none held. Sleeps: yes. Returns how
  * the wait ended (continuations ask thread_wait_result()). */
 enum wait_result thread_block(void (*continuation)(void));
+/* Do nothing for so long. Sleeps: yes. */
+void thread_sleep(uint64_t ns);
 /* As thread_block, but run the claimed thread t at once on this processor. */
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
 /* The caller, on the stack of thread self, goes on as thread t: same code, same stack, other

@@ -9,6 +9,7 @@
 #include "arch/switch.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/clock.h"
 #include "kern/sched_impl.h"
 #include "kern/stack.h"
 #include "kern/thread.h"
@@ -142,6 +143,12 @@ _Noreturn void thread_wait_awake(void (*continuation)(void))
     }
     thread_block(continuation);
     panic("thread %lu: its continuation %p returned", self->id, (void *)continuation);
+}
+
+void thread_sleep(uint64_t ns)
+{
+    thread_wait_prepare(false, clock_now_ns() + ns);
+    (void)thread_block(NULL);
 }
 
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))

@@ -4,7 +4,7 @@
 
 #include "kern/assert.h"
 #include "kern/string.h"
-#include "kern/waitq.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 #include "vm/vm_object.h"
 
@@ -131,33 +131,24 @@ struct vm_map_entry *vm_copy_entry_from_bytes(vm_offset_t start, const char *dat
     return entry;
 }
 
-/* Read n bytes of what the object shows, all in one page. Sleeps while that is busy. */
+/* Read n bytes of what the object shows, all in one page. Sleeps for its pager. */
 static kern_return_t vm_copy_read_page(struct vm_object *object, vm_offset_t offset,
-                                       char *destination, size_t n)
+                                       char *destination, size_t n, uint64_t *deadline_ns)
 {
-    for (;;) {
-        struct vm_object_hit hit;
-        struct waitq *waitq = NULL;
-        kern_return_t kr = KERN_SUCCESS;
+    struct vm_object_hit hit;
+    kern_return_t kr = memory_object_walk(object, offset & ~PAGE_MASK, &hit, deadline_ns);
 
-        spin_lock(&object->lock);
-        vm_object_walk(object, offset & ~PAGE_MASK, &hit);
-        if (hit.page == NULL) {
-            memset(destination, 0, n);
-        } else if ((hit.page->flags & VM_PAGE_BUSY) != 0) {
-            waitq = vm_object_page_assert_wait(hit.page);
-        } else if ((hit.page->flags & (VM_PAGE_ABSENT | VM_PAGE_ERROR)) != 0) {
-            kr = KERN_MEMORY_ERROR;
-        } else {
-            memcpy(destination, (char *)vm_page_to_virt(hit.page) + (offset & PAGE_MASK), n);
-        }
-        vm_object_walk_done(object, &hit);
-        spin_unlock(&object->lock);
-        if (waitq == NULL) {
-            return kr;
-        }
-        waitq_block(waitq);
+    if (kr != KERN_SUCCESS) {
+        return kr;
     }
+    if (hit.page == NULL) {
+        memset(destination, 0, n);
+    } else {
+        memcpy(destination, (char *)vm_page_to_virt(hit.page) + (offset & PAGE_MASK), n);
+    }
+    vm_object_walk_done(object, &hit);
+    spin_unlock(&object->lock);
+    return KERN_SUCCESS;
 }
 
 /* Read the part of [at, at + n) that lies in the entry; returns how much that was in *done. */
@@ -165,6 +156,7 @@ static kern_return_t vm_copy_read_entry(struct vm_map_entry *entry, vm_offset_t 
                                         char *destination, vm_size_t n, vm_size_t *done)
 {
     kern_return_t kr = KERN_SUCCESS;
+    uint64_t deadline_ns = 0;
     vm_size_t length = entry->end - at < n ? entry->end - at : n;
 
     *done = length;
@@ -177,7 +169,7 @@ static kern_return_t vm_copy_read_entry(struct vm_map_entry *entry, vm_offset_t 
             PAGE_SIZE - (at & PAGE_MASK) < length ? PAGE_SIZE - (at & PAGE_MASK) : length;
 
         kr = vm_copy_read_page(entry->object, entry->offset + (at - entry->start), destination,
-                               part);
+                               part, &deadline_ns);
         at += part;
         destination += part;
         length -= part;
@@ -218,4 +210,95 @@ kern_return_t vm_copy_read(struct vm_copy *copy, vm_size_t offset, void *destina
         n -= done;
     }
     return KERN_SUCCESS;
+}
+
+/* --- pages --- */
+
+struct vm_copy *vm_copy_from_object(struct vm_object *object, vm_size_t size)
+{
+    struct vm_copy *copy = vm_copy_create(size, 0);
+    struct vm_map_entry *entry = copy != NULL ? vm_map_entry_create() : NULL;
+
+    if (entry == NULL) {
+        vm_copy_discard(copy);
+        return NULL;
+    }
+    entry->start = 0;
+    entry->end = size;
+    entry->object = object;
+    list_insert_tail(&copy->entries, &entry->link);
+    return copy;
+}
+
+void vm_copy_trim(struct vm_copy *copy, vm_size_t size)
+{
+    struct vm_map_entry *entry =
+        list_entry(list_first(&copy->entries), struct vm_map_entry, link);
+
+    assert(size <= copy->size && entry->end == copy->size);
+    copy->size = size;
+    entry->end = size;
+}
+
+/* The entry that holds `at`, when pages of its object may be taken: nobody else sees them. */
+static struct vm_map_entry *vm_copy_sole_entry(struct vm_copy *copy, vm_offset_t at)
+{
+    list_for_each (&copy->entries, node) {
+        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
+        struct vm_object *object = entry->object;
+
+        if (at < entry->end) {
+            return object != NULL && !entry->needs_copy && atomic_load(&object->refs) == 1 ? entry
+                                                                                          : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Take the page of an object nobody else refers to; NULL when it is not such a page. */
+static struct vm_page *vm_copy_move_page(struct vm_object *object, vm_offset_t offset)
+{
+    struct vm_page *page;
+
+    spin_lock(&object->lock);
+    page = vm_object_page_lookup(object, offset);
+    if (page != NULL && vm_object_is_plain(object) && object->copy == NULL &&
+        page->wire_count == 0) {
+        vm_object_page_remove(object, page);
+        if (page->pv.pmap != NULL) {
+            pmap_page_protect(page, VM_PROT_NONE);
+        }
+        page->flags = 0;
+        pmap_clear_modified(page);
+        pmap_clear_referenced(page);
+    } else {
+        page = NULL;
+    }
+    spin_unlock(&object->lock);
+    return page;
+}
+
+kern_return_t vm_copy_take_page(struct vm_copy *copy, vm_size_t offset, struct vm_page **page)
+{
+    struct vm_map_entry *entry = NULL;
+    kern_return_t kr;
+
+    if (copy->kind == VM_COPY_ENTRIES && copy->offset == 0) {
+        entry = vm_copy_sole_entry(copy, offset);
+    }
+    *page = entry != NULL
+                ? vm_copy_move_page(entry->object, entry->offset + (offset - entry->start))
+                : NULL;
+    if (*page != NULL) {
+        return KERN_SUCCESS;
+    }
+    *page = vm_page_alloc(0);
+    if (*page == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    kr = vm_copy_read(copy, offset, vm_page_to_virt(*page), PAGE_SIZE);
+    if (kr != KERN_SUCCESS) {
+        vm_page_free(*page);
+    }
+    return kr;
 }

@@ -75,10 +75,9 @@ kern_return_t mach_vm_object_info(struct vm_object *object, vm_object_info_t *in
     info->voi_copy = object->copy != NULL;
     info->voi_shadow = object->shadow != NULL;
     info->voi_shadow_offset = object->shadow_offset;
-    info->voi_paging_offset = object->paging_offset;
     info->voi_copy_strategy = object->copy_strategy;
     info->voi_last_alloc = object->last_alloc;
-    info->voi_paging_in_progress = object->paging_in_progress;
+    info->voi_paging_in_progress = (natural_t)object->absent_count;
     info->voi_state = vm_object_info_state(object->flags);
     spin_unlock(&object->lock);
     *shadow = NULL;
@@ -92,9 +91,9 @@ static vm_page_info_state_t vm_page_info_state(const struct vm_page *page)
         uint16_t flag;
         vm_page_info_state_t state;
     } table[] = {
-        {VM_PAGE_BUSY, VPI_STATE_BUSY},   {VM_PAGE_ABSENT, VPI_STATE_ABSENT},
-        {VM_PAGE_ERROR, VPI_STATE_ERROR}, {VM_PAGE_PRECIOUS, VPI_STATE_PRECIOUS},
-        {VM_PAGE_DIRTY, VPI_STATE_DIRTY}, {VM_PAGE_FICTITIOUS, VPI_STATE_FICTITIOUS},
+        {VM_PAGE_ABSENT, VPI_STATE_ABSENT | VPI_STATE_BUSY | VPI_STATE_FICTITIOUS},
+        {VM_PAGE_PRECIOUS, VPI_STATE_PRECIOUS},
+        {VM_PAGE_DIRTY, VPI_STATE_DIRTY},
     };
     vm_page_info_state_t state = VPI_STATE_TABLED | VPI_STATE_ACTIVE;
 

@@ -6,7 +6,7 @@
  *                 2  found below, access reads          -> use it, mapped read-only
  *                 3  found below, access writes         -> copy it up into the first object
  *                 4  found nowhere                      -> zero-filled page in the first object
- *                 5  busy                               -> drop everything, wait, RETRY
+ *                 5  a pager has it, or has locked it   -> drop everything, ask, wait, RETRY
  *     push      the first object has a delayed copy that lacks the page: give it one, AGAIN
  *     finish    enter the page in the page table, or copy bytes
  *
@@ -18,7 +18,7 @@
 #include "arch/pmap.h"
 #include "kern/assert.h"
 #include "kern/string.h"
-#include "kern/waitq.h"
+#include "vm/memory_object.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_stat.h"
@@ -27,7 +27,7 @@
 enum vm_fault_status {
     VM_FAULT_NEXT,  /* the step is done: go on to the next one */
     VM_FAULT_AGAIN, /* locks of objects were dropped, the map is still locked: resolve again */
-    VM_FAULT_RETRY, /* all locks were dropped: start over */
+    VM_FAULT_RETRY, /* drop all locks, wait as ctx->wait says, start over */
     VM_FAULT_DONE,  /* ctx->result is the answer */
 };
 
@@ -50,6 +50,8 @@ struct vm_fault_ctx {
     struct vm_map_entry *entry; /* valid while the map is locked */
     vm_offset_t offset;         /* of the page in entry->object */
     uint64_t pushed_version;    /* delayed copies up to this one have the page */
+    uint64_t deadline_ns;       /* of waiting for pagers; 0: has not waited yet */
+    struct memory_object_wait *wait; /* filled in for VM_FAULT_RETRY */
 };
 
 static enum vm_fault_status vm_fault_done(struct vm_fault_ctx *ctx, kern_return_t result)
@@ -173,31 +175,22 @@ static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct v
     return VM_FAULT_NEXT;
 }
 
-/* The page is busy, in error, or locked by its pager. */
-static enum vm_fault_status vm_fault_unusual(struct vm_fault_ctx *ctx, struct vm_object *first,
-                                             struct vm_object_hit *hit, struct waitq **waitq)
+/* A pager has to be asked first: prepare that. */
+static enum vm_fault_status vm_fault_ask(struct vm_fault_ctx *ctx, const struct vm_object_hit *hit)
 {
+    kern_return_t kr;
+
     assert(spin_is_held(&hit->object->lock));
-    if ((hit->page->flags & VM_PAGE_BUSY) != 0) {
-        if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
-            return vm_fault_done(ctx, KERN_ABORTED);
-        }
-        *waitq = vm_object_page_assert_wait(hit->page);
-        return VM_FAULT_RETRY;
+    if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
+        return vm_fault_done(ctx, KERN_ABORTED);
     }
-    if ((hit->page->flags & (VM_PAGE_ERROR | VM_PAGE_ABSENT)) != 0) {
-        return vm_fault_done(ctx, KERN_MEMORY_ERROR);
-    }
-    if ((hit->page->access_lock & ctx->access) != 0) {
-        return vm_fault_done(ctx, KERN_PROTECTION_FAILURE);
-    }
-    return hit->depth != 0 && vm_fault_needs_own(ctx) ? vm_fault_new_page(ctx, first, hit)
-                                                      : VM_FAULT_NEXT;
+    kr = memory_object_want(hit, ctx->access, ctx->wait);
+    return kr == KERN_SUCCESS ? VM_FAULT_RETRY : vm_fault_done(ctx, kr);
 }
 
 /* Find the page or make it. */
 static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_object *first,
-                                          struct vm_object_hit *hit, struct waitq **waitq)
+                                          struct vm_object_hit *hit)
 {
     assert(spin_is_held(&first->lock));
     if (first->shadow != NULL) {
@@ -206,14 +199,18 @@ static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_ob
     vm_object_walk(first, ctx->offset, hit);
     vm_stat_current()->lookups += 1;
     if (hit->page == NULL) {
+        if (__builtin_expect((hit->object->flags & VM_OBJECT_PAGER_CREATED) != 0, 0)) {
+            return vm_fault_ask(ctx, hit);
+        }
         if (ctx->buffer != NULL && !vm_fault_needs_own(ctx)) {
             memset(ctx->buffer, 0, ctx->length);
             return vm_fault_done(ctx, KERN_SUCCESS);
         }
         return vm_fault_new_page(ctx, first, hit);
     }
-    if (__builtin_expect((hit->page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0, 0)) {
-        return vm_fault_unusual(ctx, first, hit, waitq);
+    if (__builtin_expect((hit->page->flags & VM_PAGE_UNUSUAL) != 0, 0) &&
+        memory_object_must_ask(hit, ctx->access)) {
+        return vm_fault_ask(ctx, hit);
     }
     if (hit->depth == 0) {
         vm_stat_current()->hits += 1;
@@ -235,7 +232,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
                                      const struct vm_object_hit *hit)
 {
     struct vm_map_entry *entry = ctx->entry;
-    vm_prot_t prot = entry->protection & ~hit->page->access_lock;
+    vm_prot_t prot = entry->protection & ~(hit->page->access_lock & VM_PAGE_LOCKED);
     unsigned flags = 0;
     kern_return_t kr;
 
@@ -266,16 +263,14 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
 }
 
 static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
-    NO_LOCK_ANALYSIS /* leaves the map unlocked for VM_FAULT_RETRY alone */
 {
     struct vm_object *first = ctx->entry->object;
-    struct waitq *waitq = NULL;
     struct vm_object_hit hit;
     enum vm_fault_status status;
 
     assert(mutex_is_held(&ctx->map->lock) && ctx->entry->object != NULL);
     spin_lock(&first->lock);
-    status = vm_fault_find(ctx, first, &hit, &waitq);
+    status = vm_fault_find(ctx, first, &hit);
     if (status == VM_FAULT_NEXT) {
         if ((ctx->access & VM_PROT_WRITE) != 0 && vm_fault_needs_push(ctx, first)) {
             status = VM_FAULT_AGAIN;
@@ -289,10 +284,6 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
         kern_return_t kr = vm_object_push(first, ctx->offset, &ctx->pushed_version);
 
         return kr == KERN_SUCCESS ? VM_FAULT_AGAIN : vm_fault_done(ctx, kr);
-    }
-    if (status == VM_FAULT_RETRY) {
-        mutex_unlock(&ctx->map->lock);
-        waitq_block(waitq);
     }
     return status;
 }
@@ -320,7 +311,7 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
         __builtin_expect(ctx->entry->fill, 0)) {
         vm_map_entry_premap(ctx->map, ctx->entry, FAULT_FILL_PAGES);
     }
-    if (own_lock && status == VM_FAULT_DONE) {
+    if (own_lock) {
         mutex_unlock(&ctx->map->lock);
     }
     return status;
@@ -328,11 +319,16 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
 
 static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
 {
-    enum vm_fault_status status;
+    struct memory_object_wait wait;
 
-    do {
-        status = vm_fault_step(ctx);
-    } while (status == VM_FAULT_RETRY);
+    ctx->wait = &wait;
+    while (vm_fault_step(ctx) == VM_FAULT_RETRY) {
+        kern_return_t kr = memory_object_await(&wait, &ctx->deadline_ns);
+
+        if (kr != KERN_SUCCESS) {
+            return kr;
+        }
+    }
     return ctx->result;
 }
 

@@ -4,6 +4,7 @@
 #include "arch/boot_info.h"
 #include "kern/string.h"
 #include "vm/kmem.h"
+#include "vm/memory_object.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
 
@@ -27,6 +28,7 @@ void vm_init(void)
 {
     kmem_bootstrap();
     vm_object_bootstrap();
+    memory_object_bootstrap();
     vm_map_bootstrap();
     vm_init_threshold();
 }

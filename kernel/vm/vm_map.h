@@ -23,6 +23,7 @@ struct pmap;
 struct vm_copy;
 struct vm_map_entry;
 struct vm_object;
+struct vm_page;
 
 /* Up to this size out-of-line data is copied into kernel memory; above, pages are shared
  * copy-on-write. */
@@ -143,6 +144,15 @@ kern_return_t vm_map_copyout(struct vm_map *map, vm_offset_t *address, struct vm
 kern_return_t vm_map_copy_overwrite(struct vm_map *map, vm_offset_t address, struct vm_copy *copy);
 /* A copy that holds `size` bytes of kernel memory; NULL when out of memory. */
 struct vm_copy *vm_copy_from_kernel(const void *data, vm_size_t size);
+/* A copy that holds the first `size` bytes, whole pages, of an object. Refs: takes the object over
+ * on success. NULL when out of memory. */
+struct vm_copy *vm_copy_from_object(struct vm_object *object, vm_size_t size);
+/* Make such a copy shorter. */
+void vm_copy_trim(struct vm_copy *copy, vm_size_t size);
+/* Take the page that holds [offset, offset + PAGE_SIZE) of the copy, or a new one with those bytes:
+ * of no object, not mapped, with no flags. Once only for each offset. Sleeps: yes. Refs: the caller
+ * owns *page. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR, KERN_ABORTED. */
+kern_return_t vm_copy_take_page(struct vm_copy *copy, vm_size_t offset, struct vm_page **page);
 void vm_copy_discard(struct vm_copy *copy);
 vm_size_t vm_copy_size(const struct vm_copy *copy);
 /* Read n bytes at offset of the copy. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (beyond its

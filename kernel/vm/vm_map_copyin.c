@@ -203,6 +203,19 @@ static kern_return_t vm_map_copyin_locked(struct vm_map_copyin_ctx *ctx, struct 
     return kr;
 }
 
+/* Make the copies that had to wait until the map is unlocked. */
+static kern_return_t vm_map_copyin_finish(struct vm_copy *copy)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    list_for_each (&copy->entries, node) {
+        if (kr == KERN_SUCCESS) {
+            kr = vm_map_entry_copy_finish(list_entry(node, struct vm_map_entry, link));
+        }
+    }
+    return kr;
+}
+
 static kern_return_t vm_map_copyin_entries(struct vm_map_copyin_ctx *ctx, struct vm_copy **copy)
 {
     kern_return_t kr;
@@ -220,6 +233,9 @@ static kern_return_t vm_map_copyin_entries(struct vm_map_copyin_ctx *ctx, struct
         kr = vm_map_copyin_locked(ctx, &removed);
         mutex_unlock(&ctx->map->lock);
         vm_map_entry_release_list(&removed);
+        if (kr == KERN_SUCCESS) {
+            kr = vm_map_copyin_finish(ctx->copy);
+        }
         if (kr != KERN_SUCCESS) {
             vm_copy_discard(ctx->copy);
         }

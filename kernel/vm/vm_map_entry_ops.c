@@ -6,12 +6,18 @@
 
 #include "arch/pmap.h"
 #include "kern/assert.h"
-#include "vm/vm_object.h"
+#include "vm/memory_object.h"
 
 #define PREMAP_BATCH 64u /* pages looked up before they are entered together */
 
 /* How the pages of an entry are to be copied. */
-enum vm_map_entry_copy_kind { COPY_SYMMETRIC, COPY_DELAYED, COPY_SLOWLY, COPY_NEVER };
+enum vm_map_entry_copy_kind {
+    COPY_SYMMETRIC,
+    COPY_DELAYED,
+    COPY_SLOWLY,
+    COPY_LATER,
+    COPY_NEVER,
+};
 
 static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry *entry)
 {
@@ -35,6 +41,8 @@ static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry 
     } else if (object->copy_strategy == MEMORY_OBJECT_COPY_TEMPORARY ||
                object->copy_strategy == MEMORY_OBJECT_COPY_DELAY) {
         kind = COPY_DELAYED;
+    } else if ((object->flags & VM_OBJECT_PAGER_CREATED) != 0) {
+        kind = COPY_LATER;
     }
     spin_unlock(&object->lock);
     return kind;
@@ -72,12 +80,36 @@ kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
             copy->needs_copy = true;
         }
         return kr;
+    case COPY_LATER:
+        vm_object_ref(entry->object);
+        copy->object = entry->object;
+        copy->offset = entry->offset;
+        copy->copy_later = true;
+        return KERN_SUCCESS;
     case COPY_NEVER:
         return KERN_MEMORY_ERROR;
     default:
         return vm_object_copy_slowly(entry->object, entry->offset, vm_map_entry_size(entry),
                                      &copy->object);
     }
+}
+
+kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy)
+{
+    struct vm_object *result;
+    kern_return_t kr;
+
+    if (!copy->copy_later) {
+        return KERN_SUCCESS;
+    }
+    kr = memory_object_copy_range(copy->object, &copy->offset, vm_map_entry_size(copy), &result,
+                                  &copy->needs_copy);
+    if (kr == KERN_SUCCESS) {
+        copy->copy_later = false;
+        vm_object_unref(copy->object);
+        copy->object = result;
+    }
+    return kr;
 }
 
 void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t end)
@@ -166,7 +198,7 @@ static void vm_map_entry_premap_find(struct vm_object *object, vm_offset_t offse
         for (unsigned i = 0; i < run; i += 1, done += 1) {
             struct vm_page *page = found != NULL ? found[i] : NULL;
 
-            if (page != NULL && (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) != 0) {
+            if (page != NULL && (page->flags & VM_PAGE_UNUSUAL) != 0) {
                 page = NULL;
             }
             pages[done] = page;

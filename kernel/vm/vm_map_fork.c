@@ -89,6 +89,18 @@ static kern_return_t vm_map_fork_entries(struct vm_map *parent, struct vm_map *c
     return kr;
 }
 
+/* Make the copies that had to wait until the parent is unlocked. */
+static kern_return_t vm_map_fork_finish(struct vm_map *child)
+{
+    struct rbnode *node = rbtree_first(&child->entries);
+    kern_return_t kr = KERN_SUCCESS;
+
+    for (; node != NULL && kr == KERN_SUCCESS; node = rbtree_next(node)) {
+        kr = vm_map_entry_copy_finish(vm_map_entry_of(node));
+    }
+    return kr;
+}
+
 kern_return_t vm_map_fork(struct vm_map *parent, struct vm_map **child)
 {
     struct pmap *pmap = pmap_create();
@@ -106,6 +118,9 @@ kern_return_t vm_map_fork(struct vm_map *parent, struct vm_map **child)
     mutex_lock(&parent->lock);
     kr = vm_map_fork_entries(parent, map);
     mutex_unlock(&parent->lock);
+    if (kr == KERN_SUCCESS) {
+        kr = vm_map_fork_finish(map);
+    }
     if (kr != KERN_SUCCESS) {
         vm_map_unref(map);
         return kr;

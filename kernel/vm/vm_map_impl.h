@@ -25,6 +25,7 @@ struct vm_map_entry {
     bool needs_copy;          /* [L] others see the object too: shadow it before writing */
     bool entered;             /* [L] some of it may be in the page table */
     bool fill;                /* [L] came by message: the first fault enters all that is resident */
+    bool copy_later; /* [L] object is what is to be copied, with the map unlocked */
 };
 
 static inline struct vm_map_entry *vm_map_entry_of(struct rbnode *node)
@@ -99,10 +100,14 @@ void vm_map_entry_unmap(struct vm_map *map, struct vm_map_entry *entry);
 void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t end);
 
 /* Make `copy` (of the same size, in no map) show what entry shows now, sharing pages until one side
- * writes. Sleeps: for busy pages. Returns: KERN_SUCCESS (copy->object, offset and needs_copy are
- * set), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR. */
+ * writes. A copy that has to wait for a pager is only begun: copy->copy_later. Returns:
+ * KERN_SUCCESS (copy->object, offset and needs_copy are set), KERN_RESOURCE_SHORTAGE,
+ * KERN_MEMORY_ERROR. */
 kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
                                 struct vm_map_entry *copy);
+/* Do what vm_map_entry_copy() left for later, if it did. Locks: no map's. Sleeps: yes. Returns: as
+ * memory_object_copy_range(). */
+kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy);
 /* Enter the entry's resident pages in the page table, of its first `limit` pages those of its own
  * object. Locks: map's held. */
 void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit);

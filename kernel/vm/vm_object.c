@@ -6,22 +6,18 @@
 
 #include "kern/assert.h"
 #include "kern/string.h"
-#include "kern/waitq.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 
-#define WAIT_QUEUES 64u
-
 static struct kmem_cache vm_object_cache;
-static struct waitq vm_object_waitqs[WAIT_QUEUES]; /* of busy pages, by frame number */
-static uint64_t vm_object_alive;                   /* [a] */
+static struct kmem_cache vm_object_absent_cache; /* pages that are asked of pagers */
+static uint64_t vm_object_alive;                 /* [a] */
 
 void vm_object_bootstrap(void)
 {
     vm_radix_bootstrap();
     kmem_cache_init(&vm_object_cache, "vm_object", sizeof(struct vm_object), 0);
-    for (unsigned i = 0; i < WAIT_QUEUES; i += 1) {
-        waitq_init(&vm_object_waitqs[i], "vm_page_busy");
-    }
+    kmem_cache_init(&vm_object_absent_cache, "vm_page_absent", sizeof(struct vm_page), 0);
 }
 
 struct vm_object *vm_object_create(vm_size_t size)
@@ -38,6 +34,7 @@ struct vm_object *vm_object_create(vm_size_t size)
     object->copy_strategy = MEMORY_OBJECT_COPY_TEMPORARY;
     object->size = size;
     vm_radix_init(&object->pages);
+    list_init(&object->hash_link);
     list_init(&object->cache_link);
     atomic_inc(&vm_object_alive);
     return object;
@@ -81,7 +78,7 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
         spin_unlock(&shadow->lock);
     }
     vm_object_page_free_range(object, 0, ~0ul);
-    assert(object->resident_count == 0);
+    assert(object->resident_count == 0 && object->absent_count == 0);
     spin_unlock(&object->lock);
     kmem_cache_free(&vm_object_cache, object);
     atomic_dec(&vm_object_alive);
@@ -90,12 +87,33 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
 
 void vm_object_unref(struct vm_object *object)
 {
-    while (object != NULL && atomic_dec_and_test(&object->refs)) {
+    while (object != NULL) {
+        if ((atomic_load(&object->flags) & VM_OBJECT_PAGER_CREATED) != 0) {
+            memory_object_unref(object);
+            return;
+        }
+        if (!atomic_dec_and_test(&object->refs)) {
+            return;
+        }
         object = vm_object_destroy(object);
     }
 }
 
+void vm_object_end(struct vm_object *object)
+{
+    assert((atomic_load(&object->flags) & VM_OBJECT_ENDING) != 0);
+    if (atomic_dec_and_test(&object->refs)) {
+        vm_object_unref(vm_object_destroy(object));
+    }
+}
+
 /* --- pages --- */
+
+/* The count the page is in. */
+static inline uint64_t *vm_object_page_count(struct vm_object *object, const struct vm_page *page)
+{
+    return (page->flags & VM_PAGE_ABSENT) != 0 ? &object->absent_count : &object->resident_count;
+}
 
 bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset)
 {
@@ -107,18 +125,31 @@ bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_of
     }
     page->object = object;
     page->offset = offset;
-    object->resident_count += 1;
+    *vm_object_page_count(object, page) += 1;
     return true;
 }
 
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
 {
-    assert(object->resident_count != 0);
     assert(spin_is_held(&object->lock));
-    assert(page->object == object);
+    assert(page->object == object && *vm_object_page_count(object, page) != 0);
     vm_radix_remove(&object->pages, page->offset >> PAGE_SHIFT);
     page->object = NULL;
-    object->resident_count -= 1;
+    *vm_object_page_count(object, page) -= 1;
+}
+
+bool vm_object_page_move(struct vm_object *from, struct vm_page *page, struct vm_object *to,
+                         vm_offset_t offset)
+{
+    assert(spin_is_held(&from->lock) && spin_is_held(&to->lock));
+    if (!vm_radix_insert(&to->pages, offset >> PAGE_SHIFT, page)) {
+        return false;
+    }
+    vm_object_page_remove(from, page);
+    page->object = to;
+    page->offset = offset;
+    *vm_object_page_count(to, page) += 1;
+    return true;
 }
 
 void vm_object_page_free(struct vm_object *object, struct vm_page *page)
@@ -129,7 +160,9 @@ void vm_object_page_free(struct vm_object *object, struct vm_page *page)
         pmap_page_protect(page, VM_PROT_NONE);
     }
     page->wire_count = 0;
-    if ((page->flags & VM_PAGE_FICTITIOUS) == 0) {
+    if ((page->flags & VM_PAGE_ABSENT) != 0) {
+        vm_object_absent_free(page);
+    } else {
         vm_page_free(page);
     }
 }
@@ -153,7 +186,7 @@ void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_o
     while (page != NULL) {
         vm_offset_t next = page->offset + PAGE_SIZE;
 
-        if (dying || (page->wire_count == 0 && (page->flags & VM_PAGE_BUSY) == 0)) {
+        if (dying || (page->wire_count == 0 && (page->flags & VM_PAGE_ABSENT) == 0)) {
             vm_object_page_free(object, page);
         }
         page = vm_object_page_next(object, next, end);
@@ -174,25 +207,21 @@ void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, v
     }
 }
 
-/* --- busy pages --- */
+/* --- absent pages --- */
 
-static struct waitq *vm_object_waitq(const struct vm_page *page)
+struct vm_page *vm_object_absent_create(void)
 {
-    return &vm_object_waitqs[(vm_page_to_phys(page) >> PAGE_SHIFT) % WAIT_QUEUES];
+    struct vm_page *page = kmem_cache_alloc(&vm_object_absent_cache);
+
+    if (page != NULL) {
+        memset(page, 0, sizeof(*page));
+        page->flags = VM_PAGE_ABSENT | VM_PAGE_UNUSUAL;
+    }
+    return page;
 }
 
-struct waitq *vm_object_page_assert_wait(struct vm_page *page)
+void vm_object_absent_free(struct vm_page *page)
 {
-    struct waitq *waitq = vm_object_waitq(page);
-
-    assert(spin_is_held(&page->object->lock));
-    waitq_assert_wait(waitq, false, 0);
-    return waitq;
-}
-
-void vm_object_page_wake(struct vm_page *page)
-{
-    assert(spin_is_held(&page->object->lock));
-    page->flags &= (uint16_t)~VM_PAGE_BUSY;
-    waitq_wake_all(vm_object_waitq(page), WAIT_OK);
+    assert((page->flags & VM_PAGE_ABSENT) != 0 && page->object == NULL && page->wire_count == 0);
+    kmem_cache_free(&vm_object_absent_cache, page);
 }

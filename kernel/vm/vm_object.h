@@ -23,7 +23,7 @@
 #include "vm/vm_radix.h"
 
 struct ipc_port;
-struct waitq;
+struct ipc_request;
 
 /* object->flags */
 #define VM_OBJECT_INTERNAL          0x01u /* made by the kernel: anonymous memory */
@@ -35,35 +35,37 @@ struct waitq;
 #define VM_OBJECT_PAGER_READY       0x40u /* it said it is ready */
 #define VM_OBJECT_CAN_PERSIST       0x80u /* keep the pages after the last reference */
 #define VM_OBJECT_ALIVE             0x100u
+#define VM_OBJECT_ENDING            0x400u /* its pager is being told that it is not used any more */
 #define VM_OBJECT_DEVICE            0x200u /* a range of device memory: no pages, mapped as it is */
 
 /* A chain of shadows is never made longer than this: a shadow that would be is filled by copying
  * instead. */
 #define VM_OBJECT_CHAIN_MAX 16u
 
-/* Keys: [L] this->lock, [a] atomic, [I] immutable after create */
+/* Keys: [L] this->lock, [a] atomic, [I] immutable after create, [H] lock of memory_object.c */
 struct vm_object {
     struct spinlock lock;      /* VM_OBJECT; of two, the shadowing one first */
     uint32_t refs;             /* [a] entries, shadowing objects, callers */
     uint32_t flags;            /* [L] VM_OBJECT_* */
     struct vm_radix pages;     /* [L] by offset in pages */
     uint64_t resident_count;   /* [L] */
-    uint64_t absent_count;     /* [L] pages asked of the pager */
+    uint64_t absent_count;     /* [L] pages asked of the pager (not in resident_count) */
     vm_size_t size;            /* [L] bytes */
     struct vm_object *shadow;  /* [L] owns a reference */
     vm_offset_t shadow_offset; /* [L] */
     struct vm_object *copy; /* [L] newest delayed copy, which shadows this one; not a reference */
     uint64_t copy_version;  /* [L] counts the delayed copies made */
     memory_object_copy_strategy_t copy_strategy; /* [L] */
-    uint32_t paging_in_progress;    /* [L] operations that keep pages busy: no collapse, no end */
-    struct ipc_port *pager;         /* [L] memory object port: send right */
-    struct ipc_port *pager_control; /* [L] receive right held for the pager's requests */
-    struct ipc_port *pager_name;    /* [L] port that names the object in vm_region */
-    vm_offset_t paging_offset;      /* [L] offset of byte 0 in the memory object */
-    vm_offset_t last_alloc;         /* [L] last page supplied, to see sequential access */
+    struct ipc_port *pager;          /* [L] memory object port: send right; NULL: it is gone */
+    struct ipc_port *pager_control;  /* [L] receive right held for the pager's requests */
+    struct ipc_port *pager_name;     /* [L] port that names the object in vm_region */
+    struct ipc_request *pager_death; /* [L] asks to be told when the pager's port dies */
+    struct ipc_port *pager_key;      /* [H] the port it is found by, not a reference */
+    vm_offset_t last_alloc;          /* [L] end of the last request, to see sequential access */
     phys_addr_t device_phys;        /* [I] VM_OBJECT_DEVICE: where the memory is, */
     unsigned device_flags;          /* [I]   and PMAP_NOCACHE, PMAP_WC */
-    struct list cache_link;         /* of the cache of unreferenced objects */
+    struct list hash_link;          /* [H] among the objects with a pager */
+    struct list cache_link;         /* [H] among those without references */
 };
 
 /* Where a page was found by vm_object_walk(). */
@@ -89,16 +91,17 @@ static inline void vm_object_ref(struct vm_object *object)
     atomic_inc(&object->refs);
 }
 
-/* Drop a reference; the last one frees the pages and goes on to the shadow. NULL is ignored.
- * Locks: of an object that shadowed it at most. */
+/* Drop a reference; the last one frees the pages and goes on to the shadow. An object with a pager
+ * is left to memory_object.c. NULL is ignored. Locks: of an object that shadowed it at most. */
 void vm_object_unref(struct vm_object *object);
+/* The same for memory_object.c, when the pager of an object without other references has been told.
+ */
+void vm_object_end(struct vm_object *object);
 
-/* Internal, without pager and with no paging under way: its pages are all there is. Locks:
- * object->lock held. */
+/* Internal and without pager: its pages are all there is. Locks: object->lock held. */
 static inline bool vm_object_is_plain(const struct vm_object *object)
 {
-    return (object->flags & (VM_OBJECT_INTERNAL | VM_OBJECT_PAGER_CREATED)) == VM_OBJECT_INTERNAL &&
-           object->paging_in_progress == 0;
+    return (object->flags & (VM_OBJECT_INTERNAL | VM_OBJECT_PAGER_CREATED)) == VM_OBJECT_INTERNAL;
 }
 
 /* --- pages; object->lock held --- */
@@ -114,22 +117,25 @@ static inline struct vm_page *vm_object_page_lookup(const struct vm_object *obje
 bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset);
 /* Take the page out; the caller owns it then. Its mappings stay. */
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page);
+/* Move the page from one object into another, where there is none. Locks: of both. Returns: false
+ * when out of memory, with nothing changed. */
+bool vm_object_page_move(struct vm_object *from, struct vm_page *page, struct vm_object *to,
+                         vm_offset_t offset);
 /* Take the page out, unmap it everywhere and free it. */
 void vm_object_page_free(struct vm_object *object, struct vm_page *page);
 /* The first page at or after offset, below end; NULL when there is none. */
 struct vm_page *vm_object_page_next(const struct vm_object *object, vm_offset_t offset,
                                     vm_offset_t end);
-/* Free the pages in [start, end), except wired and busy ones. */
+/* Free the pages in [start, end), except wired ones and those asked of the pager. */
 void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_offset_t end);
 /* Take access to the pages in [start, end) away from all mappings. */
 void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, vm_offset_t end,
                                   vm_prot_t prot);
 
-/* Prepare to wait until the busy page is not busy. The caller drops its locks and calls
- * waitq_block() on the result, then starts over. */
-struct waitq *vm_object_page_assert_wait(struct vm_page *page);
-/* The page is not busy any more: wake who waits for it. */
-void vm_object_page_wake(struct vm_page *page);
+/* A page that stands for one asked of the pager; NULL when out of memory. In the object it counts
+ * in absent_count. */
+struct vm_page *vm_object_absent_create(void);
+void vm_object_absent_free(struct vm_page *page);
 
 /* --- chains --- */
 
@@ -150,7 +156,7 @@ void vm_object_collapse(struct vm_object *object);
 unsigned vm_object_chain_length(struct vm_object *object);
 
 /* A new object with copies of the pages that source shows at [offset, offset + size). Sleeps: for
- * busy pages. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
+ * its pager. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
  * could not supply). Refs: caller owns *result. */
 kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset, vm_size_t size,
                                     struct vm_object **result);

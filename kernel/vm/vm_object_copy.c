@@ -7,7 +7,7 @@
 #include "vm/vm_object.h"
 
 #include "kern/assert.h"
-#include "kern/waitq.h"
+#include "vm/memory_object.h"
 
 /* Take a reference unless the last one is gone already. */
 static bool vm_object_try_ref(struct vm_object *object)
@@ -58,40 +58,32 @@ static bool vm_object_chain_next(struct vm_object *first, vm_offset_t offset, vm
     return found;
 }
 
-/* Fill `target` from the page that source shows at offset. Sleeps while that is busy.
- * Returns: KERN_SUCCESS, KERN_MEMORY_ERROR, KERN_NO_ACCESS (there is no page any more: nothing to
- * copy). */
+/* Fill `target` from the page that source shows at offset. Sleeps for its pager. Returns:
+ * KERN_SUCCESS, KERN_MEMORY_ERROR, KERN_RESOURCE_SHORTAGE, KERN_ABORTED, KERN_NO_ACCESS (there is
+ * no page: nothing to copy). */
 static kern_return_t vm_object_copy_page(struct vm_object *source, vm_offset_t offset,
-                                         struct vm_page *target)
+                                         struct vm_page *target, uint64_t *deadline_ns)
 {
-    for (;;) {
-        struct vm_object_hit hit;
-        struct waitq *waitq = NULL;
-        kern_return_t kr = KERN_SUCCESS;
+    struct vm_object_hit hit;
+    kern_return_t kr = memory_object_walk(source, offset, &hit, deadline_ns);
 
-        spin_lock(&source->lock);
-        vm_object_walk(source, offset, &hit);
-        if (hit.page == NULL) {
-            kr = KERN_NO_ACCESS;
-        } else if ((hit.page->flags & VM_PAGE_BUSY) != 0) {
-            waitq = vm_object_page_assert_wait(hit.page);
-        } else if ((hit.page->flags & (VM_PAGE_ABSENT | VM_PAGE_ERROR)) != 0) {
-            kr = KERN_MEMORY_ERROR;
-        } else {
-            pmap_copy_page(vm_page_to_phys(hit.page), vm_page_to_phys(target));
-        }
-        vm_object_walk_done(source, &hit);
-        spin_unlock(&source->lock);
-        if (waitq == NULL) {
-            return kr;
-        }
-        waitq_block(waitq);
+    if (kr != KERN_SUCCESS) {
+        return kr;
     }
+    if (hit.page != NULL) {
+        pmap_copy_page(vm_page_to_phys(hit.page), vm_page_to_phys(target));
+    } else {
+        kr = KERN_NO_ACCESS;
+    }
+    vm_object_walk_done(source, &hit);
+    spin_unlock(&source->lock);
+    return kr;
 }
 
 /* Copy one page of source into `copy` at `to`. */
 static kern_return_t vm_object_copy_one(struct vm_object *source, vm_offset_t offset,
-                                        struct vm_object *copy, vm_offset_t to)
+                                        struct vm_object *copy, vm_offset_t to,
+                                        uint64_t *deadline_ns)
 {
     struct vm_page *page = vm_page_alloc(0);
     kern_return_t kr;
@@ -99,7 +91,7 @@ static kern_return_t vm_object_copy_one(struct vm_object *source, vm_offset_t of
     if (page == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
-    kr = vm_object_copy_page(source, offset, page);
+    kr = vm_object_copy_page(source, offset, page, deadline_ns);
     if (kr == KERN_SUCCESS) {
         bool inserted;
 
@@ -121,16 +113,25 @@ kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset
 {
     struct vm_object *copy = vm_object_create(size);
     vm_offset_t end = offset + size;
-    bool plain = true;
-    vm_offset_t at;
+    uint64_t deadline_ns = 0;
     kern_return_t kr = KERN_SUCCESS;
 
     if (copy == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
     copy->flags |= VM_OBJECT_PRIVATE;
-    while (kr == KERN_SUCCESS && vm_object_chain_next(source, offset, end, &at, &plain)) {
-        kr = vm_object_copy_one(source, at, copy, at - (end - size));
+    while (kr == KERN_SUCCESS && offset < end) {
+        bool plain = true;
+        vm_offset_t at;
+        bool found = vm_object_chain_next(source, offset, end, &at, &plain);
+
+        if (!plain) { /* what is not in memory its pager may have */
+            found = true;
+            at = offset;
+        }
+        if (found) {
+            kr = vm_object_copy_one(source, at, copy, at - (end - size), &deadline_ns);
+        }
         offset = at + PAGE_SIZE;
     }
     if (kr != KERN_SUCCESS) {
@@ -292,10 +293,12 @@ kern_return_t vm_object_push(struct vm_object *object, vm_offset_t offset, uint6
     struct vm_page *page = vm_object_page_lookup(object, offset);
     kern_return_t kr = KERN_SUCCESS;
 
-    if (copy != NULL && page != NULL) {
+    bool there = page != NULL && (page->flags & VM_PAGE_ABSENT) == 0;
+
+    if (copy != NULL && there) {
         kr = vm_object_push_page(copy, page);
     }
-    if (page != NULL && kr == KERN_SUCCESS) {
+    if (there && kr == KERN_SUCCESS) {
         *version = object->copy_version;
     }
     vm_object_unlock_copy(object, copy);

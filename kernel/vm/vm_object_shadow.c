@@ -91,14 +91,8 @@ static bool vm_object_absorb_pages(struct vm_object *object, struct vm_object *b
         if (page->offset < object->shadow_offset || offset >= object->size ||
             vm_object_page_lookup(object, offset) != NULL) {
             vm_object_page_free(backing, page);
-        } else {
-            if (!vm_radix_insert(&object->pages, offset >> PAGE_SHIFT, page)) {
-                return false;
-            }
-            vm_object_page_remove(backing, page);
-            page->object = object;
-            page->offset = offset;
-            object->resident_count += 1;
+        } else if (!vm_object_page_move(backing, page, object, offset)) {
+            return false;
         }
         page = vm_object_page_next(backing, next, ~0ul);
     }

@@ -626,6 +626,11 @@ uint64_t vm_page_total_count(void)
     return total;
 }
 
+bool vm_page_is_plentiful(void)
+{
+    return vm_page_free_count() > vm_page_total_count() / 8;
+}
+
 uint64_t vm_page_reserve_count(void)
 {
     return vm_page_reserve;

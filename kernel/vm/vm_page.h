@@ -25,14 +25,16 @@ enum vm_page_state {
 };
 
 /* page->flags, all under the lock of the object that holds the page */
-#define VM_PAGE_BUSY       0x01u /* in transit: wait with vm_page_wait_busy */
-#define VM_PAGE_ABSENT     0x02u /* asked of the pager, no data yet */
-#define VM_PAGE_ERROR      0x04u /* the pager could not supply it */
-#define VM_PAGE_PRECIOUS   0x08u /* the pager wants it back even when clean */
-#define VM_PAGE_UNUSUAL    0x10u /* absent, error or access lock: leave the fast path */
-#define VM_PAGE_DIRTY      0x20u /* written through the direct map; the pmap knows other writes */
-#define VM_PAGE_CLEANING   0x40u /* on its way to the pager */
-#define VM_PAGE_FICTITIOUS 0x80u /* device memory: the frame is not ours to free */
+#define VM_PAGE_ABSENT      0x01u /* no page: stands for one asked of the pager */
+#define VM_PAGE_UNAVAILABLE 0x02u /* absent, and the pager has nothing: zeroes */
+#define VM_PAGE_ERROR       0x04u /* absent, and the pager cannot supply it */
+#define VM_PAGE_PRECIOUS    0x08u /* the pager wants it back even when clean */
+#define VM_PAGE_UNUSUAL     0x10u /* absent or access lock: leave the fast path */
+#define VM_PAGE_DIRTY       0x20u /* written through the direct map; the pmap knows other writes */
+
+/* page->access_lock: VM_PROT_* the pager has forbidden, and above those that it was asked for. */
+#define VM_PAGE_LOCKED          0x07u
+#define VM_PAGE_ASKED_SHIFT     4
 
 /* Keys: [Z] lock of the page's zone while free, [O] lock of page->object while used, [P] the pmap's
  * lock for the page, [I] immutable after start-up */
@@ -44,12 +46,12 @@ struct vm_page {
     };
     uint64_t offset;     /* [O] byte offset in the object */
     struct pv_entry pv;  /* [P] mappings; pv.pmap is NULL when there is none */
-    uint16_t wire_count; /* [O] reasons why it must stay in memory */
-    uint16_t flags;      /* [O] VM_PAGE_BUSY ... */
+    uint16_t wire_count; /* [O] reasons why it must stay in memory; absent: threads that wait */
+    uint16_t flags;      /* [O] VM_PAGE_ABSENT ... */
     uint8_t state;       /* [Z] enum vm_page_state */
     uint8_t order;       /* [Z] of the free block it heads */
     uint8_t segment;     /* [I] */
-    uint8_t access_lock; /* [O] VM_PROT_* the pager has forbidden */
+    uint8_t access_lock; /* [O] VM_PAGE_LOCKED ... */
 };
 
 static_assert(sizeof(struct vm_page) == 64, "one cache line a page");
@@ -102,6 +104,8 @@ static inline void *vm_page_to_virt(const struct vm_page *page)
  */
 uint64_t vm_page_free_count(void);
 uint64_t vm_page_total_count(void);
+/* Is there so much free that pages may be kept nobody asked for? */
+bool vm_page_is_plentiful(void);
 /* Pages kept for VM_PAGE_RESERVE. */
 uint64_t vm_page_reserve_count(void);
 /* Clear one free page for a later VM_PAGE_ZERO. For the idle thread. Returns: true if it did work.

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "arch/cpu.h"
+#include "kern/preempt.h"
 
 /* Keys: [C] its processor only, preemption disabled; read by all */
 struct vm_stat {
@@ -25,6 +26,20 @@ extern struct vm_stat vm_stat_cpu[CPU_MAX];
 static inline struct vm_stat *vm_stat_current(void)
 {
     return &vm_stat_cpu[cpu_number()];
+}
+
+static inline void vm_stat_pageins(uint64_t n)
+{
+    preempt_disable();
+    vm_stat_current()->pageins += n;
+    preempt_enable();
+}
+
+static inline void vm_stat_pageouts(uint64_t n)
+{
+    preempt_disable();
+    vm_stat_current()->pageouts += n;
+    preempt_enable();
 }
 
 /* The sums over all processors. */

@@ -2,8 +2,10 @@
  * map. */
 #include "vm/vm_user.h"
 
+#include "ipc/ipc_port.h"
 #include "kern/string.h"
 #include "vm/kmem.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 #include "vm/vm_map.h"
 #include "vm/vm_page.h"
@@ -134,7 +136,7 @@ kern_return_t vm_region(struct vm_map *map, vm_address_t *address, vm_size_t *si
     struct vm_map_region region;
     kern_return_t kr;
 
-    kr = vm_map_region(map, *address, false, &region);
+    kr = vm_map_region(map, *address, true, &region);
     if (kr != KERN_SUCCESS) {
         return kr;
     }
@@ -144,9 +146,9 @@ kern_return_t vm_region(struct vm_map *map, vm_address_t *address, vm_size_t *si
     *max_protection = region.max_protection;
     *inheritance = region.inheritance;
     *is_shared = region.is_shared;
-    /* Anonymous memory has no port to name it. */
-    *object_name = NULL;
+    *object_name = memory_object_name_right(region.object);
     *offset = region.object == NULL ? 0 : region.offset;
+    vm_object_unref(region.object);
     return KERN_SUCCESS;
 }
 
@@ -181,18 +183,36 @@ kern_return_t vm_statistics(struct vm_map *map, vm_statistics_data_t *statistics
     return KERN_SUCCESS;
 }
 
-/* Fill in what is mapped. Memory objects of pagers are refused: there is nobody yet to ask for
- * their pages. */
+/* Fill in what is mapped: zero-filled memory, or a memory object or a copy of a part of it. Refs: a
+ * reference to request->object goes to the caller. */
 static kern_return_t vm_map_request_object(struct vm_map_request *request,
-                                           const struct ipc_port *memory_object, vm_offset_t offset)
+                                           struct ipc_port *memory_object, vm_offset_t offset,
+                                           bool copy)
 {
-    if (memory_object != NULL) {
-        return KERN_INVALID_ARGUMENT;
-    }
+    struct vm_object *object;
+    kern_return_t kr;
+
     request->object = NULL;
     /* Zero-filled memory has no offset: whatever is given means the same. */
     request->offset = 0;
-    return KERN_SUCCESS;
+    if (memory_object == NULL) {
+        return KERN_SUCCESS;
+    }
+    if ((offset & PAGE_MASK) != 0 || offset > VM_MAX_ADDRESS - request->size) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    kr = memory_object_enter(memory_object, offset + request->size, &object);
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    request->object = object;
+    request->offset = offset;
+    if (copy) {
+        kr = memory_object_copy_range(object, &request->offset, request->size, &request->object,
+                                      &request->needs_copy);
+        vm_object_unref(object);
+    }
+    return kr;
 }
 
 kern_return_t vm_map(struct vm_map *map, vm_address_t *address, vm_size_t size, vm_address_t mask,
@@ -204,7 +224,6 @@ kern_return_t vm_map(struct vm_map *map, vm_address_t *address, vm_size_t size, 
         .size = (size + PAGE_MASK) & ~PAGE_MASK,
         .mask = mask,
         .anywhere = anywhere != 0,
-        .needs_copy = copy != 0 && memory_object != NULL,
         .protection = cur_protection,
         .max_protection = max_protection,
         .inheritance = inheritance,
@@ -212,18 +231,22 @@ kern_return_t vm_map(struct vm_map *map, vm_address_t *address, vm_size_t size, 
     vm_address_t at = *address & ~PAGE_MASK;
     kern_return_t kr;
 
-    if (size == 0 || request.size < size ||
+    if (size == 0 || request.size < size || size > VM_MAX_ADDRESS ||
         ((cur_protection | max_protection) & ~VM_PROT_ALL) != 0 ||
         (cur_protection & ~max_protection) != 0 || inheritance < VM_INHERIT_SHARE ||
         inheritance > VM_INHERIT_NONE) {
         return KERN_INVALID_ARGUMENT;
     }
-    kr = vm_map_request_object(&request, memory_object, offset);
-    if (kr == KERN_SUCCESS) {
-        kr = vm_map_enter(map, &at, &request);
+    kr = vm_map_request_object(&request, memory_object, offset, copy != 0);
+    if (kr != KERN_SUCCESS) {
+        return kr;
     }
+    kr = vm_map_enter(map, &at, &request);
     if (kr == KERN_SUCCESS) {
         *address = at;
+        ipc_port_release_send(memory_object);
+    } else {
+        vm_object_unref(request.object);
     }
     return kr;
 }

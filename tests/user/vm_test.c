@@ -188,12 +188,12 @@ TEST(a_size_limit_holds)
     mach_port_deallocate(self(), child);
 }
 
-TEST(a_memory_object_that_is_no_pager_is_refused)
+TEST(a_kernel_port_or_a_dead_one_is_no_memory_object)
 {
     vm_address_t address = 0;
     mach_port_t port = test_port();
 
-    CHECK_EQ(vm_map(self(), &address, PAGE, 0, 1, port, 0, 0, VM_PROT_READ, VM_PROT_READ,
+    CHECK_EQ(vm_map(self(), &address, PAGE, 0, 1, self(), 0, 0, VM_PROT_READ, VM_PROT_READ,
                     VM_INHERIT_NONE),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_map(self(), &address, PAGE, 0xffff, 1, MACH_PORT_NULL, 0, 0, VM_PROT_READ,

@@ -154,7 +154,7 @@ static void emit_parameter(struct emit_list *list, const struct mig_param *param
         }
         break;
     case ROLE_WAITTIME:
-        if (side == SIDE_USER) {
+        if (user) {
             emit_argument(list, "mach_msg_timeout_t %s", param->name);
         }
         break;

@@ -62,7 +62,12 @@ static void kernel_user_routine(FILE *out, const struct mig_routine_def *routine
     }
     put_items(&put, &end);
     kernel_user_header(out, routine, &request, &end);
-    fputs("    return ipc_kmsg_send_kernel(mig_kmsg);\n}\n", out);
+    if (routine->waittime != NULL) {
+        fprintf(out, "    return ipc_kmsg_send_timeout(mig_kmsg, %s);\n}\n",
+                routine->waittime->name);
+    } else {
+        fputs("    return ipc_kmsg_send_kernel(mig_kmsg);\n}\n", out);
+    }
 }
 
 /* Of a call that is answered: what the reply says. */

@@ -1,0 +1,511 @@
+/* memory_object.c - the life of objects that have a pager: from the first vm_map of a memory
+ * object's port to memory_object_terminate.
+ *
+ * An object is found by the port. One that nobody refers to any more is idle: it stays if its pager
+ * allows that, the oldest ending first, else it ends. The end, with messages to the pager, is the
+ * business of a thread, as a last reference may go with locks held. Until the pager has been told,
+ * the port is not mapped anew: whoever tries waits for that.
+ *
+ * Locks: memory_object_lock (MEMORY_OBJECT) guards the lists, and the first and the last reference
+ * of these objects. */
+#include "vm/memory_object.h"
+
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/clock.h"
+#include "kern/ipc_tt.h"
+#include "kern/task.h"
+#include "kern/thread.h"
+#include "kern/waitq.h"
+#include "memory_object_kernel_user.h"
+
+#define HASH_SIZE 256u
+#define RETRY_NS  (10 * NS_PER_MS)
+
+static struct spinlock memory_object_lock =
+    SPINLOCK_INITIALIZER(LOCK_RANK_MEMORY_OBJECT, "memory_object");
+static struct list memory_object_hash[HASH_SIZE]; /* [memory_object_lock] by port */
+static struct list memory_object_idle; /* [memory_object_lock] without references: next to end first */
+static unsigned memory_object_idle_count; /* [memory_object_lock] */
+static struct waitq memory_object_work;   /* of the thread that ends objects */
+static struct waitq memory_object_ended;  /* of those that wait for an end */
+
+void memory_object_bootstrap(void)
+{
+    for (unsigned i = 0; i < HASH_SIZE; i++) {
+        list_init(&memory_object_hash[i]);
+    }
+    list_init(&memory_object_idle);
+    waitq_init(&memory_object_work, "memory_object");
+    waitq_init(&memory_object_ended, "memory_object_end");
+    memory_object_request_bootstrap();
+}
+
+/* --- references --- */
+
+static bool memory_object_persists(const struct vm_object *object)
+{
+    return (atomic_load(&object->flags) & VM_OBJECT_CAN_PERSIST) != 0;
+}
+
+/* Is it on its way to its end? Then it gets no more references. */
+static bool memory_object_ends(const struct vm_object *object)
+{
+    return (atomic_load(&object->flags) & VM_OBJECT_ENDING) != 0;
+}
+
+static void memory_object_ref_locked(struct vm_object *object)
+{
+    assert(spin_is_held(&memory_object_lock) && !memory_object_ends(object));
+    if (list_is_linked(&object->cache_link)) {
+        list_remove(&object->cache_link);
+        memory_object_idle_count--;
+    }
+    vm_object_ref(object);
+}
+
+bool memory_object_try_ref(struct vm_object *object)
+{
+    bool alive;
+
+    spin_lock(&memory_object_lock);
+    alive = !memory_object_ends(object);
+    if (alive) {
+        memory_object_ref_locked(object);
+    }
+    spin_unlock(&memory_object_lock);
+    return alive;
+}
+
+/* Has the first idle object to end now? */
+static bool memory_object_is_due(void)
+{
+    struct list *first = list_first(&memory_object_idle);
+
+    assert(spin_is_held(&memory_object_lock));
+    return first != NULL &&
+           (memory_object_idle_count > MEMORY_OBJECT_CACHE_MAX ||
+            !memory_object_persists(list_entry(first, struct vm_object, cache_link)));
+}
+
+void memory_object_unref(struct vm_object *object)
+{
+    bool due;
+
+    spin_lock(&memory_object_lock);
+    if (atomic_dec_and_test(&object->refs)) {
+        if (memory_object_persists(object)) {
+            list_insert_tail(&memory_object_idle, &object->cache_link);
+        } else {
+            list_insert_head(&memory_object_idle, &object->cache_link);
+        }
+        memory_object_idle_count++;
+    }
+    due = memory_object_is_due();
+    spin_unlock(&memory_object_lock);
+    if (due) {
+        waitq_wake_one(&memory_object_work, WAIT_OK);
+    }
+}
+
+/* --- the end --- */
+
+/* The kernel is not the receiver of its port any more; it can go into a message. */
+static void memory_object_release_port(struct ipc_port *port)
+{
+    spin_lock(&port->lock);
+    port->kobject_type = KOBJECT_NONE;
+    port->kobject = NULL;
+    port->receiver = NULL;
+    ipc_port_clear_receiver(port, MACH_RCV_PORT_DIED);
+    spin_unlock(&port->lock);
+}
+
+/* Do not be told of the death of the pager's port any more. */
+static void memory_object_cancel_death(struct ipc_port *pager, struct ipc_request *request)
+{
+    bool pending;
+
+    spin_lock(&pager->lock);
+    pending = pager->active && request != NULL;
+    if (pending) {
+        ipc_port_dncancel(pager, request);
+    }
+    spin_unlock(&pager->lock);
+    if (pending) {
+        ipc_port_release_sonce(request->notify);
+        ipc_port_request_free(request);
+    }
+}
+
+/* Say memory_object_terminate; to a dead port it only ends the rights. Refs: consumes them. */
+static void memory_object_say_terminate(struct ipc_port *pager, struct ipc_port *control,
+                                        struct ipc_port *name)
+{
+    memory_object_release_port(control);
+    memory_object_release_port(name);
+    if (memory_object_terminate(pager, control, name) == MACH_SEND_NO_BUFFER) {
+        ipc_port_release_right(control, MACH_MSG_TYPE_PORT_RECEIVE);
+        ipc_port_release_right(name, MACH_MSG_TYPE_PORT_RECEIVE);
+        ipc_port_release_send(pager);
+    }
+}
+
+/* Part the object and its pager: no more messages either way. */
+static void memory_object_detach(struct vm_object *object)
+{
+    struct ipc_port *pager, *control, *name;
+    struct ipc_request *death;
+
+    spin_lock(&object->lock);
+    pager = object->pager;
+    control = object->pager_control;
+    name = object->pager_name;
+    death = object->pager_death;
+    object->pager = object->pager_control = object->pager_name = NULL;
+    object->pager_death = NULL;
+    spin_unlock(&object->lock);
+    if (pager != NULL) {
+        memory_object_cancel_death(pager, death);
+        memory_object_say_terminate(pager, control, name);
+    }
+    spin_lock(&memory_object_lock);
+    list_remove(&object->hash_link);
+    spin_unlock(&memory_object_lock);
+    waitq_wake_all(&memory_object_ended, WAIT_OK);
+}
+
+/* End an object that nobody refers to. */
+static void memory_object_end(struct vm_object *object)
+{
+    if ((object->flags & VM_OBJECT_TEMPORARY) == 0) {
+        /* Without memory to tell the pager of its changes, try again: they are not to be lost. */
+        while (memory_object_return_range(object, 0, ~PAGE_MASK, MEMORY_OBJECT_RETURN_ALL, true) !=
+               KERN_SUCCESS) {
+            thread_sleep(RETRY_NS);
+        }
+    }
+    memory_object_detach(object);
+    vm_object_end(object);
+}
+
+static struct vm_object *memory_object_next_to_end(void)
+{
+    struct vm_object *object = NULL;
+
+    spin_lock(&memory_object_lock);
+    if (memory_object_is_due()) {
+        object = list_entry(list_pop(&memory_object_idle), struct vm_object, cache_link);
+        memory_object_idle_count--;
+        vm_object_ref(object);
+        object->flags |= VM_OBJECT_ENDING;
+    }
+    spin_unlock(&memory_object_lock);
+    return object;
+}
+
+static void memory_object_thread(void *argument)
+{
+    for (;;) {
+        struct vm_object *object;
+
+        waitq_assert_wait(&memory_object_work, false, 0);
+        object = memory_object_next_to_end();
+        if (object == NULL) {
+            waitq_block(&memory_object_work);
+            continue;
+        }
+        waitq_cancel_wait(&memory_object_work);
+        memory_object_end(object);
+    }
+}
+
+void memory_object_start(void)
+{
+    struct thread *thread =
+        thread_create_kernel("memory_object", memory_object_thread, NULL, PRIORITY_SYSTEM);
+
+    thread->wait = THREAD_CLAIMED;
+    thread_setrun(thread);
+}
+
+/* --- the beginning --- */
+
+static struct list *memory_object_bucket(const struct ipc_port *port)
+{
+    return &memory_object_hash[((uintptr_t)port >> 6) % HASH_SIZE];
+}
+
+static struct vm_object *memory_object_find(const struct ipc_port *port)
+{
+    assert(spin_is_held(&memory_object_lock));
+    list_for_each (memory_object_bucket(port), node) {
+        struct vm_object *object = list_entry(node, struct vm_object, hash_link);
+
+        if (object->pager_key == port) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
+/* Undo memory_object_create(): nobody has seen the object. */
+static void memory_object_discard(struct vm_object *object)
+{
+    if (object->pager != NULL) {
+        memory_object_cancel_death(object->pager, object->pager_death);
+        ipc_port_release_send(object->pager);
+    }
+    if (object->pager_control != NULL) {
+        ipc_port_destroy_kernel(object->pager_control);
+    }
+    if (object->pager_name != NULL) {
+        ipc_port_destroy_kernel(object->pager_name);
+    }
+    object->flags |= VM_OBJECT_ENDING;
+    vm_object_end(object);
+}
+
+/* Have the object told when its pager's port dies. */
+static kern_return_t memory_object_watch(struct vm_object *object, struct ipc_port *port)
+{
+    struct ipc_port *notify = ipc_port_make_sonce(object->pager_control);
+    kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+    spin_lock(&port->lock);
+    if (port->active) {
+        object->pager_death = ipc_port_dnrequest(port, MACH_PORT_NAME_NULL, notify);
+        kr = object->pager_death != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+    }
+    spin_unlock(&port->lock);
+    if (kr != KERN_SUCCESS) {
+        ipc_port_release_sonce(notify);
+    }
+    return kr;
+}
+
+/* An object for the port that nobody knows yet. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (the
+ * port is dead), KERN_RESOURCE_SHORTAGE. */
+static kern_return_t memory_object_create_for(struct ipc_port *port, struct vm_object **result)
+{
+    struct vm_object *object = vm_object_create(0);
+    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+
+    if (object == NULL) {
+        return kr;
+    }
+    object->flags = VM_OBJECT_PAGER_CREATED | VM_OBJECT_SHARED | VM_OBJECT_ALIVE;
+    object->copy_strategy = MEMORY_OBJECT_COPY_NONE;
+    object->pager_key = port;
+    object->pager_control = ipc_port_alloc_kernel(KOBJECT_MEMORY_CONTROL, object);
+    object->pager_name = ipc_port_alloc_kernel(KOBJECT_MEMORY_NAME, object);
+    if (object->pager_control != NULL && object->pager_name != NULL) {
+        ipc_port_ref(port);
+        kr = memory_object_watch(object, port);
+        object->pager = kr == KERN_SUCCESS ? ipc_port_copy_send(port) : NULL;
+        ipc_port_unref(port);
+    }
+    if (kr != KERN_SUCCESS) {
+        memory_object_discard(object);
+        return kr;
+    }
+    *result = object;
+    return KERN_SUCCESS;
+}
+
+/* Find the port's object, or make `fresh` (if there is one) it; with a reference more. An object
+ * that is ending is waited for. */
+static struct vm_object *memory_object_lookup(const struct ipc_port *port, struct vm_object *fresh)
+{
+    struct vm_object *object;
+
+    waitq_assert_wait(&memory_object_ended, false, 0);
+    spin_lock(&memory_object_lock);
+    while ((object = memory_object_find(port)) != NULL && memory_object_ends(object)) {
+        spin_unlock(&memory_object_lock);
+        waitq_block(&memory_object_ended);
+        waitq_assert_wait(&memory_object_ended, false, 0);
+        spin_lock(&memory_object_lock);
+    }
+    if (object == NULL && fresh != NULL) {
+        object = fresh;
+        list_insert_tail(memory_object_bucket(port), &fresh->hash_link);
+    }
+    if (object != NULL) {
+        memory_object_ref_locked(object);
+    }
+    spin_unlock(&memory_object_lock);
+    waitq_cancel_wait(&memory_object_ended);
+    return object;
+}
+
+/* Tell the pager of the new object. */
+static kern_return_t memory_object_introduce(struct vm_object *object, struct ipc_port *port)
+{
+    struct ipc_port *pager = ipc_port_copy_send(port);
+    struct ipc_port *control = ipc_port_make_send(object->pager_control);
+    struct ipc_port *name = ipc_port_make_send(object->pager_name);
+    uint64_t deadline_ns = 0;
+    kern_return_t kr = memory_object_init(pager, memory_object_time_left(&deadline_ns), control,
+                                          name, PAGE_SIZE);
+
+    if (kr == MACH_SEND_NO_BUFFER) {
+        ipc_port_release_send(pager);
+        ipc_port_release_send(control);
+        ipc_port_release_send(name);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    spin_lock(&object->lock);
+    object->flags |= VM_OBJECT_PAGER_INITIALIZED;
+    spin_unlock(&object->lock);
+    return kr == KERN_SUCCESS ? KERN_SUCCESS : KERN_MEMORY_ERROR;
+}
+
+/* The object of a port that had none. */
+static kern_return_t memory_object_enter_new(struct ipc_port *port, struct vm_object **result)
+{
+    struct vm_object *fresh;
+    kern_return_t kr = memory_object_create_for(port, &fresh);
+
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    *result = memory_object_lookup(port, fresh);
+    if (*result != fresh) { /* somebody was faster */
+        memory_object_discard(fresh);
+        return KERN_SUCCESS;
+    }
+    kr = memory_object_introduce(fresh, port);
+    if (kr != KERN_SUCCESS) {
+        memory_object_give_up(fresh, true);
+        vm_object_unref(fresh);
+    }
+    vm_object_unref(fresh); /* the one it was made with: the caller has the one of the lookup */
+    return kr;
+}
+
+kern_return_t memory_object_enter(struct ipc_port *port, vm_size_t size, struct vm_object **object)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (!IP_VALID(port) || ipc_port_is_kernel(port)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    *object = memory_object_lookup(port, NULL);
+    if (*object == NULL) {
+        kr = memory_object_enter_new(port, object);
+    }
+    if (kr == KERN_SUCCESS) {
+        spin_lock(&(*object)->lock);
+        if ((*object)->size < size) {
+            (*object)->size = size;
+        }
+        spin_unlock(&(*object)->lock);
+    }
+    return kr;
+}
+
+/* --- without a pager --- */
+
+void memory_object_give_up(struct vm_object *object, bool flush)
+{
+    struct vm_page *page;
+
+    memory_object_detach(object);
+    spin_lock(&object->lock);
+    page = vm_object_page_next(object, 0, ~0ul);
+    while (page != NULL) {
+        vm_offset_t next = page->offset + PAGE_SIZE;
+
+        if ((page->flags & VM_PAGE_ABSENT) != 0) {
+            memory_object_answer(object, page, VM_PAGE_ERROR);
+        } else if (flush && page->wire_count == 0) {
+            vm_object_page_free(object, page);
+        }
+        page = vm_object_page_next(object, next, ~0ul);
+    }
+    spin_unlock(&object->lock);
+    memory_object_wake(object, MEMORY_OBJECT_ALL);
+}
+
+void memory_object_pager_died(struct ipc_port *control)
+{
+    struct vm_object *object = convert_port_to_memory_control(control);
+
+    if (object != NULL) {
+        memory_object_give_up(object, false);
+        vm_object_unref(object);
+    }
+}
+
+/* --- copies --- */
+
+/* Have the pager make a memory object that is a copy (MEMORY_OBJECT_COPY_CALL). */
+static kern_return_t memory_object_copy_call(struct vm_object *object, vm_offset_t offset,
+                                             vm_size_t size, struct vm_object **copy)
+{
+    struct ipc_port *port;
+    struct ipc_port *pager, *control;
+    uint64_t deadline_ns = 0;
+    kern_return_t kr;
+
+    /* What the pager does not have yet comes before the message. */
+    kr = memory_object_return_range(object, offset, offset + size, MEMORY_OBJECT_RETURN_DIRTY,
+                                    false);
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    port = ipc_port_create(current_task());
+    if (port == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    kr = memory_object_enter(port, offset + size, copy);
+    if (kr != KERN_SUCCESS) {
+        ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
+        return kr;
+    }
+    kr = KERN_MEMORY_ERROR;
+    if (memory_object_rights(object, &pager, &control)) {
+        kr = memory_object_copy(pager, memory_object_time_left(&deadline_ns), control, offset, size,
+                                port);
+        if (kr == MACH_SEND_NO_BUFFER) {
+            ipc_port_release_send(pager);
+            ipc_port_release_send(control);
+        }
+    }
+    if (kr == MACH_SEND_NO_BUFFER || kr == KERN_MEMORY_ERROR) {
+        ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
+    }
+    if (kr != KERN_SUCCESS) {
+        vm_object_unref(*copy);
+        return KERN_MEMORY_ERROR;
+    }
+    return KERN_SUCCESS;
+}
+
+kern_return_t memory_object_copy_range(struct vm_object *object, vm_offset_t *offset,
+                                       vm_size_t size, struct vm_object **copy, bool *needs_copy)
+{
+    bool asks = (atomic_load(&object->flags) & VM_OBJECT_PAGER_CREATED) != 0;
+    memory_object_copy_strategy_t strategy = MEMORY_OBJECT_COPY_NONE;
+    uint64_t deadline_ns = 0;
+    kern_return_t kr = asks ? memory_object_await_ready(object, &deadline_ns) : KERN_SUCCESS;
+
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    strategy = atomic_load(&object->copy_strategy);
+    *needs_copy = false;
+    switch (strategy) {
+    case MEMORY_OBJECT_COPY_CALL:
+        return memory_object_copy_call(object, *offset, size, copy);
+    case MEMORY_OBJECT_COPY_DELAY:
+    case MEMORY_OBJECT_COPY_TEMPORARY:
+        *needs_copy = true; /* an older copy may look through this one */
+        return vm_object_copy_delayed(object, *offset, size, copy);
+    default:
+        kr = vm_object_copy_slowly(object, *offset, size, copy);
+        *offset = 0;
+        return kr;
+    }
+}

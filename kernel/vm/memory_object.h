@@ -1,0 +1,117 @@
+/* memory_object.h - memory objects: what a pager, a user task, keeps, of which the kernel has the
+ * pages in memory (vm_object.h).
+ *
+ * A memory object is named by its port, whose receiver is the pager. The kernel's side has a
+ * control port, for the pager's calls, and a name port, which vm_region shows. Calls are in
+ * memory_object_control.c, messages to the pager in memory_object_request.c and
+ * memory_object_return.c. A pager may be slow, dead or hostile: whoever waits for one waits until a
+ * deadline and gets KERN_MEMORY_ERROR, holding no lock, and nothing else depends on it. */
+#ifndef VM_MEMORY_OBJECT_H
+#define VM_MEMORY_OBJECT_H
+
+#include <stdbool.h>
+
+#include <mach/kern_return.h>
+#include <mach/machine/vm_types.h>
+#include <mach/memory_object.h>
+#include <mach/vm_prot.h>
+
+#include "vm/vm_object.h"
+
+/* How long a thread waits for pagers in one fault unless thread_set_memory_timeout said. */
+#define MEMORY_OBJECT_TIMEOUT_MS 10000u
+/* Pages asked for at once when an object is read in order. */
+#define MEMORY_OBJECT_CLUSTER 16u
+/* Pages of an object asked for ahead of need, and objects without references that are kept. */
+#define MEMORY_OBJECT_AHEAD_MAX 256u
+#define MEMORY_OBJECT_CACHE_MAX 256u
+
+void memory_object_bootstrap(void);
+/* Start the thread that ends objects nobody uses. */
+void memory_object_start(void);
+
+/* --- life: memory_object.c --- */
+
+/* The object for a memory object's port (a send right, borrowed), told to its pager when it is new;
+ * it shows at least `size` bytes. Locks: none held. Sleeps: yes. Refs: the caller owns one.
+ * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (dead, or not a memory object), KERN_MEMORY_ERROR
+ * (the pager took no message until the deadline), KERN_RESOURCE_SHORTAGE, KERN_ABORTED. */
+kern_return_t memory_object_enter(struct ipc_port *port, vm_size_t size, struct vm_object **object);
+/* Take a reference to an object that may have none; false when it is about to end. For ports of
+ * the kernel's side, whose lock is held. */
+bool memory_object_try_ref(struct vm_object *object);
+/* vm_object_unref() of an object with a pager: the last reference leaves it in the cache, or ends
+ * it, later. Sleeps: no. */
+void memory_object_unref(struct vm_object *object);
+/* A send right to the port that names the object; IP_NULL for anonymous memory and for NULL. */
+struct ipc_port *memory_object_name_right(struct vm_object *object);
+/* A copy of [*offset, *offset + size) by the object's copy strategy, with none of the source's lock
+ * or map's held: a new object, the offset in it, and whether it must be shadowed before it is
+ * written. Sleeps: yes. Refs: the caller owns *copy. Returns: KERN_SUCCESS, KERN_MEMORY_ERROR,
+ * KERN_RESOURCE_SHORTAGE, KERN_ABORTED. */
+kern_return_t memory_object_copy_range(struct vm_object *object, vm_offset_t *offset,
+                                       vm_size_t size, struct vm_object **copy, bool *needs_copy);
+/* The control port's dead-name request fired: the pager's port is gone. */
+void memory_object_pager_died(struct ipc_port *control);
+/* There is no pager for the object any more: what it should have supplied is an error; with flush
+ * its pages go too. Locks: none held. */
+void memory_object_give_up(struct vm_object *object, bool flush);
+
+/* --- asking and waiting: memory_object_request.c --- */
+
+void memory_object_request_bootstrap(void);
+
+/* What a thread waits for. */
+struct memory_object_wait {
+    struct vm_object *object; /* with a reference; NULL: nothing, look again */
+    struct vm_page *page;     /* absent, counted as waiting for it; NULL: for ready or an unlock */
+    vm_offset_t offset;
+    vm_size_t length; /* to ask the pager for first; 0: it has been asked */
+    vm_prot_t access;
+};
+
+/* Does the pager have to be asked before the page that a walk found can be used for `access`? */
+static inline bool memory_object_must_ask(const struct vm_object_hit *hit, vm_prot_t access)
+{
+    if (hit->page == NULL) {
+        return (hit->object->flags & VM_OBJECT_PAGER_CREATED) != 0;
+    }
+    return (hit->page->flags & VM_PAGE_ABSENT) != 0 || (hit->page->access_lock & access) != 0;
+}
+
+/* Prepare to ask for, or to wait for, what hit lacks. Locks: hit->object->lock held. Refs: *wait
+ * holds what memory_object_await() gives back. Returns: KERN_SUCCESS, KERN_MEMORY_ERROR (there is
+ * no pager any more), KERN_RESOURCE_SHORTAGE. */
+kern_return_t memory_object_want(const struct vm_object_hit *hit, vm_prot_t access,
+                                 struct memory_object_wait *wait);
+/* Ask and wait. *deadline_ns, 0 at first, bounds all waits of one operation. Locks: none held.
+ * Sleeps: yes. Returns: KERN_SUCCESS (look again), KERN_MEMORY_ERROR, KERN_ABORTED (the thread was).
+ */
+kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns);
+/* vm_object_walk() until the page, if any, can be read. Locks: takes first->lock and hit->object's,
+ * which are held on KERN_SUCCESS. Sleeps: yes. Returns: as the two above. */
+kern_return_t memory_object_walk(struct vm_object *first, vm_offset_t offset,
+                                 struct vm_object_hit *hit, uint64_t *deadline_ns);
+/* Wait until the pager has accepted the object. Returns: as memory_object_await. */
+kern_return_t memory_object_await_ready(struct vm_object *object, uint64_t *deadline_ns);
+/* Rights to send a message to the pager with, owned by the caller; false when it is gone. */
+bool memory_object_rights(struct vm_object *object, struct ipc_port **pager,
+                          struct ipc_port **control);
+/* Milliseconds left, at least 1; the deadline is set when it was 0. */
+uint32_t memory_object_time_left(uint64_t *deadline_ns);
+/* Something happened to the page at offset (or MEMORY_OBJECT_ALL of it): who waits looks again. */
+#define MEMORY_OBJECT_ALL (~0ul)
+void memory_object_wake(struct vm_object *object, vm_offset_t offset);
+/* Take an absent page out of the object; whoever waits for it finds `flags` (VM_PAGE_ERROR, or 0 to
+ * look again). Locks: object->lock held. */
+void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16_t flags);
+
+/* --- giving pages back: memory_object_return.c --- */
+
+/* Send the changed (and, for RETURN_ALL, precious) pages in [start, end) to the pager; with flush
+ * all pages go, except wired ones. Locks: none held. Sleeps: no. Returns: KERN_SUCCESS,
+ * KERN_RESOURCE_SHORTAGE (what was not sent is still there). */
+kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
+                                         vm_offset_t end, memory_object_return_t which, bool flush);
+
+#endif

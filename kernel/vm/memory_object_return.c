@@ -1,0 +1,222 @@
+/* memory_object_return.c - pages on their way back to their pager.
+ *
+ * Pages that stand side by side go in one message, as memory of an object made for it. A page that
+ * is flushed moves there; of one that stays a copy is sent. That a page was changed is forgotten
+ * before it is copied, so that a change in between counts again. The message goes into the pager's
+ * queue whatever its limit, as who sends it may be the pager itself; a page sent is not in the
+ * object any more, or not changed, so a page is in the queue once. */
+#include "vm/memory_object.h"
+
+#include "ipc/ipc_port.h"
+#include "kern/assert.h"
+#include "kern/clock.h"
+#include "kern/thread.h"
+#include "memory_object_kernel_user.h"
+#include "vm/vm_map.h"
+#include "vm/vm_stat.h"
+
+#define SHORTAGE_PAUSE_NS (10 * NS_PER_MS)
+
+/* Pages on their way in one message, and what is to be done. */
+struct memory_object_bundle {
+    struct vm_object *object;
+    struct vm_object *pages; /* where they go: new, seen by nobody else, */
+    struct vm_copy *copy;    /*   and owned by this */
+    vm_offset_t start;       /* of the first in object */
+    vm_size_t size;
+    memory_object_return_t which;
+    bool flush;
+    bool dirty;
+    bool kept; /* the object keeps the pages */
+};
+
+/* Was it changed since its pager has it? Locks: of page->object. */
+static bool memory_object_is_dirty(struct vm_page *page)
+{
+    return (page->flags & VM_PAGE_DIRTY) != 0 || pmap_is_modified(page);
+}
+
+static void memory_object_clear_dirty(struct vm_page *page)
+{
+    page->flags &= (uint16_t)~VM_PAGE_DIRTY;
+    pmap_clear_modified(page);
+}
+
+/* Has the page to go to the pager? */
+static bool memory_object_goes(const struct memory_object_bundle *bundle, struct vm_page *page)
+{
+    if (bundle->which == MEMORY_OBJECT_RETURN_NONE) {
+        return false;
+    }
+    return memory_object_is_dirty(page) || (bundle->which == MEMORY_OBJECT_RETURN_ALL &&
+                                            (page->flags & VM_PAGE_PRECIOUS) != 0);
+}
+
+/* Put the page itself into the bundle. Locks: both objects'. */
+static bool memory_object_move(struct memory_object_bundle *bundle, struct vm_page *page)
+{
+    assert(page->wire_count == 0 && page->pv.pmap == NULL);
+    memory_object_clear_dirty(page);
+    if (!vm_object_page_move(bundle->object, page, bundle->pages, bundle->size)) {
+        page->flags |= VM_PAGE_DIRTY;
+        return false;
+    }
+    page->flags = VM_PAGE_DIRTY;
+    page->access_lock = 0;
+    return true;
+}
+
+/* Put a copy of the page into the bundle. Locks: both objects'. */
+static bool memory_object_duplicate(struct memory_object_bundle *bundle, struct vm_page *page)
+{
+    struct vm_page *copy = vm_page_alloc(0);
+
+    if (copy == NULL) {
+        return false;
+    }
+    memory_object_clear_dirty(page);
+    pmap_copy_page(vm_page_to_phys(page), vm_page_to_phys(copy));
+    copy->flags |= VM_PAGE_DIRTY;
+    if (!vm_object_page_insert(bundle->pages, copy, bundle->size)) {
+        vm_page_free(copy);
+        page->flags |= VM_PAGE_DIRTY;
+        return false;
+    }
+    page->flags &= (uint16_t)~VM_PAGE_PRECIOUS; /* its pager has it now */
+    return true;
+}
+
+enum memory_object_step { STEP_TAKEN, STEP_SKIPPED, STEP_FULL, STEP_FAILED };
+
+/* See what becomes of one page: into the bundle, thrown away, or left alone. STEP_FULL: it belongs
+ * into another bundle. Locks: both objects'. */
+static enum memory_object_step memory_object_collect_page(struct memory_object_bundle *bundle,
+                                                          struct vm_page *page)
+{
+    bool kept = !bundle->flush || page->wire_count != 0;
+    bool dirty;
+
+    if ((page->flags & VM_PAGE_ABSENT) != 0) {
+        return STEP_SKIPPED;
+    }
+    if (!kept && page->pv.pmap != NULL) {
+        pmap_page_protect(page, VM_PROT_NONE);
+    }
+    if (!memory_object_goes(bundle, page)) {
+        if (!kept) {
+            vm_object_page_free(bundle->object, page);
+        }
+        return STEP_SKIPPED;
+    }
+    dirty = memory_object_is_dirty(page);
+    if (bundle->size == 0) {
+        bundle->start = page->offset;
+        bundle->dirty = dirty;
+        bundle->kept = kept;
+    } else if (page->offset != bundle->start + bundle->size || dirty != bundle->dirty ||
+               kept != bundle->kept || bundle->size == MEMORY_OBJECT_CLUSTER << PAGE_SHIFT) {
+        return STEP_FULL;
+    }
+    if (!(kept ? memory_object_duplicate(bundle, page) : memory_object_move(bundle, page))) {
+        return STEP_FAILED;
+    }
+    bundle->size += PAGE_SIZE;
+    return STEP_TAKEN;
+}
+
+/* Fill the bundle from [*at, end); *at becomes where to go on. False when out of memory. */
+static bool memory_object_collect(struct memory_object_bundle *bundle, vm_offset_t *at,
+                                  vm_offset_t end)
+{
+    enum memory_object_step step = STEP_SKIPPED;
+    struct vm_page *page;
+
+    spin_lock(&bundle->object->lock);
+    spin_lock_nested(&bundle->pages->lock);
+    page = vm_object_page_next(bundle->object, *at, end);
+    while (page != NULL) {
+        *at = page->offset;
+        step = memory_object_collect_page(bundle, page);
+        if (step == STEP_FULL || step == STEP_FAILED) {
+            break;
+        }
+        *at += PAGE_SIZE;
+        page = vm_object_page_next(bundle->object, *at, end);
+    }
+    if (page == NULL) {
+        *at = end;
+    }
+    spin_unlock(&bundle->pages->lock);
+    spin_unlock(&bundle->object->lock);
+    return step != STEP_FAILED;
+}
+
+/* Send the bundle. A page in it is nowhere else any more, so without memory for the message there is
+ * nothing to do but to wait for some. Refs: consumes bundle->copy. */
+static void memory_object_send(struct memory_object_bundle *bundle)
+{
+    struct ipc_port *pager, *control;
+
+    vm_copy_trim(bundle->copy, bundle->size);
+    while (memory_object_rights(bundle->object, &pager, &control)) {
+        if (memory_object_data_return(pager, control, bundle->start, bundle->copy,
+                                      (uint32_t)bundle->size, bundle->dirty,
+                                      bundle->kept) != MACH_SEND_NO_BUFFER) {
+            vm_stat_pageouts(bundle->size >> PAGE_SHIFT);
+            return;
+        }
+        ipc_port_release_send(pager);
+        ipc_port_release_send(control);
+        thread_sleep(SHORTAGE_PAUSE_NS);
+    }
+    vm_copy_discard(bundle->copy); /* there is nobody to have them */
+}
+
+/* An empty bundle. False when out of memory. */
+static bool memory_object_bundle_create(struct memory_object_bundle *bundle)
+{
+    vm_size_t size = MEMORY_OBJECT_CLUSTER << PAGE_SHIFT;
+
+    bundle->size = 0;
+    bundle->pages = vm_object_create(size);
+    if (bundle->pages == NULL) {
+        return false;
+    }
+    bundle->pages->flags |= VM_OBJECT_PRIVATE;
+    bundle->copy = vm_copy_from_object(bundle->pages, size);
+    if (bundle->copy == NULL) {
+        vm_object_unref(bundle->pages);
+        return false;
+    }
+    return true;
+}
+
+static bool memory_object_has_pages(struct vm_object *object, vm_offset_t start, vm_offset_t end)
+{
+    bool found;
+
+    spin_lock(&object->lock);
+    found = vm_object_page_next(object, start, end) != NULL;
+    spin_unlock(&object->lock);
+    return found;
+}
+
+kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
+                                         vm_offset_t end, memory_object_return_t which, bool flush)
+{
+    struct memory_object_bundle bundle = {.object = object, .which = which, .flush = flush};
+    bool enough = true;
+
+    while (enough && start < end && memory_object_has_pages(object, start, end)) {
+        if (!memory_object_bundle_create(&bundle)) {
+            return KERN_RESOURCE_SHORTAGE;
+        }
+        enough = memory_object_collect(&bundle, &start, end);
+        if (bundle.size != 0) {
+            memory_object_send(&bundle);
+        } else {
+            vm_copy_discard(bundle.copy);
+        }
+    }
+    return enough ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}

@@ -1,0 +1,240 @@
+/* pager.c - the pager harness. See pager.h. */
+#include "pager.h"
+
+#include <mach.h>
+#include <mach/mig_errors.h>
+#include <mach_port.h>
+#include <portolan.h>
+#include <string.h>
+
+#define EXPECT_MS   5000
+#define NOTHING_MS  50
+#define TOUCH_STACK 65536
+
+/* --- the pager --- */
+
+void pager_create(struct pager *pager)
+{
+    *pager = (struct pager){.object = test_port()};
+}
+
+static mach_port_t pager_port_at(struct ipc_message *m, unsigned i)
+{
+    return (mach_port_t)*ipc_item_data(m, i);
+}
+
+/* The items of each message after the header, as memory_object.defs has them. */
+static void pager_parse(struct ipc_message *in, struct pager_message *m)
+{
+    switch (m->id) {
+    case PAGER_INIT:
+    case PAGER_TERMINATE:
+        m->control = pager_port_at(in, 0);
+        m->port = pager_port_at(in, 1);
+        return;
+    case PAGER_CHANGE_COMPLETED:
+        m->may_cache = *(int *)ipc_item_data(in, 0) != 0;
+        m->copy_strategy = *(int *)ipc_item_data(in, 1);
+        return;
+    default:
+        m->control = pager_port_at(in, 0);
+        m->offset = *ipc_item_data(in, 1);
+    }
+    if (m->id == PAGER_DATA_RETURN) {
+        m->data = (uint8_t *)*ipc_item_data(in, 2);
+        m->length = ((mach_msg_type_long_t *)ipc_item(in, 2))->msgtl_header.msgt_longform
+                        ? ((mach_msg_type_long_t *)ipc_item(in, 2))->msgtl_number
+                        : ipc_item(in, 2)->msgt_number;
+        m->dirty = *(int *)ipc_item_data(in, 3) != 0;
+        m->kernel_copy = *(int *)ipc_item_data(in, 4) != 0;
+        return;
+    }
+    m->length = *ipc_item_data(in, 2);
+    if (m->id == PAGER_DATA_REQUEST || m->id == PAGER_DATA_UNLOCK) {
+        m->access = *(int *)ipc_item_data(in, 3);
+    } else if (m->id == PAGER_COPY) {
+        m->port = pager_port_at(in, 3);
+    } else if (m->id == PAGER_SUPPLY_COMPLETED) {
+        m->result = *(int *)ipc_item_data(in, 3);
+        m->error_offset = *ipc_item_data(in, 4);
+    }
+}
+
+void pager_receive(mach_port_t port, struct pager_message *m, unsigned timeout_ms)
+{
+    static struct ipc_message in;
+
+    memset(m, 0, sizeof(*m));
+    if (ipc_receive(port, &in, MACH_RCV_MSG | MACH_RCV_TIMEOUT, timeout_ms) == MACH_MSG_SUCCESS) {
+        m->id = in.head.msgh_id;
+        pager_parse(&in, m);
+    }
+}
+
+void pager_expect(struct pager *pager, mach_msg_id_t id, struct pager_message *m)
+{
+    pager_receive(pager->object, m, EXPECT_MS);
+    CHECK_EQ(m->id, id);
+    /* Each message brings one more reference to the control port's right. */
+    if (m->id != 0 && m->id != PAGER_INIT && m->id != PAGER_TERMINATE && m->control != 0) {
+        CHECK_EQ(m->control, pager->control);
+        mach_port_deallocate(mach_task_self(), m->control);
+    }
+}
+
+void pager_expect_nothing(struct pager *pager)
+{
+    struct pager_message m;
+
+    pager_receive(pager->object, &m, NOTHING_MS);
+    CHECK_EQ(m.id, 0);
+}
+
+uint8_t *pager_map_again(struct pager *pager, vm_offset_t offset, unsigned pages, bool copy)
+{
+    vm_address_t at = 0;
+
+    CHECK_EQ(vm_map(mach_task_self(), &at, pages * PAGER_PAGE, 0, 1, pager->object, offset, copy,
+                    VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_DEFAULT),
+             KERN_SUCCESS);
+    return (uint8_t *)at;
+}
+
+uint8_t *pager_map(struct pager *pager, unsigned pages, bool may_cache, int copy_strategy)
+{
+    struct pager_message m;
+    uint8_t *at;
+
+    pager_create(pager);
+    at = pager_map_again(pager, 0, pages, false);
+    pager_expect(pager, PAGER_INIT, &m);
+    pager->control = m.control;
+    pager->name = m.port;
+    CHECK_EQ(memory_object_ready(pager->control, may_cache, copy_strategy), KERN_SUCCESS);
+    return at;
+}
+
+void pager_supply(struct pager *pager, vm_offset_t offset, unsigned pages, int byte)
+{
+    uint8_t *data = ipc_pages(pages);
+
+    memset(data, byte, pages * PAGER_PAGE);
+    CHECK_EQ(memory_object_data_supply(pager->control, offset, (vm_offset_t)data,
+                                       (mach_msg_type_number_t)(pages * PAGER_PAGE), true,
+                                       VM_PROT_NONE, false, MACH_PORT_NULL),
+             KERN_SUCCESS);
+}
+
+void pager_destroy(struct pager *pager)
+{
+    mach_port_destroy(mach_task_self(), pager->object);
+    if (pager->control != MACH_PORT_NULL) {
+        mach_port_destroy(mach_task_self(), pager->control);
+    }
+    if (pager->name != MACH_PORT_NULL) {
+        mach_port_destroy(mach_task_self(), pager->name);
+    }
+}
+
+/* --- touching --- */
+
+/* An exception sets a toucher on at pager_touch_failed. */
+int pager_touch_read(const uint8_t *at);
+int pager_touch_write(uint8_t *at, int value);
+void pager_touch_failed(void);
+__asm__(".text\n"
+        "pager_touch_read:\n"
+        "    movzbl (%rdi), %eax\n"
+        "    ret\n"
+        "pager_touch_write:\n"
+        "    movb %sil, (%rdi)\n"
+        "    movl $0, %eax\n"
+        "    ret\n"
+        "pager_touch_failed:\n"
+        "    movl $-1, %eax\n"
+        "    ret\n");
+
+static void *toucher_run(void *argument)
+{
+    struct toucher *toucher = argument;
+    int result;
+
+    __atomic_store_n(&toucher->port, mach_thread_self(), __ATOMIC_RELEASE);
+    thread_set_special_port(toucher->port, THREAD_EXCEPTION_PORT, toucher->exceptions);
+    if (toucher->timeout_ms != 0) {
+        thread_set_memory_timeout(toucher->port, toucher->timeout_ms);
+    }
+    result = toucher->write ? pager_touch_write(toucher->at, toucher->value)
+                            : pager_touch_read(toucher->at);
+    if (!toucher->write && result >= 0) {
+        toucher->value = (uint8_t)result;
+    }
+    __atomic_store_n(&toucher->done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Note the code of the exception that came and have its thread go on behind the access. */
+static void toucher_handle(struct toucher *toucher, struct ipc_message *m)
+{
+    mach_port_t thread = (mach_port_t)*ipc_item_data(m, 0);
+    struct i386_thread_state state;
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+    mig_reply_error_t reply = {
+        .Head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
+                 .msgh_size = sizeof(reply),
+                 .msgh_remote_port = m->head.msgh_remote_port,
+                 .msgh_id = m->head.msgh_id + 100},
+        .RetCodeType = {.msgt_name = MACH_MSG_TYPE_INTEGER_32,
+                        .msgt_size = 32,
+                        .msgt_inline = 1,
+                        .msgt_number = 1},
+    };
+
+    toucher->code = *(int *)ipc_item_data(m, 3);
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
+    state.rip = (uint64_t)pager_touch_failed;
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count),
+             KERN_SUCCESS);
+    mach_port_deallocate(mach_task_self(), thread);
+    mach_port_deallocate(mach_task_self(), (mach_port_t)*ipc_item_data(m, 1));
+    mach_msg(&reply.Head, MACH_SEND_MSG, sizeof(reply), 0, 0, 0, 0);
+}
+
+void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value, unsigned timeout_ms)
+{
+    pthread_attr_t attributes;
+
+    *toucher = (struct toucher){.at = at,
+                                .write = write,
+                                .value = (uint8_t)value,
+                                .timeout_ms = timeout_ms,
+                                .exceptions = test_port()};
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, TOUCH_STACK);
+    CHECK_EQ(pthread_create(&toucher->thread, &attributes, toucher_run, toucher), 0);
+    while (__atomic_load_n(&toucher->port, __ATOMIC_ACQUIRE) == MACH_PORT_NULL) {
+        swtch();
+    }
+}
+
+bool toucher_is_done(const struct toucher *toucher)
+{
+    return __atomic_load_n(&toucher->done, __ATOMIC_ACQUIRE);
+}
+
+kern_return_t toucher_end(struct toucher *toucher)
+{
+    static struct ipc_message m;
+
+    while (!toucher_is_done(toucher)) {
+        if (ipc_receive(toucher->exceptions, &m, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 10) ==
+            MACH_MSG_SUCCESS) {
+            toucher_handle(toucher, &m);
+        }
+    }
+    CHECK_EQ(pthread_join(toucher->thread, NULL), 0);
+    ipc_drop(toucher->port);
+    mach_port_destroy(mach_task_self(), toucher->exceptions);
+    return toucher->code;
+}
