@@ -189,6 +189,14 @@ struct thread *thread_create_kernel(const char *name, void (*function)(void *), 
     return t;
 }
 
+void thread_start_kernel(const char *name, void (*function)(void *), int priority)
+{
+    struct thread *thread = thread_create_kernel(name, function, NULL, priority);
+
+    thread->wait = THREAD_CLAIMED;
+    thread_setrun(thread);
+}
+
 void thread_ref(struct thread *thread)
 {
     assert(atomic_load(&thread->refs) != 0);

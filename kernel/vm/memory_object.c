@@ -204,29 +204,43 @@ static struct vm_object *memory_object_next_to_end(void)
     return object;
 }
 
+static bool memory_object_has_work(void)
+{
+    bool due;
+
+    spin_lock(&memory_object_lock);
+    due = memory_object_is_due();
+    spin_unlock(&memory_object_lock);
+    return due;
+}
+
+bool memory_object_end_one(void)
+{
+    struct vm_object *object = memory_object_next_to_end();
+
+    if (object != NULL) {
+        memory_object_end(object);
+    }
+    return object != NULL;
+}
+
 static void memory_object_thread(void *argument)
 {
     for (;;) {
-        struct vm_object *object;
-
-        waitq_assert_wait(&memory_object_work, false, 0);
-        object = memory_object_next_to_end();
-        if (object == NULL) {
-            waitq_block(&memory_object_work);
-            continue;
+        while (memory_object_end_one()) {
         }
-        waitq_cancel_wait(&memory_object_work);
-        memory_object_end(object);
+        waitq_assert_wait(&memory_object_work, false, 0);
+        if (memory_object_has_work()) {
+            waitq_cancel_wait(&memory_object_work);
+        } else {
+            waitq_block(&memory_object_work);
+        }
     }
 }
 
 void memory_object_start(void)
 {
-    struct thread *thread =
-        thread_create_kernel("memory_object", memory_object_thread, NULL, PRIORITY_SYSTEM);
-
-    thread->wait = THREAD_CLAIMED;
-    thread_setrun(thread);
+    thread_start_kernel("memory_object", memory_object_thread, PRIORITY_SYSTEM);
 }
 
 /* --- the beginning --- */
@@ -358,6 +372,9 @@ static kern_return_t memory_object_introduce(struct vm_object *object, struct ip
     spin_lock(&object->lock);
     object->flags |= VM_OBJECT_PAGER_INITIALIZED;
     spin_unlock(&object->lock);
+    if (kr == MACH_SEND_INTERRUPTED) {
+        return KERN_ABORTED;
+    }
     return kr == KERN_SUCCESS ? KERN_SUCCESS : KERN_MEMORY_ERROR;
 }
 
@@ -413,6 +430,7 @@ void memory_object_give_up(struct vm_object *object, bool flush)
 
     memory_object_detach(object);
     spin_lock(&object->lock);
+    object->flags &= ~VM_OBJECT_CAN_PERSIST;
     page = vm_object_page_next(object, 0, ~0ul);
     while (page != NULL) {
         vm_offset_t next = page->offset + PAGE_SIZE;

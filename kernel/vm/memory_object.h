@@ -30,6 +30,10 @@ void memory_object_bootstrap(void);
 /* Start the thread that ends objects nobody uses. */
 void memory_object_start(void);
 
+/* End the next object that nobody uses and that is not kept. False when there is none. Sleeps: yes.
+ */
+bool memory_object_end_one(void);
+
 /* --- life: memory_object.c --- */
 
 /* The object for a memory object's port (a send right, borrowed), told to its pager when it is new;

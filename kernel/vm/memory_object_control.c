@@ -32,7 +32,7 @@ static void memory_object_set_attributes(struct vm_object *object, boolean_t may
     spin_lock(&object->lock);
     object->copy_strategy = strategy;
     object->flags &= ~(VM_OBJECT_CAN_PERSIST | VM_OBJECT_TEMPORARY);
-    if (may_cache) {
+    if (may_cache && object->pager != NULL) {
         object->flags |= VM_OBJECT_CAN_PERSIST;
     }
     if (strategy == MEMORY_OBJECT_COPY_TEMPORARY) {

@@ -84,6 +84,7 @@ TEST(a_port_that_is_no_thread_is_refused)
     CHECK_EQ(thread_get_name(host(), name), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_get_id(host(), &id), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_bind(host(), -1), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_memory_timeout(host(), 1), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_wire(privileged(), host(), 0), KERN_INVALID_ARGUMENT);
 }
 

@@ -251,3 +251,9 @@ kern_return_t vm_map_copyout(struct vm_map *map, vm_offset_t *address, struct vm
     vm_copy_discard(copy);
     return KERN_SUCCESS;
 }
+
+/* No port is a memory object's here. */
+void memory_object_pager_died(struct ipc_port *control)
+{
+    (void)control;
+}

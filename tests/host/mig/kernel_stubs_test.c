@@ -24,7 +24,7 @@
 extern const struct mig_kernel_subsystem mach_i386_subsystem;
 kern_return_t i386_set_ldt(struct thread *thread, int selector, struct vm_copy *list,
                            mach_msg_type_number_t count);
-kern_return_t memory_object_data_request(mach_port_t object, mach_port_t control,
+kern_return_t memory_object_data_request(mach_port_t object, mach_msg_timeout_t timeout, mach_port_t control,
                                          vm_offset_t offset, vm_size_t length, vm_prot_t access);
 kern_return_t exception_raise(mach_port_t exception_port, mach_port_t reply_port,
                               mach_port_t thread, mach_port_t task, integer_t exception,
@@ -133,6 +133,12 @@ kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
     assert_ptr_equal(kmsg, &sent);
     sends = sends + 1;
     return KERN_SUCCESS;
+}
+
+kern_return_t ipc_kmsg_send_timeout(struct ipc_kmsg *kmsg, uint32_t timeout_ms)
+{
+    assert_int_equal(timeout_ms, 500);
+    return ipc_kmsg_send_kernel(kmsg);
 }
 
 /* ---- memory and objects ---- */
@@ -459,7 +465,7 @@ static void short_data_comes_as_a_copy_too(void **state)
 static void the_kernel_sends_without_waiting(void **state)
 {
     (void)state;
-    assert_int_equal(memory_object_data_request(PORT(2), PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+    assert_int_equal(memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
                      KERN_SUCCESS);
     assert_int_equal(sends, 1);
     assert_int_equal(sent.header.msgh_id, 2203);
@@ -470,7 +476,7 @@ static void the_kernel_sends_without_waiting(void **state)
     assert_int_equal(mig_load64(sent.bytes + 32), ONE(0x20004011));
     assert_int_equal(mig_load64(sent.bytes + 56), 0x4000);
     no_memory = true;
-    assert_int_equal(memory_object_data_request(PORT(2), PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+    assert_int_equal(memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
                      MACH_SEND_NO_BUFFER);
     assert_int_equal(sends, 1);
 }

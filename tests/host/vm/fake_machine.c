@@ -205,6 +205,18 @@ enum wait_result waitq_block(struct waitq *waitq)
     return WAIT_OK;
 }
 
+void waitq_cancel_wait(struct waitq *waitq)
+{
+    waitq->waiting -= 1;
+}
+
+bool waitq_wake_one(struct waitq *waitq, enum wait_result result)
+{
+    (void)waitq;
+    (void)result;
+    return false;
+}
+
 void waitq_wake_all(struct waitq *waitq, enum wait_result result)
 {
     (void)waitq;

@@ -69,6 +69,38 @@ static struct mapping **fake_slot(struct pmap *pmap, vm_offset_t va)
     return slot;
 }
 
+/* --- dirty and referenced: of a page, whatever mapping it was --- */
+
+#define FAKE_MODIFIED   1u
+#define FAKE_REFERENCED 2u
+
+static uint8_t fake_bits[FAKE_PHYS_SIZE / PAGE_SIZE];
+
+static uint8_t *fake_page_bits(phys_addr_t phys)
+{
+    return &fake_bits[phys / PAGE_SIZE % (FAKE_PHYS_SIZE / PAGE_SIZE)];
+}
+
+bool pmap_is_modified(struct vm_page *page)
+{
+    return (*fake_page_bits(vm_page_to_phys(page)) & FAKE_MODIFIED) != 0;
+}
+
+void pmap_clear_modified(struct vm_page *page)
+{
+    *fake_page_bits(vm_page_to_phys(page)) &= (uint8_t)~FAKE_MODIFIED;
+}
+
+bool pmap_is_referenced(struct vm_page *page)
+{
+    return (*fake_page_bits(vm_page_to_phys(page)) & FAKE_REFERENCED) != 0;
+}
+
+void pmap_clear_referenced(struct vm_page *page)
+{
+    *fake_page_bits(vm_page_to_phys(page)) &= (uint8_t)~FAKE_REFERENCED;
+}
+
 /* --- reverse map --- */
 
 static void fake_pv_insert(struct vm_page *page, struct pmap *pmap, vm_offset_t va)
@@ -323,6 +355,8 @@ static bool fake_access(struct vm_map *map, vm_offset_t va, vm_prot_t access, ui
     if (allowed) {
         uint8_t *byte = (uint8_t *)phys_to_virt(mapping->phys) + (va & PAGE_MASK);
 
+        *fake_page_bits(mapping->phys) |=
+            access == VM_PROT_WRITE ? FAKE_MODIFIED | FAKE_REFERENCED : FAKE_REFERENCED;
         if (access == VM_PROT_WRITE) {
             *byte = *value;
         } else {

@@ -1,5 +1,7 @@
 /* test_errors.c - the codes of the memory routines that only a shortage, a page in error or device
  * memory brings about. */
+#include "fake_pager.h"
+#include "mach_kernel_server.h"
 #include "tests.h"
 
 #include "ddb/slab_debug.h"
@@ -82,19 +84,29 @@ static void a_refused_object_is_a_shortage_to_a_listing_of_pages(void **state)
     vm_map_unref(map);
 }
 
-/* A map with a page whose data its pager could not supply. */
+static struct ipc_port *error_port;
+
+static void answer_error(const struct fake_message *message)
+{
+    if (message->id == 2200) {
+        ok(memory_object_ready(message->object, false, MEMORY_OBJECT_COPY_NONE));
+    } else if (message->id == 2203) {
+        ok(memory_object_data_error(message->object, message->offset, message->length,
+                                    KERN_FAILURE));
+    }
+}
+
+/* A map with a page whose data its pager cannot supply. */
 static struct vm_map *map_with_error(vm_offset_t *at)
 {
     struct vm_map *map = fake_map();
-    struct vm_page *page;
-    phys_addr_t phys;
+    struct ipc_port *port = fake_pager_port();
 
-    *at = fake_allocate(map, PG);
-    poke(map, *at, 1);
-    assert_true(pmap_extract(map->pmap, *at, &phys));
-    page = vm_page_from_phys(phys);
-    pmap_remove(map->pmap, *at, *at + PG);
-    page->flags |= VM_PAGE_ERROR | VM_PAGE_UNUSUAL;
+    fake_pager = answer_error;
+    *at = 0;
+    ok(vm_map(map, at, PG, 0, true, fake_pager_right(port), 0, false, VM_PROT_DEFAULT, VM_PROT_ALL,
+              VM_INHERIT_DEFAULT));
+    error_port = port;
     return map;
 }
 
@@ -114,6 +126,8 @@ static void a_page_in_error_is_a_memory_error(void **state)
     assert_int_equal(vm_wire_all(HOST_PRIV, map, VM_WIRE_CURRENT), KERN_MEMORY_ERROR);
     vm_copy_discard(copy);
     vm_map_unref(map);
+    fake_pager_reap();
+    fake_pager_kill(error_port);
 }
 
 static void wiring_says_why_it_cannot_be(void **state)

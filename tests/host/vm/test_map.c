@@ -326,59 +326,6 @@ static void future_wiring_wires_new_regions(void **state)
     vm_map_unref(map);
 }
 
-static struct vm_page *busy_page;
-
-static void finish_busy(void)
-{
-    spin_lock(&busy_page->object->lock);
-    vm_object_page_wake(busy_page);
-    spin_unlock(&busy_page->object->lock);
-}
-
-/* Make the page at va busy and unmap it, so that the next access must wait. */
-static void make_busy(struct vm_map *map, vm_offset_t va)
-{
-    phys_addr_t phys;
-
-    poke(map, va, 42);
-    assert_true(pmap_extract(map->pmap, va, &phys));
-    busy_page = vm_page_from_phys(phys);
-    pmap_page_protect(busy_page, VM_PROT_NONE);
-    busy_page->flags |= VM_PAGE_BUSY;
-    fake_block_hook = finish_busy;
-}
-
-static void busy_page_is_waited_for_with_no_lock_held(void **state)
-{
-    struct vm_map *map = fake_map();
-    vm_offset_t at = fake_allocate(map, 4 * PG);
-    struct vm_copy *copy;
-
-    (void)state;
-    make_busy(map, at);
-    assert_int_equal(peek(map, at), 42);
-    make_busy(map, at);
-    ok(vm_map_wire(map, at, at + PG, VM_PROT_READ));
-    ok(vm_map_wire(map, at, at + PG, VM_PROT_NONE));
-    make_busy(map, at);
-    ok(vm_map_copyin(map, at + 1, 3 * PG, false, &copy));
-    vm_copy_discard(copy);
-    vm_map_unref(map);
-}
-
-static void page_in_error_fails_the_access(void **state)
-{
-    struct vm_map *map = fake_map();
-    vm_offset_t at = fake_allocate(map, PG);
-
-    (void)state;
-    make_busy(map, at);
-    busy_page->flags = VM_PAGE_ERROR | VM_PAGE_UNUSUAL;
-    assert_int_equal(access_read(map, at), KERN_MEMORY_ERROR);
-    assert_int_equal(vm_fault(map, at, VM_PROT_WRITE), KERN_MEMORY_ERROR);
-    vm_map_unref(map);
-}
-
 static void fault_reports_shortage_and_succeeds_later(void **state)
 {
     struct vm_map *map = fake_map();
@@ -459,8 +406,6 @@ void run_map_tests(void)
         TEST(wired_pages_are_mapped_and_counted_until_unwired),
         TEST(wiring_a_hole_or_a_forbidden_access_wires_nothing),
         TEST(future_wiring_wires_new_regions),
-        TEST(busy_page_is_waited_for_with_no_lock_held),
-        TEST(page_in_error_fails_the_access),
         TEST(fault_reports_shortage_and_succeeds_later),
         TEST(size_limit_refuses_growth_and_counts_what_is_freed),
         TEST(device_memory_is_mapped_and_shared_but_never_copied),

@@ -41,5 +41,6 @@ uint64_t ipc_kmsg_put_ool(struct ipc_kmsg *kmsg, struct vm_copy *copy);
 uint64_t ipc_kmsg_put_ool_ports(struct ipc_kmsg *kmsg, struct ipc_port **array, uint32_t count,
                                 unsigned type);
 kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg);
+kern_return_t ipc_kmsg_send_timeout(struct ipc_kmsg *kmsg, uint32_t timeout_ms);
 
 #endif

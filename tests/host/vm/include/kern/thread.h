@@ -8,13 +8,24 @@
 
 #include "arch/cpu.h"
 
-struct thread;
+struct task;
+
+struct thread {
+    struct task *task;
+    uint32_t memory_timeout_ms;
+};
 
 /* There is one. */
+extern struct thread fake_thread;
+
 static inline struct thread *current_thread(void)
 {
-    return (struct thread *)1;
+    return &fake_thread;
 }
+
+#define PRIORITY_SYSTEM 6
+void thread_start_kernel(const char *name, void (*function)(void *), int priority);
+void thread_sleep(uint64_t ns);
 
 enum wait_result { WAIT_OK, WAIT_TIMED_OUT, WAIT_INTERRUPTED, WAIT_RESTART };
 

@@ -16,6 +16,8 @@ extern void (*fake_block_hook)(void);
 void waitq_init(struct waitq *waitq, const char *name);
 void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadline_ns);
 enum wait_result waitq_block(struct waitq *waitq);
+void waitq_cancel_wait(struct waitq *waitq);
+bool waitq_wake_one(struct waitq *waitq, enum wait_result result);
 void waitq_wake_all(struct waitq *waitq, enum wait_result result);
 
 #endif
