@@ -46,9 +46,9 @@ _Noreturn void kernel_main(uint32_t magic, uint32_t information);
 /* What runs once threads do: the rest of the start, as the first kernel thread. */
 static void main_thread(void *argument)
 {
-    smp_start();      /* 13. the other processors: needs threads, timers, interrupts */
-    processor_init(); /* 14. their ports */
-    hardware_init();  /*     the thread that delivers interrupts */
+    smp_start();           /* 13. the other processors: needs threads, timers, interrupts */
+    processor_init();      /* 14. their ports */
+    hardware_init();       /*     the thread that delivers interrupts */
     memory_object_start(); /* the thread that ends memory cache objects */
     if (CONFIG_DEBUG) {
         quiet_init(); /*     the threads that stop processors for checks: needs 13 */

@@ -189,7 +189,7 @@ struct thread *thread_create_kernel(const char *name, void (*function)(void *), 
     return t;
 }
 
-void thread_start_kernel(const char *name, void (*function)(void *), int priority)
+void thread_run_kernel(const char *name, void (*function)(void *), int priority)
 {
     struct thread *thread = thread_create_kernel(name, function, NULL, priority);
 

@@ -202,7 +202,7 @@ kern_return_t thread_create_in(struct task *task, struct thread **thread);
 struct thread *thread_create_kernel(const char *name, void (*function)(void *), void *argument,
                                     int priority);
 /* The same, running at once and for good. */
-void thread_start_kernel(const char *name, void (*function)(void *), int priority);
+void thread_run_kernel(const char *name, void (*function)(void *), int priority);
 void thread_ref(struct thread *thread);
 void thread_unref(struct thread *thread);
 /* End a thread: at its next return to user mode; its interruptible wait ends now. Does not wait for

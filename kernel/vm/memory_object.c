@@ -25,7 +25,8 @@
 static struct spinlock memory_object_lock =
     SPINLOCK_INITIALIZER(LOCK_RANK_MEMORY_OBJECT, "memory_object");
 static struct list memory_object_hash[HASH_SIZE]; /* [memory_object_lock] by port */
-static struct list memory_object_idle; /* [memory_object_lock] without references: next to end first */
+static struct list
+    memory_object_idle; /* [memory_object_lock] without references: next to end first */
 static unsigned memory_object_idle_count; /* [memory_object_lock] */
 static struct waitq memory_object_work;   /* of the thread that ends objects */
 static struct waitq memory_object_ended;  /* of those that wait for an end */
@@ -240,7 +241,7 @@ static void memory_object_thread(void *argument)
 
 void memory_object_start(void)
 {
-    thread_start_kernel("memory_object", memory_object_thread, PRIORITY_SYSTEM);
+    thread_run_kernel("memory_object", memory_object_thread, PRIORITY_SYSTEM);
 }
 
 /* --- the beginning --- */
@@ -360,8 +361,8 @@ static kern_return_t memory_object_introduce(struct vm_object *object, struct ip
     struct ipc_port *control = ipc_port_make_send(object->pager_control);
     struct ipc_port *name = ipc_port_make_send(object->pager_name);
     uint64_t deadline_ns = 0;
-    kern_return_t kr = memory_object_init(pager, memory_object_time_left(&deadline_ns), control,
-                                          name, PAGE_SIZE);
+    kern_return_t kr =
+        memory_object_init(pager, memory_object_time_left(&deadline_ns), control, name, PAGE_SIZE);
 
     if (kr == MACH_SEND_NO_BUFFER) {
         ipc_port_release_send(pager);

@@ -89,7 +89,8 @@ static inline bool memory_object_must_ask(const struct vm_object_hit *hit, vm_pr
 kern_return_t memory_object_want(const struct vm_object_hit *hit, vm_prot_t access,
                                  struct memory_object_wait *wait);
 /* Ask and wait. *deadline_ns, 0 at first, bounds all waits of one operation. Locks: none held.
- * Sleeps: yes. Returns: KERN_SUCCESS (look again), KERN_MEMORY_ERROR, KERN_ABORTED (the thread was).
+ * Sleeps: yes. Returns: KERN_SUCCESS (look again), KERN_MEMORY_ERROR, KERN_ABORTED (the thread
+ * was).
  */
 kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns);
 /* vm_object_walk() until the page, if any, can be read. Locks: takes first->lock and hit->object's,

@@ -65,8 +65,9 @@ kern_return_t memory_object_change_attributes(memory_object_control_t object, bo
         return KERN_INVALID_ARGUMENT;
     }
     memory_object_set_attributes(object, may_cache, copy_strategy, false);
-    if (IP_VALID(reply_to) && memory_object_change_completed(reply_to, type, may_cache,
-                                                             copy_strategy) == MACH_SEND_NO_BUFFER) {
+    if (IP_VALID(reply_to) &&
+        memory_object_change_completed(reply_to, type, may_cache, copy_strategy) ==
+            MACH_SEND_NO_BUFFER) {
         ipc_port_release_right(reply_to, type);
     }
     return KERN_SUCCESS;

@@ -2,10 +2,11 @@
  *
  * A page asked for is in its object as an absent page, which counts the threads that wait for it.
  * It ends in one of four ways: the pager supplies the page, says that it has none (then it is
- * filled with zeroes), or that there is an error, or the last thread that waited gives up; the first
- * three take it out of the object with those threads told, the last forgets it. The thread that
- * asks is the sender of the message, so it waits for room in the pager's queue as any sender does.
- * Nothing is locked while a thread waits, and it looks at everything again when it goes on. */
+ * filled with zeroes), or that there is an error, or the last thread that waited gives up; the
+ * first three take it out of the object with those threads told, the last forgets it. The thread
+ * that asks is the sender of the message, so it waits for room in the pager's queue as any sender
+ * does. Nothing is locked while a thread waits, and it looks at everything again when it goes on.
+ */
 #include "vm/memory_object.h"
 
 #include "ipc/ipc_port.h"
@@ -291,11 +292,10 @@ static kern_return_t memory_object_ask(const struct memory_object_wait *wait, ui
     if (!memory_object_rights(wait->object, &pager, &control)) {
         return KERN_MEMORY_ERROR;
     }
-    kr = wait->page != NULL
-             ? memory_object_data_request(pager, timeout_ms, control, wait->offset, wait->length,
-                                          wait->access)
-             : memory_object_data_unlock(pager, timeout_ms, control, wait->offset, wait->length,
-                                         wait->access);
+    kr = wait->page != NULL ? memory_object_data_request(pager, timeout_ms, control, wait->offset,
+                                                         wait->length, wait->access)
+                            : memory_object_data_unlock(pager, timeout_ms, control, wait->offset,
+                                                        wait->length, wait->access);
     if (kr == MACH_SEND_NO_BUFFER) {
         ipc_port_release_send(pager);
         ipc_port_release_send(control);

@@ -48,8 +48,8 @@ static bool memory_object_goes(const struct memory_object_bundle *bundle, struct
     if (bundle->which == MEMORY_OBJECT_RETURN_NONE) {
         return false;
     }
-    return memory_object_is_dirty(page) || (bundle->which == MEMORY_OBJECT_RETURN_ALL &&
-                                            (page->flags & VM_PAGE_PRECIOUS) != 0);
+    return memory_object_is_dirty(page) ||
+           (bundle->which == MEMORY_OBJECT_RETURN_ALL && (page->flags & VM_PAGE_PRECIOUS) != 0);
 }
 
 /* Put the page itself into the bundle. Locks: both objects'. */
@@ -151,8 +151,8 @@ static bool memory_object_collect(struct memory_object_bundle *bundle, vm_offset
     return step != STEP_FAILED;
 }
 
-/* Send the bundle. A page in it is nowhere else any more, so without memory for the message there is
- * nothing to do but to wait for some. Refs: consumes bundle->copy. */
+/* Send the bundle. A page in it is nowhere else any more, so without memory for the message there
+ * is nothing to do but to wait for some. Refs: consumes bundle->copy. */
 static void memory_object_send(struct memory_object_bundle *bundle)
 {
     struct ipc_port *pager, *control;

@@ -134,6 +134,7 @@ struct vm_map_entry *vm_copy_entry_from_bytes(vm_offset_t start, const char *dat
 /* Read n bytes of what the object shows, all in one page. Sleeps for its pager. */
 static kern_return_t vm_copy_read_page(struct vm_object *object, vm_offset_t offset,
                                        char *destination, size_t n, uint64_t *deadline_ns)
+    NO_LOCK_ANALYSIS /* memory_object_walk() leaves two locks held */
 {
     struct vm_object_hit hit;
     kern_return_t kr = memory_object_walk(object, offset & ~PAGE_MASK, &hit, deadline_ns);
@@ -232,8 +233,7 @@ struct vm_copy *vm_copy_from_object(struct vm_object *object, vm_size_t size)
 
 void vm_copy_trim(struct vm_copy *copy, vm_size_t size)
 {
-    struct vm_map_entry *entry =
-        list_entry(list_first(&copy->entries), struct vm_map_entry, link);
+    struct vm_map_entry *entry = list_entry(list_first(&copy->entries), struct vm_map_entry, link);
 
     assert(size <= copy->size && entry->end == copy->size);
     copy->size = size;
@@ -249,7 +249,7 @@ static struct vm_map_entry *vm_copy_sole_entry(struct vm_copy *copy, vm_offset_t
 
         if (at < entry->end) {
             return object != NULL && !entry->needs_copy && atomic_load(&object->refs) == 1 ? entry
-                                                                                          : NULL;
+                                                                                           : NULL;
         }
     }
     return NULL;

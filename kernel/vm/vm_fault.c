@@ -47,10 +47,10 @@ struct vm_fault_ctx {
     char *buffer;      /* bytes to copy instead of a mapping to enter, or NULL */
     size_t first_byte; /* of the page */
     size_t length;
-    struct vm_map_entry *entry; /* valid while the map is locked */
-    vm_offset_t offset;         /* of the page in entry->object */
-    uint64_t pushed_version;    /* delayed copies up to this one have the page */
-    uint64_t deadline_ns;       /* of waiting for pagers; 0: has not waited yet */
+    struct vm_map_entry *entry;      /* valid while the map is locked */
+    vm_offset_t offset;              /* of the page in entry->object */
+    uint64_t pushed_version;         /* delayed copies up to this one have the page */
+    uint64_t deadline_ns;            /* of waiting for pagers; 0: has not waited yet */
     struct memory_object_wait *wait; /* filled in for VM_FAULT_RETRY */
 };
 

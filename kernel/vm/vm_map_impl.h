@@ -25,7 +25,7 @@ struct vm_map_entry {
     bool needs_copy;          /* [L] others see the object too: shadow it before writing */
     bool entered;             /* [L] some of it may be in the page table */
     bool fill;                /* [L] came by message: the first fault enters all that is resident */
-    bool copy_later; /* [L] object is what is to be copied, with the map unlocked */
+    bool copy_later;          /* [L] object is what is to be copied, with the map unlocked */
 };
 
 static inline struct vm_map_entry *vm_map_entry_of(struct rbnode *node)

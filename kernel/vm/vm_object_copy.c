@@ -63,6 +63,7 @@ static bool vm_object_chain_next(struct vm_object *first, vm_offset_t offset, vm
  * no page: nothing to copy). */
 static kern_return_t vm_object_copy_page(struct vm_object *source, vm_offset_t offset,
                                          struct vm_page *target, uint64_t *deadline_ns)
+    NO_LOCK_ANALYSIS /* memory_object_walk() leaves two locks held */
 {
     struct vm_object_hit hit;
     kern_return_t kr = memory_object_walk(source, offset, &hit, deadline_ns);

@@ -33,8 +33,8 @@ enum vm_page_state {
 #define VM_PAGE_DIRTY       0x20u /* written through the direct map; the pmap knows other writes */
 
 /* page->access_lock: VM_PROT_* the pager has forbidden, and above those that it was asked for. */
-#define VM_PAGE_LOCKED          0x07u
-#define VM_PAGE_ASKED_SHIFT     4
+#define VM_PAGE_LOCKED      0x07u
+#define VM_PAGE_ASKED_SHIFT 4
 
 /* Keys: [Z] lock of the page's zone while free, [O] lock of page->object while used, [P] the pmap's
  * lock for the page, [I] immutable after start-up */

@@ -24,8 +24,9 @@
 extern const struct mig_kernel_subsystem mach_i386_subsystem;
 kern_return_t i386_set_ldt(struct thread *thread, int selector, struct vm_copy *list,
                            mach_msg_type_number_t count);
-kern_return_t memory_object_data_request(mach_port_t object, mach_msg_timeout_t timeout, mach_port_t control,
-                                         vm_offset_t offset, vm_size_t length, vm_prot_t access);
+kern_return_t memory_object_data_request(mach_port_t object, mach_msg_timeout_t timeout,
+                                         mach_port_t control, vm_offset_t offset, vm_size_t length,
+                                         vm_prot_t access);
 kern_return_t exception_raise(mach_port_t exception_port, mach_port_t reply_port,
                               mach_port_t thread, mach_port_t task, integer_t exception,
                               integer_t code, rpc_long_integer_t subcode);
@@ -465,8 +466,9 @@ static void short_data_comes_as_a_copy_too(void **state)
 static void the_kernel_sends_without_waiting(void **state)
 {
     (void)state;
-    assert_int_equal(memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
-                     KERN_SUCCESS);
+    assert_int_equal(
+        memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+        KERN_SUCCESS);
     assert_int_equal(sends, 1);
     assert_int_equal(sent.header.msgh_id, 2203);
     assert_int_equal(sent.header.msgh_size, 96);
@@ -476,8 +478,9 @@ static void the_kernel_sends_without_waiting(void **state)
     assert_int_equal(mig_load64(sent.bytes + 32), ONE(0x20004011));
     assert_int_equal(mig_load64(sent.bytes + 56), 0x4000);
     no_memory = true;
-    assert_int_equal(memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
-                     MACH_SEND_NO_BUFFER);
+    assert_int_equal(
+        memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+        MACH_SEND_NO_BUFFER);
     assert_int_equal(sends, 1);
 }
 

@@ -1,4 +1,5 @@
-/* fake_pager.c - ports without messages, and the kernel's messages to pagers as calls of the test. */
+/* fake_pager.c - ports without messages, and the kernel's messages to pagers as calls of the test.
+ */
 #include "fake_pager.h"
 
 #include <stdlib.h>
@@ -137,12 +138,12 @@ struct vm_object *convert_port_to_memory_control(struct ipc_port *port)
     struct vm_object *object = port->kobject;
 
     return port->kobject_type == KOBJECT_MEMORY_CONTROL && memory_object_try_ref(object) ? object
-                                                                                        : NULL;
+                                                                                         : NULL;
 }
 
 /* --- threads --- */
 
-void thread_start_kernel(const char *name, void (*function)(void *), int priority)
+void thread_run_kernel(const char *name, void (*function)(void *), int priority)
 {
     (void)name;
     (void)function;
@@ -295,7 +296,8 @@ static kern_return_t fake_completed(mach_port_t reply, struct ipc_port *control)
 }
 
 kern_return_t memory_object_lock_completed(mach_port_t reply, mach_msg_type_name_t type,
-                                           mach_port_t control, vm_offset_t offset, vm_size_t length)
+                                           mach_port_t control, vm_offset_t offset,
+                                           vm_size_t length)
 {
     (void)type;
     (void)offset;

@@ -1,5 +1,5 @@
-/* fake_pager.h - a pager for the host tests: what the kernel sends it is answered at once, or when a
- * thread would wait, by a function of the test. */
+/* fake_pager.h - a pager for the host tests: what the kernel sends it is answered at once, or when
+ * a thread would wait, by a function of the test. */
 #ifndef TEST_VM_FAKE_PAGER_H
 #define TEST_VM_FAKE_PAGER_H
 

@@ -19,7 +19,7 @@ static struct {
     struct vm_object *object; /* that of the last message */
     vm_offset_t offset;       /* of the last request or return */
     vm_size_t length;
-    uint8_t first;            /* the first byte that came back */
+    uint8_t first; /* the first byte that came back */
     bool kernel_copy;
 } pager;
 

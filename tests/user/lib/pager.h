@@ -63,8 +63,8 @@ void pager_destroy(struct pager *pager);
 struct toucher {
     uint8_t *at;
     bool write;
-    uint8_t value;          /* read, or to write */
-    unsigned timeout_ms;    /* thread_set_memory_timeout */
+    uint8_t value;       /* read, or to write */
+    unsigned timeout_ms; /* thread_set_memory_timeout */
     pthread_t thread;
     mach_port_t port;       /* the thread's */
     mach_port_t exceptions; /* receive right */
@@ -72,7 +72,8 @@ struct toucher {
     kern_return_t code; /* KERN_SUCCESS, or the exception's code */
 };
 
-void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value, unsigned timeout_ms);
+void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value,
+                   unsigned timeout_ms);
 bool toucher_is_done(const struct toucher *toucher);
 /* Wait for its end. Returns toucher->code. */
 kern_return_t toucher_end(struct toucher *toucher);

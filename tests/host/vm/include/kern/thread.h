@@ -24,7 +24,7 @@ static inline struct thread *current_thread(void)
 }
 
 #define PRIORITY_SYSTEM 6
-void thread_start_kernel(const char *name, void (*function)(void *), int priority);
+void thread_run_kernel(const char *name, void (*function)(void *), int priority);
 void thread_sleep(uint64_t ns);
 
 enum wait_result { WAIT_OK, WAIT_TIMED_OUT, WAIT_INTERRUPTED, WAIT_RESTART };
