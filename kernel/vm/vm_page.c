@@ -25,14 +25,6 @@
 static_assert(SEGMENT_MAX <= UINT8_MAX, "a page names its segment in a byte");
 static_assert(VM_PAGE_ORDER_MAX <= UINT8_MAX, "and its order");
 
-/* Keys: [I] immutable once counted in vm_page_segment_count */
-struct vm_page_segment {
-    uint64_t first_pfn;    /* [I] */
-    uint64_t npages;       /* [I] */
-    struct vm_page *pages; /* [I] */
-    unsigned zone;         /* [I] */
-};
-
 /* Keys: [C] its processor only, preemption disabled; counts are read by all */
 struct vm_page_cache {
     uint32_t count;                       /* [C] */
@@ -41,21 +33,13 @@ struct vm_page_cache {
     struct vm_page *zeroed[CACHE_ZEROED]; /* [C] cleared */
 } __attribute__((aligned(64)));
 
-static struct vm_page_segment vm_page_segments[SEGMENT_MAX];
+struct vm_page_segment vm_page_segments[SEGMENT_MAX];
 static unsigned vm_page_segment_count; /* [a] */
 static unsigned vm_page_segment_hint;  /* [a] the segment asked for last */
 struct vm_page_zone vm_page_zones[ZONE_COUNT];
 static struct vm_page_cache vm_page_caches[CPU_MAX];
 static uint32_t vm_page_cache_limit; /* [I] after start-up: small machines keep small caches */
 static uint64_t vm_page_reserve;     /* [I] after start-up */
-
-phys_addr_t vm_page_to_phys(const struct vm_page *page)
-{
-    const struct vm_page_segment *segment = &vm_page_segments[page->segment];
-
-    assert(page->segment < vm_page_segment_count);
-    return (segment->first_pfn + (uint64_t)(page - segment->pages)) << PAGE_SHIFT;
-}
 
 /* The segments other than the one asked last. */
 static __attribute__((noinline)) struct vm_page *vm_page_search(uint64_t pfn)
@@ -223,6 +207,7 @@ static void vm_page_add_segment(phys_addr_t start, phys_addr_t end, unsigned zon
     segment->npages = npages;
     segment->zone = zone_index;
     segment->pages = phys_to_virt(start + (npages << PAGE_SHIFT));
+    segment->origin = start - (uintptr_t)segment->pages * VM_PAGE_RATIO;
     memset(segment->pages, 0, npages * sizeof(struct vm_page));
     for (uint64_t i = 0; i < npages; i += 1) {
         segment->pages[i].segment = (uint8_t)index;

@@ -91,9 +91,59 @@ struct vm_page *vm_page_alloc_contig(uint64_t npages, unsigned align_order, unsi
                                      phys_addr_t min, phys_addr_t max);
 void vm_page_free_contig(struct vm_page *page, uint64_t npages);
 
-phys_addr_t vm_page_to_phys(const struct vm_page *page);
+/* A run of memory and the descriptors of its pages. Keys: [I] immutable once it has pages */
+struct vm_page_segment {
+    uint64_t first_pfn;    /* [I] */
+    uint64_t npages;       /* [I] */
+    struct vm_page *pages; /* [I] */
+    phys_addr_t origin;    /* [I] what VM_PAGE_RATIO times a descriptor's address lacks */
+    unsigned zone;         /* [I] */
+};
+
+/* Bytes of memory for a byte of descriptor. */
+#define VM_PAGE_RATIO (PAGE_SIZE / sizeof(struct vm_page))
+
+extern struct vm_page_segment vm_page_segments[];
+
+static inline phys_addr_t vm_page_to_phys(const struct vm_page *page)
+{
+    return vm_page_segments[page->segment].origin + (uintptr_t)page * VM_PAGE_RATIO;
+}
+
 /* The descriptor of the page that holds phys; NULL when that is not memory of ours. */
 struct vm_page *vm_page_from_phys(phys_addr_t phys);
+
+/* Neighbouring pages, up to VM_PAGE_BLOCK of one segment: [first, last). */
+struct vm_page_block {
+    struct vm_page *first;
+    struct vm_page *last;
+};
+
+#define VM_PAGE_BLOCK 512u
+
+/* Pages in one block have the same number; those far apart may, too. */
+static inline uint64_t vm_page_block_number(const struct vm_page *page)
+{
+    return (uintptr_t)page / (VM_PAGE_BLOCK * sizeof(*page));
+}
+
+/* The block that the page is in. */
+static inline struct vm_page_block vm_page_block(const struct vm_page *page)
+{
+    const struct vm_page_segment *segment = &vm_page_segments[page->segment];
+    struct vm_page *first =
+        (struct vm_page *)(vm_page_block_number(page) * VM_PAGE_BLOCK * sizeof(*page));
+    struct vm_page *last = segment->pages + segment->npages;
+
+    return (struct vm_page_block){first > segment->pages ? first : segment->pages,
+                                  first + VM_PAGE_BLOCK < last ? first + VM_PAGE_BLOCK : last};
+}
+
+/* May the page of an object be mapped as it is? Locks: page->object's held. */
+static inline bool vm_page_is_at_rest(const struct vm_page *page)
+{
+    return (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) == 0;
+}
 
 static inline void *vm_page_to_virt(const struct vm_page *page)
 {
