@@ -47,7 +47,6 @@ void spinlock_wait(struct spinlock *lock);
 
 static inline void spinlock_take(struct spinlock *lock, bool nested)
 {
-    preempt_disable();
     if (CONFIG_DEBUG) {
         spinlock_debug_acquire(lock, nested, __builtin_return_address(0));
     }
@@ -61,6 +60,7 @@ static inline void spinlock_take(struct spinlock *lock, bool nested)
 
 static inline void spin_lock(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
 {
+    preempt_disable();
     spinlock_take(lock, false);
 }
 
@@ -68,6 +68,7 @@ static inline void spin_lock(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALY
  * address, or child before parent). */
 static inline void spin_lock_nested(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
 {
+    preempt_disable();
     spinlock_take(lock, true);
 }
 
@@ -94,10 +95,26 @@ static inline void spin_unlock(struct spinlock *lock) RELEASES(lock) NO_LOCK_ANA
     preempt_enable();
 }
 
+/* As spin_lock and spin_unlock, where another spin lock is held all the while: preemption is off.
+ */
+static inline void spin_lock_inner(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
+{
+    spinlock_take(lock, false);
+}
+
+static inline void spin_unlock_inner(struct spinlock *lock) RELEASES(lock) NO_LOCK_ANALYSIS
+{
+    if (CONFIG_DEBUG) {
+        spinlock_debug_release(lock);
+    }
+    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+}
+
 static inline uint64_t spin_lock_irqsave(struct spinlock *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS
 {
     uint64_t flags = interrupt_save_disable();
 
+    preempt_disable();
     spinlock_take(lock, false);
     return flags;
 }
