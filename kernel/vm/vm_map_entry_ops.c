@@ -8,8 +8,6 @@
 #include "kern/assert.h"
 #include "vm/memory_object.h"
 
-#define PREMAP_BATCH 64u /* pages looked up before they are entered together */
-
 /* How the pages of an entry are to be copied. */
 enum vm_map_entry_copy_kind {
     COPY_SYMMETRIC,
@@ -172,60 +170,38 @@ void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
 
 void vm_map_entry_release_list(struct list *entries)
 {
-    struct list *node = list_pop(entries);
+    struct list *node;
 
-    while (node != NULL) {
+    while ((node = list_pop(entries)) != NULL) {
         struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
 
         vm_object_unref(entry->object);
         entry->object = NULL;
         vm_map_entry_destroy(entry);
-        node = list_pop(entries);
     }
 }
 
-/* The n pages at rest from offset on, NULL for what is not such a page. Locks: the object's held.
- */
-static void vm_map_entry_premap_find(struct vm_object *object, vm_offset_t offset,
-                                     struct vm_page **pages, unsigned n)
-{
-    unsigned done = 0;
-
-    while (done < n) {
-        unsigned run = n - done;
-        void *const *found = vm_radix_run(&object->pages, (offset >> PAGE_SHIFT) + done, &run);
-
-        for (unsigned i = 0; i < run; i += 1, done += 1) {
-            struct vm_page *page = found != NULL ? found[i] : NULL;
-
-            if (page != NULL && (page->flags & VM_PAGE_UNUSUAL) != 0) {
-                page = NULL;
-            }
-            pages[done] = page;
-        }
-    }
-}
-
-/* The pages at rest that the entry shows from va on, up to the next 2 MiB or PREMAP_BATCH of them:
- * one lookup each, one walk of the page table. Only those of the entry's own object. Returns the
- * address behind. Locks: map's held. */
-static vm_offset_t vm_map_entry_premap_batch(struct vm_map *map, struct vm_map_entry *entry,
-                                             vm_offset_t va, vm_offset_t end)
+/* Enter pages at rest of the entry's own object that it shows from va on: as many as lie side by
+ * side in the object's tree and in one table of the page table. Returns the address behind. Locks:
+ * map's held. */
+static vm_offset_t vm_map_entry_premap_run(struct vm_map *map, struct vm_map_entry *entry,
+                                           vm_offset_t va, vm_offset_t end)
 {
     struct vm_object *object = entry->object;
     vm_offset_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
     vm_prot_t prot = entry->protection;
-    struct vm_page *pages[PREMAP_BATCH];
+    void *const *pages;
     unsigned n;
 
-    stop = stop < end ? stop : end;
-    n = stop - va < PREMAP_BATCH * PAGE_SIZE ? (unsigned)((stop - va) >> PAGE_SHIFT) : PREMAP_BATCH;
+    n = (unsigned)(((stop < end ? stop : end) - va) >> PAGE_SHIFT);
     spin_lock(&object->lock);
     if (entry->needs_copy || object->copy != NULL) {
         prot &= ~VM_PROT_WRITE;
     }
-    vm_map_entry_premap_find(object, entry->offset + (va - entry->start), pages, n);
-    pmap_enter_batch(map->pmap, va, pages, n, prot);
+    pages = vm_radix_run(&object->pages, (entry->offset + (va - entry->start)) >> PAGE_SHIFT, &n);
+    if (pages != NULL) {
+        pmap_enter_batch(map->pmap, va, (struct vm_page *const *)pages, n, prot);
+    }
     spin_unlock(&object->lock);
     return va + n * PAGE_SIZE;
 }
@@ -248,6 +224,6 @@ void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_
         return;
     }
     while (va < end) {
-        va = vm_map_entry_premap_batch(map, entry, va, end);
+        va = vm_map_entry_premap_run(map, entry, va, end);
     }
 }

@@ -283,14 +283,7 @@ static struct vm_page *pmap_managed_page(uint64_t va, phys_addr_t phys)
 static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry,
                               uint64_t *directory_entry)
 {
-    uint64_t old = *entry;
-
-    if ((old & PTE_MANAGED) != 0) {
-        old = pmap_pv_remove(vm_page_from_phys(old & PTE_FRAME), pmap, va, entry);
-    } else {
-        old = atomic_exchange(entry, 0);
-    }
-    if ((old & PTE_PRESENT) != 0) {
+    if (pmap_pv_remove_batch(pmap, va, entry, 1) != 0) {
         atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
         atomic_dec(&pmap->resident);
     }

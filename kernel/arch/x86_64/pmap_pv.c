@@ -15,7 +15,7 @@
 #include "vm/vm_page.h"
 
 #define PV_GROUPS     64
-#define PV_GROUP      64        /* neighbouring pages that belong to one group */
+#define PV_SPARE_MAX  256       /* entries a group keeps */
 #define PV_MODIFIED   PTE_DIRTY /* where the bits of an entry are */
 #define PV_REFERENCED PTE_ACCESSED
 #define PV_FLAGS      (PV_MODIFIED | PV_REFERENCED)
@@ -24,7 +24,7 @@
 struct pv_group {
     struct spinlock lock;   /* PV; also guards the lists of its pages */
     struct pv_entry *spare; /* [L] entries for the next mappings of its pages */
-    uint32_t spare_count;   /* [L] at most PV_GROUP */
+    uint32_t spare_count;   /* [L] at most PV_SPARE_MAX */
 };
 
 static struct pv_group pmap_pv_groups[PV_GROUPS];
@@ -40,28 +40,11 @@ void pmap_pv_init(void)
 
 static struct pv_group *pmap_pv_group(const struct vm_page *page)
 {
-    return &pmap_pv_groups[(uintptr_t)page / (sizeof(*page) * PV_GROUP) % PV_GROUPS];
+    return &pmap_pv_groups[vm_page_block_number(page) % PV_GROUPS];
 }
 
-/* Hold the lock of the page's group and no other; *held, the group held, begins and ends as NULL.
- */
-static inline void pmap_pv_hold(struct pv_group **held, const struct vm_page *page) NO_LOCK_ANALYSIS
-{
-    struct pv_group *group = page != NULL ? pmap_pv_group(page) : NULL;
+/* --- entries at hand; the group's lock is held --- */
 
-    if (group == *held) {
-        return;
-    }
-    if (*held != NULL) {
-        spin_unlock(&(*held)->lock);
-    }
-    if (group != NULL) {
-        spin_lock(&group->lock);
-    }
-    *held = group;
-}
-
-/* Locks: the group's held. */
 static inline struct pv_entry *pmap_pv_alloc(struct pv_group *group)
 {
     struct pv_entry *entry = group->spare;
@@ -74,15 +57,19 @@ static inline struct pv_entry *pmap_pv_alloc(struct pv_group *group)
     return entry;
 }
 
-static inline void pmap_pv_free(struct pv_group *group, struct pv_entry *entry)
+static __attribute__((noinline)) void pmap_pv_trim(struct pv_group *group, unsigned keep)
 {
-    if (group->spare_count == PV_GROUP) {
-        kmem_cache_free(&pmap_pv_cache, entry);
-        return;
+    while (group->spare_count > keep) {
+        kmem_cache_free(&pmap_pv_cache, pmap_pv_alloc(group));
     }
+}
+
+static void pmap_pv_free(struct pv_group *group, struct pv_entry *entry)
+{
     entry->next = group->spare;
     group->spare = entry;
     group->spare_count++;
+    pmap_pv_trim(group, PV_SPARE_MAX);
 }
 
 void pmap_drain_cache(void)
@@ -91,89 +78,74 @@ void pmap_drain_cache(void)
         struct pv_group *group = &pmap_pv_groups[i];
 
         spin_lock(&group->lock);
-        while (group->spare_count != 0) {
-            kmem_cache_free(&pmap_pv_cache, pmap_pv_alloc(group));
-        }
+        pmap_pv_trim(group, 0);
         spin_unlock(&group->lock);
     }
 }
 
-/* Put (pmap, va) on the list. Locks: the group's held. False when out of memory. */
-static inline bool pmap_pv_link(struct pv_group *group, struct vm_page *page, struct pmap *pmap,
-                                uint64_t va)
-{
-    struct pv_entry *entry;
+/* --- one mapping; the group's lock is held --- */
 
-    if (page->pv.pmap == NULL) {
-        page->pv.pmap = pmap;
-        page->pv.va = va | (page->pv.va & PV_FLAGS);
-        page->pv.next = NULL;
-        return true;
-    }
-    entry = pmap_pv_alloc(group);
-    if (entry == NULL) {
-        return false;
-    }
+static inline void pmap_pv_link_first(struct vm_page *page, struct pmap *pmap, uint64_t va)
+{
+    page->pv.pmap = pmap;
+    page->pv.va = va | (page->pv.va & PV_FLAGS);
+    page->pv.next = NULL;
+}
+
+static inline void pmap_pv_link_second(struct vm_page *page, struct pv_entry *entry,
+                                       struct pmap *pmap, uint64_t va)
+{
     entry->pmap = pmap;
     entry->va = va;
     entry->next = page->pv.next;
     page->pv.next = entry;
-    return true;
 }
 
 bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va)
 {
-    struct pv_group *held = NULL;
-    bool linked;
+    struct pv_group *group = pmap_pv_group(page);
+    struct pv_entry *entry;
+    bool linked = true;
 
-    pmap_pv_hold(&held, page);
-    linked = pmap_pv_link(held, page, pmap, va);
-    pmap_pv_hold(&held, NULL);
+    spin_lock(&group->lock);
+    if (page->pv.pmap == NULL) {
+        pmap_pv_link_first(page, pmap, va);
+    } else {
+        entry = pmap_pv_alloc(group);
+        linked = entry != NULL;
+        if (linked) {
+            pmap_pv_link_second(page, entry, pmap, va);
+        }
+    }
+    spin_unlock(&group->lock);
     return linked;
 }
 
-unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
-                             struct vm_page *const *pages, unsigned n, uint64_t bits)
+/* Take (pmap, va) off a list where it is not the second: most are, or the only one. */
+static inline struct pv_entry *pmap_pv_unlink_other(struct vm_page *page, struct pmap *pmap,
+                                                    uint64_t va)
 {
-    struct pv_group *held = NULL;
-    const struct vm_page *before = NULL;
-    phys_addr_t phys = 0;
-    unsigned entered = 0;
+    struct pv_entry *previous = page->pv.next;
+    struct pv_entry *entry = previous;
 
-    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
-        struct vm_page *page = pages[i];
-
-        if (page == NULL || (entries[i] & PTE_PRESENT) != 0) {
-            continue;
+    if (page->pv.pmap == pmap && (page->pv.va & ~PV_FLAGS) == va) {
+        page->pv.pmap = NULL;
+        if (entry != NULL) {
+            page->pv.pmap = entry->pmap;
+            page->pv.va = entry->va | (page->pv.va & PV_FLAGS);
+            page->pv.next = entry->next;
         }
-        pmap_pv_hold(&held, page);
-        if (!pmap_pv_link(held, page, pmap, va)) {
-            break;
-        }
-        phys = before != NULL && page == before + 1 && page->segment == before->segment
-                   ? phys + PAGE_SIZE
-                   : vm_page_to_phys(page);
-        before = page;
-        atomic_store_release(&entries[i], phys | bits);
-        entered++;
+        return entry;
     }
-    pmap_pv_hold(&held, NULL);
-    return entered;
-}
-
-/* Take (pmap, va) off a list where it is neither the first nor the second. */
-static __attribute__((noinline)) struct pv_entry *
-pmap_pv_unlink_behind(struct vm_page *page, struct pmap *pmap, uint64_t va)
-{
-    for (struct pv_entry *previous = &page->pv; previous->next != NULL; previous = previous->next) {
-        struct pv_entry *entry = previous->next;
-
-        if (entry->pmap == pmap && entry->va == va) {
-            previous->next = entry->next;
-            return entry;
-        }
+    while (entry != NULL && (entry->pmap != pmap || entry->va != va)) {
+        previous = entry;
+        entry = entry->next;
     }
-    panic("page %p has no mapping of pmap %p at %lx", (void *)page, (void *)pmap, va);
+    if (entry == NULL) {
+        panic("page %p has no mapping of pmap %p at %lx", (void *)page, (void *)pmap, va);
+    }
+    previous->next = entry->next;
+    return entry;
 }
 
 /* Take (pmap, va) off the list; returns the entry to free, or NULL. The head keeps the flags. */
@@ -181,21 +153,11 @@ static inline struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap 
 {
     struct pv_entry *second = page->pv.next;
 
-    if (page->pv.pmap == pmap && (page->pv.va & ~PV_FLAGS) == va) {
-        if (second == NULL) {
-            page->pv.pmap = NULL;
-            return NULL;
-        }
-        page->pv.pmap = second->pmap;
-        page->pv.va = second->va | (page->pv.va & PV_FLAGS);
+    if (__builtin_expect(second != NULL && second->pmap == pmap && second->va == va, 1)) {
         page->pv.next = second->next;
         return second;
     }
-    if (second != NULL && second->pmap == pmap && second->va == va) {
-        page->pv.next = second->next;
-        return second;
-    }
-    return pmap_pv_unlink_behind(page, pmap, va);
+    return pmap_pv_unlink_other(page, pmap, va);
 }
 
 static inline void pmap_pv_note(struct vm_page *page, uint64_t pte)
@@ -203,58 +165,148 @@ static inline void pmap_pv_note(struct vm_page *page, uint64_t pte)
     page->pv.va |= pte & PV_FLAGS;
 }
 
-/* Clear the entry of a mapping and forget the mapping. Locks: the group's held. */
-static inline uint64_t pmap_pv_clear(struct pv_group *group, struct vm_page *page,
-                                     struct pmap *pmap, uint64_t va, uint64_t *entry)
+/* --- neighbouring mappings --- */
+
+/* The block of pages gone through, its group locked; all zero: none yet. In it a page is found by
+ * its distance from the first, and the spare entries are at hand. The pmap's lock is held, too. */
+struct pv_hold {
+    struct pv_group *group;
+    struct pv_entry *spare;
+    phys_addr_t phys; /* of the first page */
+    uintptr_t first;  /* its descriptor */
+    uintptr_t size;   /* of all descriptors, in bytes */
+    int added;        /* spare entries, to all groups held so far; negative when taken */
+    int before;       /* of those, to groups before this one */
+    unsigned others;  /* mappings entered or removed without a spare entry */
+};
+
+static inline void pmap_pv_hold_end(struct pv_hold *hold) NO_LOCK_ANALYSIS
 {
-    uint64_t old = atomic_exchange(entry, 0);
+    struct pv_group *group = hold->group;
 
-    if ((old & PTE_PRESENT) != 0) {
-        struct pv_entry *unlinked;
-
-        pmap_pv_note(page, old);
-        unlinked = pmap_pv_unlink(page, pmap, va);
-        if (unlinked != NULL) {
-            pmap_pv_free(group, unlinked);
+    if (group != NULL) {
+        group->spare = hold->spare;
+        group->spare_count += (uint32_t)(hold->added - hold->before);
+        if (__builtin_expect(group->spare_count > PV_SPARE_MAX, 0)) {
+            pmap_pv_trim(group, PV_SPARE_MAX);
         }
+        spin_unlock_inner(&group->lock);
     }
-    return old;
 }
 
-uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry)
+/* Hold the block of the page instead. */
+static inline void pmap_pv_hold(struct pv_hold *hold, const struct vm_page *page) NO_LOCK_ANALYSIS
 {
-    struct pv_group *held = NULL;
-    uint64_t old;
+    struct vm_page_block block = vm_page_block(page);
 
-    pmap_pv_hold(&held, page);
-    old = pmap_pv_clear(held, page, pmap, va, entry);
-    pmap_pv_hold(&held, NULL);
-    return old;
+    pmap_pv_hold_end(hold);
+    hold->group = pmap_pv_group(page);
+    spin_lock_inner(&hold->group->lock);
+    hold->spare = hold->group->spare;
+    hold->before = hold->added;
+    hold->phys = vm_page_to_phys(block.first);
+    hold->first = (uintptr_t)block.first;
+    hold->size = (uintptr_t)block.last - hold->first;
+}
+
+/* Put (pmap, va) on the list of a page of the block. False when out of memory. */
+static inline bool pmap_pv_hold_link(struct pv_hold *hold, struct vm_page *page, struct pmap *pmap,
+                                     uint64_t va)
+{
+    struct pv_entry *entry = hold->spare;
+
+    if (page->pv.pmap != NULL && entry != NULL) {
+        hold->spare = entry->next;
+        hold->added--;
+        pmap_pv_link_second(page, entry, pmap, va);
+        return true;
+    }
+    if (page->pv.pmap == NULL) {
+        pmap_pv_link_first(page, pmap, va);
+    } else {
+        entry = kmem_cache_alloc(&pmap_pv_cache);
+        if (entry == NULL) {
+            return false;
+        }
+        pmap_pv_link_second(page, entry, pmap, va);
+    }
+    hold->others++;
+    return true;
+}
+
+/* Take (pmap, va) off the list of a page of the block. */
+static inline void pmap_pv_hold_unlink(struct pv_hold *hold, struct vm_page *page,
+                                       struct pmap *pmap, uint64_t va)
+{
+    struct pv_entry *unlinked = pmap_pv_unlink(page, pmap, va);
+
+    if (unlinked != NULL) {
+        unlinked->next = hold->spare;
+        hold->spare = unlinked;
+        hold->added++;
+    } else {
+        hold->others++;
+    }
+}
+
+unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
+                             struct vm_page *const *pages, unsigned n, uint64_t bits)
+{
+    struct pv_hold hold = {NULL};
+    uint64_t frame_bits = 0; /* the entry for the block's first page */
+
+    assert(spin_is_held(&pmap->lock));
+    for (uint64_t *entry = entries; entry < entries + n; entry++, pages++, va += PAGE_SIZE) {
+        struct vm_page *page = *pages;
+        uintptr_t distance = (uintptr_t)page - hold.first;
+
+        if (page == NULL || !vm_page_is_at_rest(page) || (*entry & PTE_PRESENT) != 0) {
+            continue;
+        }
+        if (distance >= hold.size) {
+            pmap_pv_hold(&hold, page);
+            distance = (uintptr_t)page - hold.first;
+            frame_bits = hold.phys | bits;
+        }
+        if (!pmap_pv_hold_link(&hold, page, pmap, va)) {
+            break;
+        }
+        atomic_store_release(entry, frame_bits + distance * VM_PAGE_RATIO);
+    }
+    pmap_pv_hold_end(&hold);
+    return hold.others - (unsigned)hold.added;
 }
 
 unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries, unsigned n)
 {
-    struct pv_group *held = NULL;
-    unsigned removed = 0;
+    struct pv_hold hold = {NULL};
 
-    for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
-        uint64_t old = entries[i];
+    assert(spin_is_held(&pmap->lock));
+    for (uint64_t *entry = entries; entry < entries + n; entry++, va += PAGE_SIZE) {
+        uint64_t old = atomic_load(entry);
+        uintptr_t distance = ((old & PTE_FRAME) - hold.phys) / VM_PAGE_RATIO;
+        struct vm_page *page;
 
-        if ((old & PTE_PRESENT) == 0) {
+        if ((old & PTE_MANAGED) == 0) {
+            if ((old & PTE_PRESENT) != 0) {
+                atomic_store(entry, 0);
+                hold.others++;
+            }
             continue;
         }
-        if ((old & PTE_MANAGED) != 0) {
-            struct vm_page *page = vm_page_from_phys(old & PTE_FRAME);
-
-            pmap_pv_hold(&held, page);
-            old = pmap_pv_clear(held, page, pmap, va, &entries[i]);
-        } else {
-            old = atomic_exchange(&entries[i], 0);
+        if (distance >= hold.size) {
+            pmap_pv_hold(&hold, vm_page_from_phys(old & PTE_FRAME));
+            distance = ((old & PTE_FRAME) - hold.phys) / VM_PAGE_RATIO;
+            if (atomic_load(entry) == 0) { /* somebody just took the page away */
+                continue;
+            }
         }
-        removed += (old & PTE_PRESENT) != 0 ? 1 : 0;
+        page = (struct vm_page *)(hold.first + distance);
+        pmap_pv_hold_unlink(&hold, page, pmap, va);
+        pmap_pv_note(page, atomic_exchange(entry, 0));
     }
-    pmap_pv_hold(&held, NULL);
-    return removed;
+    pmap_pv_hold_end(&hold);
+    return hold.others + (unsigned)hold.added;
 }
 
 /* The mapping after `previous` (NULL: the first); NULL at the end. */

@@ -217,7 +217,7 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
     for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
         phys_addr_t phys;
 
-        if (pages[i] != NULL && !pmap_extract(pmap, va, &phys) &&
+        if (pages[i] != NULL && vm_page_is_at_rest(pages[i]) && !pmap_extract(pmap, va, &phys) &&
             pmap_enter(pmap, va, vm_page_to_phys(pages[i]), prot, 0) != KERN_SUCCESS) {
             return;
         }

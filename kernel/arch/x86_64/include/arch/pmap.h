@@ -49,9 +49,9 @@ struct pmap *pmap_kernel(void);
  * a table, or the ledger is at its limit; nothing changed). */
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                          unsigned flags);
-/* Map managed pages, those of n that are not NULL, at neighbouring addresses of one 2 MiB span
- * where nothing is mapped. As far as memory goes: what is left out is entered by faults. Not for
- * the last page of the user half. */
+/* Map managed pages, those of n that are not NULL and at rest, at neighbouring addresses of one
+ * 2 MiB span where nothing is mapped. As far as memory goes: what is left out is entered by faults.
+ * Not for the last page of the user half. */
 void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
                       vm_prot_t prot);
 /* Map 2 MiB, aligned both ways, where no smaller page is mapped. KERN_INVALID_ARGUMENT when one is.

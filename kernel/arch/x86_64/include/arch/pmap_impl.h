@@ -64,11 +64,9 @@ void pmap_flush_leave(struct pmap *pmap);
 /* pmap_pv.c: the list of mappings of a page. Locks: takes PV. pmap_pv_insert returns false when out
  * of memory. */
 bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va);
-/* Clear the entry and take the mapping off the page's list; returns the old entry. */
-uint64_t pmap_pv_remove(struct vm_page *page, struct pmap *pmap, uint64_t va, uint64_t *entry);
-/* The same for n neighbouring entries of one table. Enter: where a page is given and nothing is
- * mapped, until memory runs out; `bits` are those of the entry beside its frame. Remove: whatever
- * is mapped. Both return how many. */
+/* n neighbouring entries of one table, and the mappings on their pages' lists. Enter: where a page
+ * at rest is given and nothing is mapped, as far as memory goes; `bits` are those of the entry
+ * beside its frame. Remove: whatever is mapped. Both return how many. */
 unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
                              struct vm_page *const *pages, unsigned n, uint64_t bits);
 unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries, unsigned n);
