@@ -155,6 +155,7 @@ static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
 {
     uint64_t *table = pmap->pml4;
 
+#pragma GCC unroll 3
     for (unsigned level = 3; level >= 1; level--) {
         uint64_t *entry = &table[va >> (12 + 9 * level) & 511];
 
@@ -187,8 +188,8 @@ static struct vm_page *pmap_table_alloc(struct pmap *pmap)
 
 /* As pmap_walk, making the tables that miss down to `bottom`. NULL: out of memory, or a large page
  * is in the way. */
-static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned bottom,
-                                  uint64_t *path[4])
+static __attribute__((noinline)) uint64_t *pmap_walk_make(struct pmap *pmap, uint64_t va,
+                                                          unsigned bottom, uint64_t *path[4])
 {
     uint64_t *table = pmap->pml4;
     uint64_t user = va < VM_MAX_ADDRESS ? PTE_USER : 0;
@@ -213,6 +214,13 @@ static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, unsigned botto
         table = pmap_table(*entry);
     }
     return table;
+}
+
+static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, uint64_t *path[4])
+{
+    uint64_t *table = pmap_walk(pmap, va, path);
+
+    return table != NULL ? table : pmap_walk_make(pmap, va, 1, path);
 }
 
 static void pmap_flush_widen(struct pmap_flush *flush, uint64_t start, uint64_t end)
@@ -316,7 +324,7 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
     uint64_t *entry;
 
     spin_lock(&pmap->lock);
-    table = pmap_walk_create(pmap, va, 1, path);
+    table = pmap_walk_create(pmap, va, path);
     if (table == NULL) {
         kr = KERN_RESOURCE_SHORTAGE;
         goto out;
@@ -358,7 +366,7 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
     assert(va < VM_MAX_ADDRESS &&
            (va & ~(LARGE_PAGE_SIZE - 1)) == ((va + n * PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1)));
     spin_lock(&pmap->lock);
-    table = pmap_walk_create(pmap, va, 1, path);
+    table = pmap_walk_create(pmap, va, path);
     if (table != NULL) {
         uint64_t entered = pmap_pv_enter_batch(pmap, va, &table[va >> 12 & 511], pages, n, bits);
 
@@ -379,7 +387,7 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
 
     assert(((va | phys) & (LARGE_PAGE_SIZE - 1)) == 0);
     spin_lock(&pmap->lock);
-    table = pmap_walk_create(pmap, va, 2, path);
+    table = pmap_walk_make(pmap, va, 2, path);
     entry = table != NULL ? &table[va >> 21 & 511] : NULL;
     if (entry == NULL) {
         kr = KERN_RESOURCE_SHORTAGE;
@@ -443,7 +451,7 @@ static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end,
         atomic_fetch_sub(&pmap->resident, removed);
         pmap_flush_widen(flush, va, stop);
     }
-    if (va < VM_MAX_ADDRESS) {
+    if ((*path[1] & PTE_COUNT) == 0 && va < VM_MAX_ADDRESS) {
         pmap_free_empty(path, 1, va, flush, freed);
     }
     return stop;
