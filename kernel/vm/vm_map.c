@@ -177,8 +177,8 @@ kern_return_t vm_map_remove(struct vm_map *map, vm_offset_t start, vm_offset_t e
     mutex_lock(&map->lock);
     kr = vm_map_entry_clip_range(map, start, end, &entry);
     if (kr == KERN_SUCCESS) {
-        while (entry != NULL && entry->start < end) {
-            struct vm_map_entry *next = vm_map_entry_next(entry);
+        while (entry != NULL) {
+            struct vm_map_entry *next = vm_map_entry_next_below(entry, end);
 
             vm_map_entry_detach(map, entry);
             list_insert_tail(&removed, &entry->link);
@@ -239,8 +239,7 @@ kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t 
     mutex_lock(&map->lock);
     if (vm_map_protect_allowed(map, start, end, protection)) {
         kr = vm_map_entry_clip_range(map, start, end, &entry);
-        for (; kr == KERN_SUCCESS && entry != NULL && entry->start < end;
-             entry = vm_map_entry_next(entry)) {
+        for (; kr == KERN_SUCCESS && entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
             vm_map_protect_entry(map, entry, protection, set_maximum);
         }
         vm_map_entry_merge_range(map, start, end);
@@ -261,8 +260,7 @@ kern_return_t vm_map_inherit(struct vm_map *map, vm_offset_t start, vm_offset_t 
     }
     mutex_lock(&map->lock);
     kr = vm_map_entry_clip_range(map, start, end, &entry);
-    for (; kr == KERN_SUCCESS && entry != NULL && entry->start < end;
-         entry = vm_map_entry_next(entry)) {
+    for (; kr == KERN_SUCCESS && entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
         entry->inheritance = inheritance;
     }
     vm_map_entry_merge_range(map, start, end);

@@ -40,7 +40,7 @@ static kern_return_t vm_map_copyin_check(struct vm_map_copyin_ctx *ctx)
     if (!vm_map_entry_covers(ctx->map, ctx->start, ctx->end, &entry)) {
         return KERN_INVALID_ADDRESS;
     }
-    for (; entry != NULL && entry->start < ctx->end; entry = vm_map_entry_next(entry)) {
+    for (; entry != NULL; entry = vm_map_entry_next_below(entry, ctx->end)) {
         if ((entry->protection & VM_PROT_READ) == 0) {
             return KERN_PROTECTION_FAILURE;
         }
@@ -101,8 +101,8 @@ static kern_return_t vm_map_copyin_whole(struct vm_map_copyin_ctx *ctx)
         return KERN_SUCCESS;
     }
     kr = vm_map_entry_clip_range(ctx->map, ctx->whole_start, ctx->whole_end, &entry);
-    for (; kr == KERN_SUCCESS && entry != NULL && entry->start < ctx->whole_end;
-         entry = vm_map_entry_next(entry)) {
+    for (; kr == KERN_SUCCESS && entry != NULL;
+         entry = vm_map_entry_next_below(entry, ctx->whole_end)) {
         struct vm_map_entry *copy;
 
         if (vm_map_copyin_may_move(ctx, entry)) {
@@ -164,8 +164,8 @@ static void vm_map_copyin_take(struct vm_map_copyin_ctx *ctx, struct list *remov
 {
     struct vm_map_entry *entry = vm_map_entry_lookup_from(ctx->map, ctx->start);
 
-    while (entry != NULL && entry->start < ctx->end) {
-        struct vm_map_entry *next = vm_map_entry_next(entry);
+    while (entry != NULL) {
+        struct vm_map_entry *next = vm_map_entry_next_below(entry, ctx->end);
 
         if (entry->start >= ctx->whole_start && entry->end <= ctx->whole_end &&
             vm_map_copyin_may_move(ctx, entry)) {

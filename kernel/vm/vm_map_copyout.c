@@ -110,7 +110,7 @@ static kern_return_t vm_map_overwrite_check(struct vm_map *map, vm_offset_t star
         return KERN_INVALID_ADDRESS;
     }
     *replaceable = true;
-    for (; entry != NULL && entry->start < end; entry = vm_map_entry_next(entry)) {
+    for (; entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
         if ((entry->protection & VM_PROT_WRITE) == 0) {
             return KERN_PROTECTION_FAILURE;
         }
@@ -133,8 +133,7 @@ static kern_return_t vm_map_overwrite_clip(struct vm_map *map, vm_offset_t start
     struct vm_map_entry *entry;
     kern_return_t kr = vm_map_entry_clip_range(map, start, end, &entry);
 
-    for (; kr == KERN_SUCCESS && entry != NULL && entry->start < end;
-         entry = vm_map_entry_next(entry)) {
+    for (; kr == KERN_SUCCESS && entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
         kr = vm_copy_clip(copy, entry->end - start);
     }
     return kr;
@@ -146,8 +145,8 @@ static void vm_map_overwrite_replace(struct vm_map *map, vm_offset_t start, vm_o
 {
     struct vm_map_entry *old = vm_map_entry_lookup(map, start);
 
-    while (old != NULL && old->start < end) {
-        struct vm_map_entry *next = vm_map_entry_next(old);
+    while (old != NULL) {
+        struct vm_map_entry *next = vm_map_entry_next_below(old, end);
         struct list *node = list_first(&copy->entries);
 
         vm_map_entry_detach(map, old);

@@ -168,7 +168,7 @@ void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
     spin_unlock(&object->lock);
 }
 
-void vm_map_entry_release_list(struct list *entries)
+void vm_map_entry_release_all(struct list *entries)
 {
     struct list *node;
 

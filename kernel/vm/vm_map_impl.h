@@ -43,6 +43,15 @@ static inline struct vm_map_entry *vm_map_entry_prev(struct vm_map_entry *entry)
     return vm_map_entry_of(rbtree_prev(&entry->node));
 }
 
+/* The entry after this one, if it begins before `end`, which this one may end beyond. */
+static inline struct vm_map_entry *vm_map_entry_next_below(struct vm_map_entry *entry,
+                                                           vm_offset_t end)
+{
+    struct vm_map_entry *next = entry->end < end ? vm_map_entry_next(entry) : NULL;
+
+    return next != NULL && next->start < end ? next : NULL;
+}
+
 static inline vm_size_t vm_map_entry_size(const struct vm_map_entry *entry)
 {
     return entry->end - entry->start;
@@ -91,7 +100,15 @@ void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t
  * them, free them. */
 void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
 /* Drop the references of a list of detached entries and free them. Locks: map not locked. */
-void vm_map_entry_release_list(struct list *entries);
+void vm_map_entry_release_all(struct list *entries);
+
+static inline void vm_map_entry_release_list(struct list *entries)
+{
+    if (!list_empty(entries)) { /* mostly, but for vm_map_remove() */
+        vm_map_entry_release_all(entries);
+    }
+}
+
 /* Lower the rights the page table grants to the entry's pages to `prot`; take the pages out of it.
  */
 void vm_map_entry_protect(struct vm_map *map, struct vm_map_entry *entry, vm_prot_t prot);

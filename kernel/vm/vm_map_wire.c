@@ -57,7 +57,7 @@ static kern_return_t vm_map_wire_check(struct vm_map *map, vm_offset_t start, vm
     if (!vm_map_entry_covers(map, start, end, &entry)) {
         return KERN_NO_SPACE;
     }
-    for (; entry != NULL && entry->start < end; entry = vm_map_entry_next(entry)) {
+    for (; entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
         if ((access & ~entry->protection) != 0) {
             return KERN_PROTECTION_FAILURE;
         }
@@ -85,14 +85,14 @@ static kern_return_t vm_map_wire_locked(struct vm_map *map, vm_offset_t start, v
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    for (entry = first; entry != NULL && entry->start < end && kr == KERN_SUCCESS;) {
+    for (entry = first; entry != NULL && kr == KERN_SUCCESS;) {
         if (access == VM_PROT_NONE) {
             vm_map_unwire_entry(map, entry);
         } else {
             kr = vm_map_wire_entry(map, entry, stuck);
         }
         if (kr == KERN_SUCCESS) {
-            entry = vm_map_entry_next(entry);
+            entry = vm_map_entry_next_below(entry, end);
         }
     }
     if (kr != KERN_SUCCESS) {
