@@ -22,8 +22,7 @@ struct vm_map_entry *vm_map_entry_create(void)
     struct vm_map_entry *entry = kmem_cache_alloc(&vm_map_entry_cache);
 
     if (entry != NULL) {
-        memset(entry, 0, sizeof(*entry));
-        list_init(&entry->link);
+        *entry = (struct vm_map_entry){.link = LIST_INITIALIZER(entry->link)};
     }
     return entry;
 }
@@ -37,14 +36,14 @@ void vm_map_entry_destroy(struct vm_map_entry *entry)
 static void vm_map_entry_update(struct rbnode *node)
 {
     struct vm_map_entry *entry = vm_map_entry_of(node);
+    vm_size_t max_gap = entry->gap;
 
-    entry->max_gap = entry->gap;
     for (unsigned side = 0; side < 2; side += 1) {
-        if (node->child[side] != NULL &&
-            vm_map_entry_of(node->child[side])->max_gap > entry->max_gap) {
-            entry->max_gap = vm_map_entry_of(node->child[side])->max_gap;
+        if (node->child[side] != NULL && vm_map_entry_of(node->child[side])->max_gap > max_gap) {
+            max_gap = vm_map_entry_of(node->child[side])->max_gap;
         }
     }
+    entry->max_gap = max_gap;
 }
 
 void vm_map_entry_tree_init(struct rbtree *tree)
@@ -190,34 +189,53 @@ static bool vm_map_entry_fits(vm_offset_t start, vm_offset_t end, vm_offset_t lo
     return true;
 }
 
-/* Look for a gap in the subtree, lowest first. The recursion is as deep as the tree, which is
- * balanced. */
+static inline bool vm_map_entry_has_gap(struct rbnode *node, vm_size_t size)
+{
+    return node != NULL && vm_map_entry_of(node)->max_gap >= size;
+}
+
+/* Look for a gap in the tree, lowest first: in order, but for subtrees that have none so large. */
 static bool vm_map_entry_search(struct rbnode *node, vm_offset_t low, vm_size_t size,
                                 vm_offset_t mask, vm_offset_t *address)
 {
-    struct vm_map_entry *entry = vm_map_entry_of(node);
+    struct rbnode *from = NULL; /* the child we have come up from, or NULL */
 
-    if (entry == NULL || entry->max_gap < size) {
-        return false;
-    }
-    if (entry->start > low) {
-        if (vm_map_entry_search(node->child[0], low, size, mask, address) ||
-            vm_map_entry_fits(entry->start - entry->gap, entry->start, low, size, mask, address)) {
-            return true;
+    while (node != NULL) {
+        struct vm_map_entry *entry = vm_map_entry_of(node);
+
+        if (from == NULL && entry->start > low && vm_map_entry_has_gap(node->child[0], size)) {
+            node = node->child[0];
+            continue;
         }
+        if (from == NULL || from == node->child[0]) {
+            if (entry->gap >= size && vm_map_entry_fits(entry->start - entry->gap, entry->start,
+                                                        low, size, mask, address)) {
+                return true;
+            }
+            if (vm_map_entry_has_gap(node->child[1], size)) {
+                node = node->child[1];
+                from = NULL;
+                continue;
+            }
+        }
+        from = node;
+        node = node->parent;
     }
-    return vm_map_entry_search(node->child[1], low, size, mask, address);
+    return false;
 }
 
 bool vm_map_entry_find_space(struct vm_map *map, vm_offset_t low, vm_size_t size, vm_offset_t mask,
                              vm_offset_t *address)
 {
-    struct vm_map_entry *last = vm_map_entry_of(rbtree_last(&map->entries));
-    vm_offset_t end = last == NULL ? map->min : last->end;
+    struct vm_map_entry *last;
 
     assert(size != 0 && (size & PAGE_MASK) == 0);
-    return vm_map_entry_search(map->entries.root, low, size, mask, address) ||
-           vm_map_entry_fits(end, map->max, low, size, mask, address);
+    if (vm_map_entry_search(map->entries.root, low, size, mask, address)) {
+        return true;
+    }
+    last = vm_map_entry_of(rbtree_last(&map->entries));
+    return vm_map_entry_fits(last == NULL ? map->min : last->end, map->max, low, size, mask,
+                             address);
 }
 
 /* --- cutting and joining --- */
@@ -298,9 +316,9 @@ static bool vm_map_entry_extend(struct vm_map_entry *left, const struct vm_map_e
 
 static bool vm_map_entry_may_merge(struct vm_map_entry *left, const struct vm_map_entry *right)
 {
-    if (left->end != right->start || left->protection != right->protection ||
-        left->max_protection != right->max_protection || left->inheritance != right->inheritance ||
-        left->wired_count != right->wired_count) {
+    if ((right->object != NULL && right->object != left->object) || left->end != right->start ||
+        left->protection != right->protection || left->max_protection != right->max_protection ||
+        left->inheritance != right->inheritance || left->wired_count != right->wired_count) {
         return false;
     }
     if (left->object == right->object && left->needs_copy == right->needs_copy) {
@@ -312,9 +330,13 @@ static bool vm_map_entry_may_merge(struct vm_map_entry *left, const struct vm_ma
 
 struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right)
 {
-    struct vm_map_entry *left = vm_map_entry_prev(right);
+    struct vm_map_entry *left;
 
     assert(mutex_is_held(&map->lock));
+    if (right->gap != 0) {
+        return right;
+    }
+    left = vm_map_entry_prev(right);
     if (left == NULL || !vm_map_entry_may_merge(left, right)) {
         return right;
     }
