@@ -8,9 +8,16 @@
 #include "vm/slab.h"
 #include "vm/vm_object.h"
 
+static struct kmem_cache vm_copy_cache; /* those of entries; buffers vary in size */
+
+void vm_copy_bootstrap(void)
+{
+    kmem_cache_init(&vm_copy_cache, "vm_copy", sizeof(struct vm_copy), 0);
+}
+
 struct vm_copy *vm_copy_create(vm_size_t size, vm_offset_t offset)
 {
-    struct vm_copy *copy = kalloc(sizeof(*copy));
+    struct vm_copy *copy = kmem_cache_alloc(&vm_copy_cache);
 
     if (copy != NULL) {
         copy->kind = VM_COPY_ENTRIES;
@@ -46,7 +53,11 @@ void vm_copy_discard(struct vm_copy *copy)
         return;
     }
     vm_map_entry_release_list(&copy->entries);
-    kfree(copy, sizeof(*copy) + (copy->kind == VM_COPY_BUFFER ? copy->size : 0));
+    if (copy->kind == VM_COPY_BUFFER) {
+        kfree(copy, sizeof(*copy) + copy->size);
+    } else {
+        kmem_cache_free(&vm_copy_cache, copy);
+    }
 }
 
 vm_size_t vm_copy_size(const struct vm_copy *copy)

@@ -20,6 +20,8 @@ struct vm_copy {
     char data[];         /* the bytes (buffer) */
 };
 
+/* Once, after slab_bootstrap(). */
+void vm_copy_bootstrap(void);
 /* An empty copy by entries; NULL when out of memory. */
 struct vm_copy *vm_copy_create(vm_size_t size, vm_offset_t offset);
 /* Cut the entry of the copy that straddles `at`. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */

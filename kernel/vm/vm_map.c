@@ -10,6 +10,7 @@
 #include "kern/atomic.h"
 #include "kern/string.h"
 #include "vm/slab.h"
+#include "vm/vm_copy_impl.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 
@@ -19,6 +20,7 @@ void vm_map_bootstrap(void)
 {
     kmem_cache_init(&vm_map_cache, "vm_map", sizeof(struct vm_map), 0);
     vm_map_entry_bootstrap();
+    vm_copy_bootstrap();
 }
 
 struct vm_map *vm_map_create(struct pmap *pmap, vm_offset_t min, vm_offset_t max)
