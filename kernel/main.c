@@ -38,6 +38,7 @@
 #include "vm/slab.h"
 #include "vm/vm_init.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pageout.h"
 
 #define MIN_MEMORY_PAGES 4096u /* 16 MiB */
 
@@ -50,6 +51,7 @@ static void main_thread(void *argument)
     processor_init();      /* 14. their ports */
     hardware_init();       /*     the thread that delivers interrupts */
     memory_object_start(); /* the thread that ends memory cache objects */
+    vm_pageout_start();    /* and the one that takes pages from them */
     if (CONFIG_DEBUG) {
         quiet_init(); /*     the threads that stop processors for checks: needs 13 */
     }

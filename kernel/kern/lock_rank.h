@@ -10,6 +10,7 @@ enum lock_rank {
     LOCK_RANK_PORT = 30,          /* a port (two: by address) */
     LOCK_RANK_PSET = 40,          /* a port set */
     LOCK_RANK_VM_OBJECT = 50,     /* a memory cache object (two: shadowing before shadowed) */
+    LOCK_RANK_PAGEOUT = 52,       /* objects whose pages may be taken */
     LOCK_RANK_MEMORY_OBJECT = 55, /* which memory cache object a memory object has */
     LOCK_RANK_PMAP = 60,          /* page tables of an address space */
     LOCK_RANK_PV = 65,            /* the mappings of a physical page */

@@ -21,6 +21,7 @@
 #include "arch/pcb.h"
 #include "ipc/ipc_thread.h"
 #include "kern/assert.h"
+#include "kern/atomic.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
 #include "kern/timer.h"
@@ -139,6 +140,14 @@ _Static_assert(CPU_MAX <= INT8_MAX, "thread->cpu, thread->bound_cpu");
 static inline struct thread *current_thread(void)
 {
     return cpu_current_thread();
+}
+
+/* May the current thread, if there is one yet, use reserved memory? */
+static inline bool thread_is_vm_privileged(void)
+{
+    const struct thread *self = current_thread();
+
+    return self != NULL && (atomic_load(&self->flags) & THREAD_FLAG_VM_PRIVILEGE) != 0;
 }
 
 /* --- waiting: all blocking is made of these --- */

@@ -264,23 +264,6 @@ static struct vm_object *memory_object_find(const struct ipc_port *port)
     return NULL;
 }
 
-/* Undo memory_object_create(): nobody has seen the object. */
-static void memory_object_discard(struct vm_object *object)
-{
-    if (object->pager != NULL) {
-        memory_object_cancel_death(object->pager, object->pager_death);
-        ipc_port_release_send(object->pager);
-    }
-    if (object->pager_control != NULL) {
-        ipc_port_destroy_kernel(object->pager_control);
-    }
-    if (object->pager_name != NULL) {
-        ipc_port_destroy_kernel(object->pager_name);
-    }
-    object->flags |= VM_OBJECT_ENDING;
-    vm_object_end(object);
-}
-
 /* Have the object told when its pager's port dies. */
 static kern_return_t memory_object_watch(struct vm_object *object, struct ipc_port *port)
 {
@@ -299,27 +282,59 @@ static kern_return_t memory_object_watch(struct vm_object *object, struct ipc_po
     return kr;
 }
 
-/* An object for the port that nobody knows yet. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (the
- * port is dead), KERN_RESOURCE_SHORTAGE. */
+void memory_object_unattach(struct vm_object *object)
+{
+    if (object->pager != NULL) {
+        memory_object_cancel_death(object->pager, object->pager_death);
+        ipc_port_release_send(object->pager);
+    }
+    if (object->pager_control != NULL) {
+        ipc_port_destroy_kernel(object->pager_control);
+    }
+    if (object->pager_name != NULL) {
+        ipc_port_destroy_kernel(object->pager_name);
+    }
+    object->pager = object->pager_control = object->pager_name = NULL;
+    object->pager_death = NULL;
+}
+
+kern_return_t memory_object_attach(struct vm_object *object, struct ipc_port *port)
+{
+    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+
+    object->pager_control = ipc_port_alloc_kernel(KOBJECT_MEMORY_CONTROL, object);
+    object->pager_name = ipc_port_alloc_kernel(KOBJECT_MEMORY_NAME, object);
+    if (object->pager_control != NULL && object->pager_name != NULL) {
+        kr = memory_object_watch(object, port);
+    }
+    if (kr == KERN_SUCCESS) {
+        object->pager = ipc_port_copy_send(port);
+    } else {
+        memory_object_unattach(object);
+    }
+    return kr;
+}
+
+static void memory_object_discard(struct vm_object *object)
+{
+    memory_object_unattach(object);
+    object->flags |= VM_OBJECT_ENDING;
+    vm_object_end(object);
+}
+
+/* An object for the port that nobody knows yet. Returns: as memory_object_attach(). */
 static kern_return_t memory_object_create_for(struct ipc_port *port, struct vm_object **result)
 {
     struct vm_object *object = vm_object_create(0);
-    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+    kern_return_t kr;
 
     if (object == NULL) {
-        return kr;
+        return KERN_RESOURCE_SHORTAGE;
     }
     object->flags = VM_OBJECT_PAGER_CREATED | VM_OBJECT_SHARED | VM_OBJECT_ALIVE;
     object->copy_strategy = MEMORY_OBJECT_COPY_NONE;
     object->pager_key = port;
-    object->pager_control = ipc_port_alloc_kernel(KOBJECT_MEMORY_CONTROL, object);
-    object->pager_name = ipc_port_alloc_kernel(KOBJECT_MEMORY_NAME, object);
-    if (object->pager_control != NULL && object->pager_name != NULL) {
-        ipc_port_ref(port);
-        kr = memory_object_watch(object, port);
-        object->pager = kr == KERN_SUCCESS ? ipc_port_copy_send(port) : NULL;
-        ipc_port_unref(port);
-    }
+    kr = memory_object_attach(object, port);
     if (kr != KERN_SUCCESS) {
         memory_object_discard(object);
         return kr;

@@ -47,6 +47,19 @@ bool memory_object_try_ref(struct vm_object *object);
 /* vm_object_unref() of an object with a pager: the last reference leaves it in the cache, or ends
  * it, later. Sleeps: no. */
 void memory_object_unref(struct vm_object *object);
+/* Start for an object with a pager: its kernel ports, and the pager's right, watched for death.
+ * Nothing else knows the object. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (the port is dead),
+ * KERN_RESOURCE_SHORTAGE. */
+kern_return_t memory_object_attach(struct vm_object *object, struct ipc_port *port);
+/* Undo that. */
+void memory_object_unattach(struct vm_object *object);
+
+/* --- anonymous memory: memory_object_default.c --- */
+
+/* Let the default pager have pages of the object, if it is internal and was not yet. Locks: none
+ * held. Refs: the caller has one. Sleeps: no. Returns: false when the object cannot be paged out.
+ */
+bool memory_object_back(struct vm_object *object);
 /* A send right to the port that names the object; IP_NULL for anonymous memory and for NULL. */
 struct ipc_port *memory_object_name_right(struct vm_object *object);
 /* A copy of [*offset, *offset + size) by the object's copy strategy, with none of the source's lock
@@ -78,7 +91,7 @@ struct memory_object_wait {
 static inline bool memory_object_must_ask(const struct vm_object_hit *hit, vm_prot_t access)
 {
     if (hit->page == NULL) {
-        return (hit->object->flags & VM_OBJECT_PAGER_CREATED) != 0;
+        return vm_object_pager_has(hit->object, hit->offset);
     }
     return (hit->page->flags & VM_PAGE_ABSENT) != 0 || (hit->page->access_lock & access) != 0;
 }
@@ -112,6 +125,10 @@ void memory_object_wake(struct vm_object *object, vm_offset_t offset);
 void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16_t flags);
 
 /* --- giving pages back: memory_object_return.c --- */
+
+/* Would the page's contents be lost with it: has its pager none, or older ones? Locks:
+ * object->lock held. */
+bool memory_object_must_keep(const struct vm_object *object, struct vm_page *page);
 
 /* Send the changed (and, for RETURN_ALL, precious) pages in [start, end) to the pager; with flush
  * all pages go, except wired ones. Locks: none held. Sleeps: no. Returns: KERN_SUCCESS,

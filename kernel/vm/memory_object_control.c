@@ -12,6 +12,7 @@
 #include "vm/memory_object.h"
 #include "vm/vm_map.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pageout.h"
 #include "vm/vm_stat.h"
 
 /* Is [offset, offset + size) made of whole pages an object can have? */
@@ -100,6 +101,32 @@ kern_return_t memory_object_destroy(memory_object_control_t object, kern_return_
     return KERN_SUCCESS;
 }
 
+/* Mark or answer the absent pages in the range. */
+static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t offset,
+                                          vm_size_t size, bool error)
+{
+    struct vm_page *page;
+
+    if (object == NULL || !memory_object_range_ok(offset, size)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    spin_lock(&object->lock);
+    page = vm_object_page_next(object, offset, offset + size);
+    while (page != NULL) {
+        vm_offset_t at = page->offset;
+
+        if ((page->flags & VM_PAGE_ABSENT) != 0 && error) {
+            memory_object_answer(object, page, VM_PAGE_ERROR);
+        } else if ((page->flags & VM_PAGE_ABSENT) != 0) {
+            page->flags |= VM_PAGE_UNAVAILABLE;
+            memory_object_wake(object, at);
+        }
+        page = vm_object_page_next(object, at + PAGE_SIZE, offset + size);
+    }
+    spin_unlock(&object->lock);
+    return KERN_SUCCESS;
+}
+
 /* --- supply --- */
 
 /* Put a page, owned, into the object at offset if it has been asked for, or may be kept
@@ -113,14 +140,15 @@ static bool memory_object_supply_page(struct vm_object *object, vm_offset_t offs
     spin_lock(&object->lock);
     there = vm_object_page_lookup(object, offset);
     if (object->pager != NULL && (object->flags & VM_OBJECT_PAGER_READY) != 0 &&
-        (there == NULL ? offset < object->size && vm_page_is_plentiful()
+        (there == NULL ? offset < object->size && vm_page_is_plentiful() &&
+                             (object->flags & VM_OBJECT_INTERNAL) == 0
                        : (there->flags & VM_PAGE_ABSENT) != 0)) {
         if (there != NULL) {
             memory_object_answer(object, there, 0);
         }
         page->access_lock = (uint8_t)lock_value;
         page->flags = (precious ? VM_PAGE_PRECIOUS : 0) | (lock_value != 0 ? VM_PAGE_UNUSUAL : 0);
-        taken = vm_object_page_insert(object, page, offset);
+        taken = vm_object_page_insert_clean(object, page, offset);
     }
     spin_unlock(&object->lock);
     return taken;
@@ -131,12 +159,16 @@ static kern_return_t memory_object_supply(struct vm_object *object, vm_offset_t 
                                           struct vm_copy *data, vm_prot_t lock_value, bool precious,
                                           vm_size_t *done)
 {
+    struct vm_pageout_wait memory = {.waits = false};
     vm_size_t size = vm_copy_size(data);
 
     for (*done = 0; *done < size; *done += PAGE_SIZE) {
         struct vm_page *page;
         kern_return_t kr = vm_copy_take_page(data, *done, &page);
 
+        while (kr == KERN_RESOURCE_SHORTAGE && vm_pageout_wait(&memory)) {
+            kr = vm_copy_take_page(data, *done, &page);
+        }
         if (kr != KERN_SUCCESS) {
             return kr;
         }
@@ -183,37 +215,12 @@ kern_return_t memory_object_data_supply(memory_object_control_t object, vm_offse
         return KERN_INVALID_ARGUMENT;
     }
     kr = memory_object_supply(object, offset, data, lock_value, precious != 0, &done);
+    if (kr != KERN_SUCCESS) { /* who waits for the rest must not wait for ever */
+        (void)memory_object_refuse(object, offset + done, size - done, true);
+    }
     vm_stat_pageins(done >> PAGE_SHIFT);
     memory_object_say_supplied(object, offset, size, reply_to, type, kr, done);
     vm_copy_discard(data);
-    return KERN_SUCCESS;
-}
-
-/* --- no data --- */
-
-/* Mark or answer the absent pages in the range. */
-static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t offset,
-                                          vm_size_t size, bool error)
-{
-    struct vm_page *page;
-
-    if (object == NULL || !memory_object_range_ok(offset, size)) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    spin_lock(&object->lock);
-    page = vm_object_page_next(object, offset, offset + size);
-    while (page != NULL) {
-        vm_offset_t at = page->offset;
-
-        if ((page->flags & VM_PAGE_ABSENT) != 0 && error) {
-            memory_object_answer(object, page, VM_PAGE_ERROR);
-        } else if ((page->flags & VM_PAGE_ABSENT) != 0) {
-            page->flags |= VM_PAGE_UNAVAILABLE;
-            memory_object_wake(object, at);
-        }
-        page = vm_object_page_next(object, at + PAGE_SIZE, offset + size);
-    }
-    spin_unlock(&object->lock);
     return KERN_SUCCESS;
 }
 

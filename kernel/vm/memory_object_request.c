@@ -110,7 +110,8 @@ static unsigned memory_object_extend(struct vm_object *object, vm_offset_t offse
         vm_offset_t next = offset + n * PAGE_SIZE;
         struct vm_page *page;
 
-        if (next >= object->size || vm_object_page_lookup(object, next) != NULL) {
+        if (next >= object->size || vm_object_page_lookup(object, next) != NULL ||
+            !vm_object_pager_has(object, next)) {
             break;
         }
         page = vm_object_absent_create();
@@ -154,7 +155,7 @@ static kern_return_t memory_object_zero_fill(struct vm_object *object, struct vm
         return KERN_RESOURCE_SHORTAGE;
     }
     memory_object_answer(object, absent, 0);
-    if (!vm_object_page_insert(object, page, offset)) {
+    if (!vm_object_page_insert_clean(object, page, offset)) {
         vm_page_free(page);
         return KERN_RESOURCE_SHORTAGE;
     }

@@ -11,6 +11,7 @@
 #include "kern/assert.h"
 #include "kern/clock.h"
 #include "kern/thread.h"
+#include "memory_object_default_kernel_user.h"
 #include "memory_object_kernel_user.h"
 #include "vm/vm_map.h"
 #include "vm/vm_stat.h"
@@ -27,7 +28,8 @@ struct memory_object_bundle {
     memory_object_return_t which;
     bool flush;
     bool dirty;
-    bool kept; /* the object keeps the pages */
+    bool kept;  /* the object keeps the pages */
+    bool first; /* of anonymous memory: the default pager has never had them */
 };
 
 /* Was it changed since its pager has it? Locks: of page->object. */
@@ -42,14 +44,18 @@ static void memory_object_clear_dirty(struct vm_page *page)
     pmap_clear_modified(page);
 }
 
+bool memory_object_must_keep(const struct vm_object *object, struct vm_page *page)
+{
+    return (page->flags & VM_PAGE_PRECIOUS) != 0 || memory_object_is_dirty(page) ||
+           !vm_object_pager_has(object, page->offset);
+}
+
 /* Has the page to go to the pager? */
 static bool memory_object_goes(const struct memory_object_bundle *bundle, struct vm_page *page)
 {
-    if (bundle->which == MEMORY_OBJECT_RETURN_NONE) {
-        return false;
-    }
-    return memory_object_is_dirty(page) ||
-           (bundle->which == MEMORY_OBJECT_RETURN_ALL && (page->flags & VM_PAGE_PRECIOUS) != 0);
+    return bundle->which == MEMORY_OBJECT_RETURN_ALL
+               ? memory_object_must_keep(bundle->object, page)
+               : bundle->which == MEMORY_OBJECT_RETURN_DIRTY && memory_object_is_dirty(page);
 }
 
 /* Put the page itself into the bundle. Locks: both objects'. */
@@ -94,6 +100,7 @@ static enum memory_object_step memory_object_collect_page(struct memory_object_b
                                                           struct vm_page *page)
 {
     bool kept = !bundle->flush || page->wire_count != 0;
+    bool first = !vm_object_pager_has(bundle->object, page->offset);
     bool dirty;
 
     if ((page->flags & VM_PAGE_ABSENT) != 0) {
@@ -113,11 +120,19 @@ static enum memory_object_step memory_object_collect_page(struct memory_object_b
         bundle->start = page->offset;
         bundle->dirty = dirty;
         bundle->kept = kept;
+        bundle->first = first;
     } else if (page->offset != bundle->start + bundle->size || dirty != bundle->dirty ||
-               kept != bundle->kept || bundle->size == MEMORY_OBJECT_CLUSTER << PAGE_SHIFT) {
+               kept != bundle->kept || first != bundle->first ||
+               bundle->size == MEMORY_OBJECT_CLUSTER << PAGE_SHIFT) {
         return STEP_FULL;
     }
+    if (first && !vm_radix_insert(&bundle->object->paged, page->offset >> PAGE_SHIFT, page)) {
+        return STEP_FAILED;
+    }
     if (!(kept ? memory_object_duplicate(bundle, page) : memory_object_move(bundle, page))) {
+        if (first) {
+            vm_radix_remove(&bundle->object->paged, page->offset >> PAGE_SHIFT);
+        }
         return STEP_FAILED;
     }
     bundle->size += PAGE_SIZE;
@@ -151,6 +166,17 @@ static bool memory_object_collect(struct memory_object_bundle *bundle, vm_offset
     return step != STEP_FAILED;
 }
 
+static kern_return_t memory_object_say_return(const struct memory_object_bundle *bundle,
+                                              struct ipc_port *pager, struct ipc_port *control)
+{
+    uint32_t size = (uint32_t)bundle->size;
+
+    return bundle->first
+               ? memory_object_data_initialize(pager, control, bundle->start, bundle->copy, size)
+               : memory_object_data_return(pager, control, bundle->start, bundle->copy, size,
+                                           bundle->dirty, bundle->kept);
+}
+
 /* Send the bundle. A page in it is nowhere else any more, so without memory for the message there
  * is nothing to do but to wait for some. Refs: consumes bundle->copy. */
 static void memory_object_send(struct memory_object_bundle *bundle)
@@ -159,9 +185,7 @@ static void memory_object_send(struct memory_object_bundle *bundle)
 
     vm_copy_trim(bundle->copy, bundle->size);
     while (memory_object_rights(bundle->object, &pager, &control)) {
-        if (memory_object_data_return(pager, control, bundle->start, bundle->copy,
-                                      (uint32_t)bundle->size, bundle->dirty,
-                                      bundle->kept) != MACH_SEND_NO_BUFFER) {
+        if (memory_object_say_return(bundle, pager, control) != MACH_SEND_NO_BUFFER) {
             vm_stat_pageouts(bundle->size >> PAGE_SHIFT);
             return;
         }

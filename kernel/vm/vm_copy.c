@@ -280,8 +280,6 @@ static struct vm_page *vm_copy_move_page(struct vm_object *object, vm_offset_t o
             pmap_page_protect(page, VM_PROT_NONE);
         }
         page->flags = 0;
-        pmap_clear_modified(page);
-        pmap_clear_referenced(page);
     } else {
         page = NULL;
     }

@@ -21,6 +21,7 @@
 #include "vm/memory_object.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
+#include "vm/vm_pageout.h"
 #include "vm/vm_stat.h"
 
 /* What a step wants to happen next. */
@@ -199,7 +200,7 @@ static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_ob
     vm_object_walk(first, ctx->offset, hit);
     vm_stat_current()->lookups += 1;
     if (hit->page == NULL) {
-        if (__builtin_expect((hit->object->flags & VM_OBJECT_PAGER_CREATED) != 0, 0)) {
+        if (__builtin_expect(vm_object_pager_has(hit->object, hit->offset), 0)) {
             return vm_fault_ask(ctx, hit);
         }
         if (ctx->buffer != NULL && !vm_fault_needs_own(ctx)) {
@@ -317,19 +318,37 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
     return status;
 }
 
+/* A step could not be done at once: wait for what it needs. Returns: KERN_SUCCESS (start over), or
+ * what the fault comes to. */
+static __attribute__((noinline)) kern_return_t
+vm_fault_wait(struct vm_fault_ctx *ctx, enum vm_fault_status status, struct vm_pageout_wait *memory)
+{
+    if (status == VM_FAULT_RETRY) {
+        return memory_object_await(ctx->wait, &ctx->deadline_ns);
+    }
+    return vm_pageout_wait(memory) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
 static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
 {
     struct memory_object_wait wait;
+    struct vm_pageout_wait memory = {.waits = false};
+    kern_return_t kr = KERN_SUCCESS;
 
     ctx->wait = &wait;
-    while (vm_fault_step(ctx) == VM_FAULT_RETRY) {
-        kern_return_t kr = memory_object_await(&wait, &ctx->deadline_ns);
+    do {
+        enum vm_fault_status status = vm_fault_step(ctx);
 
-        if (kr != KERN_SUCCESS) {
-            return kr;
+        if (__builtin_expect(status == VM_FAULT_DONE && (ctx->result != KERN_RESOURCE_SHORTAGE ||
+                                                         (ctx->flags & FAULT_MAP_LOCKED) != 0),
+                             1)) {
+            kr = ctx->result;
+            break;
         }
-    }
-    return ctx->result;
+        kr = vm_fault_wait(ctx, status, &memory);
+    } while (kr == KERN_SUCCESS);
+    ctx->wait = NULL;
+    return kr;
 }
 
 kern_return_t vm_fault(struct vm_map *map, vm_offset_t va, vm_prot_t access)

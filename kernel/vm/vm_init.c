@@ -7,6 +7,7 @@
 #include "vm/memory_object.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
+#include "vm/vm_pageout.h"
 
 /* `ool=copy` or `ool=share` on the command line: out-of-line memory of all sizes one way, to
  * measure where the threshold belongs. */
@@ -27,6 +28,7 @@ static void vm_init_threshold(void)
 void vm_init(void)
 {
     kmem_bootstrap();
+    vm_pageout_bootstrap();
     vm_object_bootstrap();
     memory_object_bootstrap();
     vm_map_bootstrap();

@@ -8,6 +8,7 @@
 #include "kern/string.h"
 #include "vm/memory_object.h"
 #include "vm/slab.h"
+#include "vm/vm_pageout.h"
 
 static struct kmem_cache vm_object_cache;
 static struct kmem_cache vm_object_absent_cache; /* pages that are asked of pagers */
@@ -34,9 +35,12 @@ struct vm_object *vm_object_create(vm_size_t size)
     object->copy_strategy = MEMORY_OBJECT_COPY_TEMPORARY;
     object->size = size;
     vm_radix_init(&object->pages);
+    vm_radix_init(&object->paged);
     list_init(&object->hash_link);
     list_init(&object->cache_link);
+    list_init(&object->pageout_link);
     atomic_inc(&vm_object_alive);
+    vm_pageout_add(object);
     return object;
 }
 
@@ -59,6 +63,16 @@ uint64_t vm_object_count(void)
     return atomic_load(&vm_object_alive);
 }
 
+/* Forget which pages the default pager has. */
+static void vm_object_forget_paged(struct vm_object *object)
+{
+    uint64_t index = 0;
+
+    while (vm_radix_next(&object->paged, &index) != NULL) {
+        vm_radix_remove(&object->paged, index);
+    }
+}
+
 /* The last reference is gone. A delayed copy is still known to the object it copies: nobody may
  * find it there after this. Returns: the shadow, whose reference the caller owns. */
 static struct vm_object *vm_object_destroy(struct vm_object *object)
@@ -66,6 +80,7 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
     struct vm_object *shadow;
 
     assert(atomic_load(&object->refs) == 0);
+    vm_pageout_remove(object);
     spin_lock_nested(&object->lock);
     assert(object->copy == NULL);
     object->flags &= ~VM_OBJECT_ALIVE;
@@ -78,11 +93,28 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
         spin_unlock(&shadow->lock);
     }
     vm_object_page_free_range(object, 0, ~0ul);
+    vm_object_forget_paged(object);
     assert(object->resident_count == 0 && object->absent_count == 0);
     spin_unlock(&object->lock);
     kmem_cache_free(&vm_object_cache, object);
     atomic_dec(&vm_object_alive);
     return shadow;
+}
+
+bool vm_object_try_ref(struct vm_object *object)
+{
+    uint32_t refs = atomic_load(&object->refs);
+
+    if ((atomic_load(&object->flags) & VM_OBJECT_PAGER_CREATED) != 0) {
+        return memory_object_try_ref(object);
+    }
+    while (refs != 0) {
+        if (atomic_cas(&object->refs, refs, refs + 1)) {
+            return true;
+        }
+        refs = atomic_load(&object->refs);
+    }
+    return false;
 }
 
 void vm_object_unref(struct vm_object *object)
@@ -127,6 +159,14 @@ bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_of
     page->offset = offset;
     *vm_object_page_count(object, page) += 1;
     return true;
+}
+
+bool vm_object_page_insert_clean(struct vm_object *object, struct vm_page *page, vm_offset_t offset)
+{
+    assert(page->pv.pmap == NULL && (page->flags & VM_PAGE_DIRTY) == 0);
+    pmap_clear_modified(page);
+    pmap_clear_referenced(page);
+    return vm_object_page_insert(object, page, offset);
 }
 
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page)

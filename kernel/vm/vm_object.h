@@ -48,6 +48,7 @@ struct vm_object {
     uint32_t refs;             /* [a] entries, shadowing objects, callers */
     uint32_t flags;            /* [L] VM_OBJECT_* */
     struct vm_radix pages;     /* [L] by offset in pages */
+    struct vm_radix paged;     /* [L] internal: not NULL where the default pager has the page */
     uint64_t resident_count;   /* [L] */
     uint64_t absent_count;     /* [L] pages asked of the pager (not in resident_count) */
     vm_size_t size;            /* [L] bytes */
@@ -66,6 +67,8 @@ struct vm_object {
     unsigned device_flags;           /* [I]   and PMAP_NOCACHE, PMAP_WC */
     struct list hash_link;           /* [H] among the objects with a pager */
     struct list cache_link;          /* [H] among those without references */
+    struct list pageout_link;        /* [lock of vm_pageout.c] */
+    vm_offset_t pageout_at;          /* only by the thread that takes pages: where to go on */
 };
 
 /* Where a page was found by vm_object_walk(). */
@@ -91,6 +94,8 @@ static inline void vm_object_ref(struct vm_object *object)
     atomic_inc(&object->refs);
 }
 
+/* Take a reference unless the object is about to end. Locks: any before MEMORY_OBJECT. */
+bool vm_object_try_ref(struct vm_object *object);
 /* Drop a reference; the last one frees the pages and goes on to the shadow. An object with a pager
  * is left to memory_object.c. NULL is ignored. Locks: of an object that shadowed it at most. */
 void vm_object_unref(struct vm_object *object);
@@ -102,6 +107,16 @@ void vm_object_end(struct vm_object *object);
 static inline bool vm_object_is_plain(const struct vm_object *object)
 {
     return (object->flags & (VM_OBJECT_INTERNAL | VM_OBJECT_PAGER_CREATED)) == VM_OBJECT_INTERNAL;
+}
+
+/* Does a pager have the page, if it is not here? Locks: object->lock held. */
+static inline bool vm_object_pager_has(const struct vm_object *object, vm_offset_t offset)
+{
+    if (__builtin_expect((object->flags & VM_OBJECT_PAGER_CREATED) == 0, 1)) {
+        return false;
+    }
+    return (object->flags & VM_OBJECT_INTERNAL) == 0 ||
+           vm_radix_lookup(&object->paged, offset >> PAGE_SHIFT) != NULL;
 }
 
 /* --- pages; object->lock held --- */
@@ -117,6 +132,10 @@ static inline struct vm_page *vm_object_page_lookup(const struct vm_object *obje
 bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset);
 /* Take the page out; the caller owns it then. Its mappings stay. */
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page);
+/* Put a page with the contents its pager has: one that is not mapped, whatever was done to it
+ * before. Else as vm_object_page_insert(). */
+bool vm_object_page_insert_clean(struct vm_object *object, struct vm_page *page,
+                                 vm_offset_t offset);
 /* Move the page from one object into another, where there is none. Locks: of both. Returns: false
  * when out of memory, with nothing changed. */
 bool vm_object_page_move(struct vm_object *from, struct vm_page *page, struct vm_object *to,

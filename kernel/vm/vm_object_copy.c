@@ -9,20 +9,6 @@
 #include "kern/assert.h"
 #include "vm/memory_object.h"
 
-/* Take a reference unless the last one is gone already. */
-static bool vm_object_try_ref(struct vm_object *object)
-{
-    uint32_t refs = atomic_load(&object->refs);
-
-    while (refs != 0) {
-        if (atomic_cas(&object->refs, refs, refs + 1)) {
-            return true;
-        }
-        refs = atomic_load(&object->refs);
-    }
-    return false;
-}
-
 /* --- copies of pages --- */
 
 /* The lowest offset at or after `offset`, below end, where the chain has a page. *plain is cleared
@@ -167,7 +153,8 @@ kern_return_t vm_object_shadow(struct vm_object **object, vm_offset_t *offset, v
     bool sole;
 
     spin_lock(&source->lock);
-    sole = atomic_load(&source->refs) == 1 && source->copy == NULL && vm_object_is_plain(source);
+    sole = atomic_load(&source->refs) == 1 && source->copy == NULL &&
+           (source->flags & VM_OBJECT_INTERNAL) != 0;
     vm_object_collapse(source);
     spin_unlock(&source->lock);
     if (sole) {

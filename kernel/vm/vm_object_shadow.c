@@ -23,7 +23,7 @@ void vm_object_walk(struct vm_object *first, vm_offset_t offset, struct vm_objec
         struct vm_object *shadow = object->shadow;
         struct vm_page *page = vm_object_page_lookup(object, offset);
 
-        if (page != NULL || shadow == NULL || (object->flags & VM_OBJECT_PAGER_CREATED) != 0) {
+        if (page != NULL || shadow == NULL || vm_object_pager_has(object, offset)) {
             hit->object = object;
             hit->offset = offset;
             hit->page = page;

@@ -14,7 +14,9 @@
 #include "kern/preempt.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
+#include "kern/thread.h"
 #include "vm/vm_page_impl.h"
+#include "vm/vm_pageout.h"
 
 #define SEGMENT_MAX  64u
 #define CACHE_PAGES  64u
@@ -323,8 +325,19 @@ static void vm_page_refill(struct vm_page_zone *zone, unsigned flags)
     }
 }
 
+/* Before pages are taken from the zones: have some freed when there are few. Returns: the flags,
+ * with what the current thread may do. */
+static unsigned vm_page_prepare(unsigned flags)
+{
+    if (vm_page_zones_free() < vm_pageout_low()) {
+        vm_pageout_wake();
+    }
+    return thread_is_vm_privileged() ? flags | VM_PAGE_RESERVE : flags;
+}
+
 static struct vm_page *vm_page_alloc_zones(unsigned flags)
 {
+    flags = vm_page_prepare(flags);
     for (int i = (int)vm_page_highest_zone(flags); i >= ZONE_LOW; i -= 1) {
         struct vm_page_zone *zone = &vm_page_zones[i];
         struct vm_page *page = NULL;
@@ -553,6 +566,7 @@ struct vm_page *vm_page_alloc_contig(uint64_t npages, unsigned align_order, unsi
     if (npages == 0 || npages > 1ul << VM_PAGE_ORDER_MAX || align_order > VM_PAGE_ORDER_MAX) {
         return NULL;
     }
+    flags = vm_page_prepare(flags);
     for (int i = (int)vm_page_highest_zone(flags); i >= ZONE_LOW && page == NULL; i -= 1) {
         struct vm_page_zone *zone = &vm_page_zones[i];
         unsigned zone_flags = max != 0 && max <= DMA32_END ? flags | VM_PAGE_DMA32 : flags;

@@ -142,7 +142,7 @@ static inline struct vm_page_block vm_page_block(const struct vm_page *page)
 /* May the page of an object be mapped as it is? Locks: page->object's held. */
 static inline bool vm_page_is_at_rest(const struct vm_page *page)
 {
-    return (page->flags & (VM_PAGE_BUSY | VM_PAGE_UNUSUAL)) == 0;
+    return (page->flags & VM_PAGE_UNUSUAL) == 0;
 }
 
 static inline void *vm_page_to_virt(const struct vm_page *page)

@@ -18,6 +18,7 @@
 #include "vm/vm_init.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pageout.h"
 
 __thread uint32_t fake_cpu;
 __thread int32_t fake_preempt_count;
@@ -188,14 +189,33 @@ void waitq_init(struct waitq *waitq, const char *name)
 void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadline_ns)
 {
     (void)interruptible;
-    (void)deadline_ns;
     waitq->waiting += 1;
+    waitq->timed = deadline_ns != 0;
+}
+
+/* Who waits for memory has the thread for that work. */
+static void fake_pageout(void)
+{
+    static __thread bool running;
+
+    if (!running) {
+        running = true;
+        fake_thread.flags |= THREAD_FLAG_VM_PRIVILEGE;
+        vm_pageout_run();
+        fake_thread.flags &= ~THREAD_FLAG_VM_PRIVILEGE;
+        running = false;
+    }
 }
 
 enum wait_result waitq_block(struct waitq *waitq)
 {
     if (fake_held_count != 0) {
         panic("blocked with lock %s held", fake_held[0]->name);
+    }
+    if (waitq->waiting != 0 && waitq->timed && fake_block_hook == NULL) {
+        fake_pageout();
+        waitq->waiting -= 1;
+        return WAIT_TIMED_OUT;
     }
     if (waitq->waiting == 0 || fake_block_hook == NULL) {
         panic("blocked for ever");

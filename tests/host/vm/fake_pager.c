@@ -8,11 +8,13 @@
 #include "kern/clock.h"
 #include "kern/ipc_tt.h"
 #include "kern/thread.h"
+#include "memory_object_default_kernel_user.h"
 #include "memory_object_kernel_user.h"
 
 void (*fake_pager)(const struct fake_message *message);
 kern_return_t fake_send_result;
 uint64_t fake_port_count;
+struct ipc_port *fake_default_object;
 struct thread fake_thread;
 
 /* --- ports: a right is a reference --- */
@@ -326,4 +328,30 @@ kern_return_t memory_object_change_completed(mach_port_t reply, mach_msg_type_na
     (void)may_cache;
     (void)copy_strategy;
     return fake_completed(reply, NULL);
+}
+
+/* --- the default pager --- */
+
+kern_return_t memory_object_create(mach_port_t pager, mach_port_t port, vm_size_t size,
+                                   mach_port_t control, mach_port_t name, vm_size_t page_size)
+{
+    struct fake_message message = {.id = 2250, .object = fake_object(control), .length = size};
+
+    (void)page_size;
+    fake_default_object = port;
+    ipc_port_release_send(name);
+    return fake_send(&message, pager, control);
+}
+
+kern_return_t memory_object_data_initialize(mach_port_t pager, mach_port_t control,
+                                            vm_offset_t offset, struct vm_copy *data, uint32_t size)
+{
+    struct fake_message message = {.id = 2251,
+                                   .object = fake_object(control),
+                                   .offset = offset,
+                                   .length = size,
+                                   .data = data,
+                                   .dirty = true};
+
+    return fake_send(&message, pager, control);
 }

@@ -27,6 +27,8 @@ extern kern_return_t fake_send_result;
 struct ipc_port *fake_pager_port(void);
 struct ipc_port *fake_pager_right(struct ipc_port *port);
 void fake_pager_kill(struct ipc_port *port);
+/* The receive right that came with the last memory_object_create. */
+extern struct ipc_port *fake_default_object;
 /* Ports alive: part of what must balance. */
 extern uint64_t fake_port_count;
 /* End the objects that nobody uses, as the kernel's thread does. */

@@ -24,6 +24,8 @@ $(VM_HOST_GEN)/headers: $(MIG) $(DEFS)
 	@mkdir -p $(VM_HOST_GEN)
 	@$(MIG) -I kernel/include -header $(VM_HOST_GEN)/memory_object_kernel_user.h -kernel-user $(VM_HOST_GEN)/memory_object.c \
 	    kernel/include/mach/defs/memory_object.defs
+	@$(MIG) -I kernel/include -header $(VM_HOST_GEN)/memory_object_default_kernel_user.h \
+	    -kernel-user $(VM_HOST_GEN)/memory_object_default.c kernel/include/mach/defs/memory_object_default.defs
 	@$(MIG) -I kernel/include -constants kernel/kern/constant_routines -kernel-server $(VM_HOST_GEN)/mach.c \
 	    -sheader $(VM_HOST_GEN)/mach_kernel_server.h kernel/include/mach/defs/mach.defs
 	@touch $@

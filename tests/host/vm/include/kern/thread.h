@@ -10,8 +10,11 @@
 
 struct task;
 
+#define THREAD_FLAG_VM_PRIVILEGE 64u
+
 struct thread {
     struct task *task;
+    uint32_t flags;
     uint32_t memory_timeout_ms;
 };
 
@@ -21,6 +24,11 @@ extern struct thread fake_thread;
 static inline struct thread *current_thread(void)
 {
     return &fake_thread;
+}
+
+static inline bool thread_is_vm_privileged(void)
+{
+    return (fake_thread.flags & THREAD_FLAG_VM_PRIVILEGE) != 0;
 }
 
 #define PRIORITY_SYSTEM 6

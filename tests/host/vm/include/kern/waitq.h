@@ -9,6 +9,7 @@
 
 struct waitq {
     unsigned waiting;
+    bool timed;
 };
 
 extern void (*fake_block_hook)(void);

@@ -1,0 +1,281 @@
+/* vm_pageout.c - page replacement. See vm_pageout.h.
+ *
+ * The thread runs when free memory falls below vm_pageout_low() and goes on until it is a quarter
+ * more. It takes the next object, with a reference, and goes through its pages a batch at a time. A
+ * clean page its pager has is freed at once; a run of changed ones goes to the pager in one
+ * message, and is free when the pager has dealt with it. The thread never waits for a pager: what
+ * it sent is in an object of its own until then, anonymous memory that can go to the default pager
+ * in turn. It may use reserved memory, as the message must not need a page that is not there.
+ *
+ * Locks: vm_pageout_lock (PAGEOUT) for the list of objects. */
+#include "vm/vm_pageout.h"
+
+#include "kern/assert.h"
+#include "kern/clock.h"
+#include "kern/thread.h"
+#include "kern/waitq.h"
+#include "vm/memory_object.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vm_stat.h"
+
+#define PLENTY_TRIES 2u
+#define IDLE_ROUNDS  3u  /* one to the end of where it was, one that finds pages used, one more */
+#define BATCH        64u /* pages looked at with an object locked */
+#define LOW_MIN      128u
+#define LOW_MAX      4096u
+#define PAUSE_NS     (2 * NS_PER_MS)  /* for pagers to work, after pages were sent */
+#define PATIENCE_NS  (20 * NS_PER_MS) /* a thread waits for memory before it looks again */
+
+static struct spinlock vm_pageout_lock = SPINLOCK_INITIALIZER(LOCK_RANK_PAGEOUT, "pageout");
+static struct list vm_pageout_objects; /* [vm_pageout_lock] next to be visited first */
+static uint64_t vm_pageout_count;      /* [vm_pageout_lock] */
+static struct waitq vm_pageout_work;   /* of the thread */
+static struct waitq vm_pageout_memory; /* of those who wait for memory, and of the thread */
+static uint64_t vm_pageout_failures;   /* [a] rounds that found nothing to take */
+
+void vm_pageout_bootstrap(void)
+{
+    list_init(&vm_pageout_objects);
+    waitq_init(&vm_pageout_work, "pageout");
+    waitq_init(&vm_pageout_memory, "memory");
+}
+
+uint64_t vm_pageout_low(void)
+{
+    uint64_t low = vm_page_total_count() / 32;
+
+    low = low < LOW_MIN ? LOW_MIN : low;
+    return vm_page_reserve_count() + (low > LOW_MAX ? LOW_MAX : low);
+}
+
+static uint64_t vm_pageout_target(void)
+{
+    return vm_pageout_low() + vm_pageout_low() / 4;
+}
+
+/* --- objects --- */
+
+void vm_pageout_add(struct vm_object *object)
+{
+    spin_lock(&vm_pageout_lock);
+    list_insert_tail(&vm_pageout_objects, &object->pageout_link);
+    vm_pageout_count++;
+    spin_unlock(&vm_pageout_lock);
+}
+
+void vm_pageout_remove(struct vm_object *object)
+{
+    spin_lock(&vm_pageout_lock);
+    if (list_is_linked(&object->pageout_link)) {
+        list_remove(&object->pageout_link);
+        vm_pageout_count--;
+    }
+    spin_unlock(&vm_pageout_lock);
+}
+
+/* The next object that is not about to end, with a reference; it goes to the end of the list. NULL
+ * after `*budget` objects. */
+static struct vm_object *vm_pageout_next(uint64_t *budget)
+{
+    struct vm_object *object = NULL;
+
+    spin_lock(&vm_pageout_lock);
+    while (object == NULL && *budget != 0 && !list_empty(&vm_pageout_objects)) {
+        struct list *node = list_pop(&vm_pageout_objects);
+        struct vm_object *next = list_entry(node, struct vm_object, pageout_link);
+
+        list_insert_tail(&vm_pageout_objects, node);
+        *budget -= 1;
+        if (next->resident_count != 0 && vm_object_try_ref(next)) {
+            object = next;
+        }
+    }
+    spin_unlock(&vm_pageout_lock);
+    return object;
+}
+
+/* --- the pages of one object --- */
+
+/* What a visit has done. */
+struct vm_pageout_visit {
+    struct vm_object *object;
+    vm_offset_t at;        /* next to be looked at */
+    vm_offset_t run_start; /* changed pages that go together: */
+    vm_offset_t run_end;   /*   none when equal */
+    uint64_t freed;
+};
+
+/* Was the page used since it was last asked? Forgets it. */
+static bool vm_pageout_was_used(struct vm_page *page)
+{
+    bool used = pmap_is_referenced(page);
+
+    if (used) {
+        pmap_clear_referenced(page);
+    }
+    return used;
+}
+
+/* Look at one page; false when the run before it must be sent first. Locks: of the object. */
+static bool vm_pageout_look(struct vm_pageout_visit *visit, struct vm_page *page)
+{
+    bool runs = visit->run_start != visit->run_end;
+
+    if (page->wire_count != 0 || (page->flags & VM_PAGE_ABSENT) != 0) {
+        return !runs;
+    }
+    if (runs && (page->offset != visit->run_end ||
+                 visit->run_end - visit->run_start == MEMORY_OBJECT_CLUSTER << PAGE_SHIFT)) {
+        return false;
+    }
+    if (vm_pageout_was_used(page)) {
+        return !runs;
+    }
+    if (memory_object_must_keep(visit->object, page)) {
+        visit->run_start = runs ? visit->run_start : page->offset;
+        visit->run_end = page->offset + PAGE_SIZE;
+        return true;
+    }
+    if (runs) {
+        return false;
+    }
+    /* Nobody can change it without a fault from here on; if somebody just has, it stays. */
+    pmap_page_protect(page, VM_PROT_NONE);
+    if (!memory_object_must_keep(visit->object, page)) {
+        vm_object_page_free(visit->object, page);
+        visit->freed++;
+    }
+    return true;
+}
+
+/* Look at a batch of pages, up to the end of a run. False at the end of the object. */
+static bool vm_pageout_batch(struct vm_pageout_visit *visit)
+{
+    struct vm_object *object = visit->object;
+    struct vm_page *page;
+
+    spin_lock(&object->lock);
+    page = vm_object_page_next(object, visit->at, ~0ul);
+    for (unsigned i = 0; page != NULL && i < BATCH; i++) {
+        vm_offset_t offset = page->offset;
+
+        if (!vm_pageout_look(visit, page)) {
+            break;
+        }
+        visit->at = offset + PAGE_SIZE;
+        page = vm_object_page_next(object, visit->at, ~0ul);
+    }
+    spin_unlock(&object->lock);
+    return page != NULL;
+}
+
+/* Go through the object's pages, on from where the last visit ended, until `wanted` are free or on
+ * their way. Returns how many are. */
+static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted)
+{
+    struct vm_pageout_visit visit = {.object = object, .at = object->pageout_at};
+    bool more = true;
+    uint64_t sent = 0;
+
+    while (more && visit.freed + sent < wanted) {
+        more = vm_pageout_batch(&visit);
+        if (visit.run_start != visit.run_end && memory_object_back(object) &&
+            memory_object_return_range(object, visit.run_start, visit.run_end,
+                                       MEMORY_OBJECT_RETURN_ALL, true) == KERN_SUCCESS) {
+            sent += (visit.run_end - visit.run_start) >> PAGE_SHIFT;
+        }
+        visit.run_start = visit.run_end;
+    }
+    object->pageout_at = more ? visit.at : 0;
+    return visit.freed + sent;
+}
+
+/* --- the thread --- */
+
+/* Visit each object once, or until there is enough. Returns how many pages are free or on their
+ * way. */
+static uint64_t vm_pageout_round(void)
+{
+    uint64_t budget = atomic_load(&vm_pageout_count);
+    uint64_t wanted = vm_pageout_target();
+    uint64_t taken = 0;
+    struct vm_object *object = NULL;
+
+    while (taken < wanted && (object = vm_pageout_next(&budget)) != NULL) {
+        taken += vm_pageout_visit(object, wanted - taken);
+        vm_object_unref(object);
+    }
+    return taken;
+}
+
+static void vm_pageout_pause(void)
+{
+    waitq_assert_wait(&vm_pageout_memory, false, clock_now_ns() + PAUSE_NS);
+    (void)waitq_block(&vm_pageout_memory);
+}
+
+void vm_pageout_run(void)
+{
+    unsigned idle_rounds = 0;
+
+    while (vm_page_free_count() < vm_pageout_target() && idle_rounds < IDLE_ROUNDS) {
+        if (vm_pageout_round() != 0) {
+            idle_rounds = 0;
+            vm_pageout_freed();
+            vm_pageout_pause();
+        } else {
+            idle_rounds++;
+        }
+    }
+    if (idle_rounds != 0) {
+        atomic_inc(&vm_pageout_failures);
+    }
+    vm_pageout_freed();
+}
+
+static void vm_pageout_thread(void *argument)
+{
+    atomic_fetch_or(&current_thread()->flags, THREAD_FLAG_VM_PRIVILEGE);
+    for (;;) {
+        waitq_assert_wait(&vm_pageout_work, false, 0);
+        (void)waitq_block(&vm_pageout_work);
+        vm_pageout_run();
+    }
+}
+
+void vm_pageout_start(void)
+{
+    thread_run_kernel("pageout", vm_pageout_thread, PRIORITY_SYSTEM);
+}
+
+void vm_pageout_wake(void)
+{
+    waitq_wake_all(&vm_pageout_work, WAIT_OK);
+}
+
+void vm_pageout_freed(void)
+{
+    waitq_wake_all(&vm_pageout_memory, WAIT_OK);
+}
+
+bool vm_pageout_wait(struct vm_pageout_wait *wait)
+{
+    uint64_t failures = atomic_load(&vm_pageout_failures);
+
+    if (!wait->waits) {
+        wait->waits = true;
+        wait->failures = failures;
+    }
+    if (failures > wait->failures + 1) {
+        return false;
+    }
+    if (vm_page_free_count() >= vm_pageout_low()) {
+        /* There is memory now: if that does not help, it was not memory that lacked. */
+        wait->plenty++;
+        return wait->plenty <= PLENTY_TRIES;
+    }
+    waitq_assert_wait(&vm_pageout_memory, true, clock_now_ns() + PATIENCE_NS);
+    vm_pageout_wake();
+    return waitq_block(&vm_pageout_memory) != WAIT_INTERRUPTED;
+}
