@@ -69,6 +69,10 @@ void ipc_notify_no_senders(struct ipc_port *notify, mach_port_mscount_t mscount)
         io_perm_no_senders(notify);
         return;
     }
+    if (IP_VALID(notify) && notify->kobject_type == KOBJECT_PAGER) {
+        memory_object_proxy_no_senders(notify);
+        return;
+    }
     ipc_notify_value(notify, MACH_NOTIFY_NO_SENDERS, MACH_MSG_TYPE_INTEGER_32, mscount);
 }
 

@@ -74,6 +74,16 @@ void memory_object_pager_died(struct ipc_port *control);
  * its pages go too. Locks: none held. */
 void memory_object_give_up(struct vm_object *object, bool flush);
 
+/* --- what can be mapped: memory_object_proxy.c --- */
+
+/* memory_object_enter() for whatever vm_map is given: also for proxies, which have *offset moved
+ * and take rights out of *max_protection. The object shows [*offset, *offset + size). Returns: as
+ * memory_object_enter(). */
+kern_return_t memory_object_open(struct ipc_port *port, vm_size_t size, vm_offset_t *offset,
+                                 vm_prot_t *max_protection, struct vm_object **object);
+/* The last send right to a proxy is gone. */
+void memory_object_proxy_no_senders(struct ipc_port *port);
+
 /* --- asking and waiting: memory_object_request.c --- */
 
 void memory_object_request_bootstrap(void);

@@ -296,3 +296,24 @@ kern_return_t vm_map_region(struct vm_map *map, vm_offset_t address, bool take_r
     mutex_unlock(&map->lock);
     return entry == NULL ? KERN_NO_SPACE : KERN_SUCCESS;
 }
+
+kern_return_t vm_map_share(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access,
+                           struct vm_object **object, vm_offset_t *offset)
+{
+    struct vm_map_entry *entry;
+    kern_return_t kr = KERN_INVALID_ADDRESS;
+
+    mutex_lock(&map->lock);
+    entry = vm_map_entry_lookup(map, start);
+    if (entry != NULL && entry->end >= end) {
+        kr = (access & ~entry->max_protection) != 0 ? KERN_PROTECTION_FAILURE
+                                                    : vm_map_entry_share(entry);
+    }
+    if (kr == KERN_SUCCESS) {
+        vm_object_ref(entry->object);
+        *object = entry->object;
+        *offset = entry->offset + (start - entry->start);
+    }
+    mutex_unlock(&map->lock);
+    return kr;
+}

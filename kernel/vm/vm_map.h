@@ -115,6 +115,11 @@ kern_return_t vm_map_inherit(struct vm_map *map, vm_offset_t start, vm_offset_t 
  * region->object (if any) goes to the caller. Returns: KERN_SUCCESS, KERN_NO_SPACE (none). */
 kern_return_t vm_map_region(struct vm_map *map, vm_offset_t address, bool take_reference,
                             struct vm_map_region *region);
+/* Have [start, end), page aligned and in one region, shared with whoever is given the object. Refs:
+ * the caller owns one to *object. Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS (not in one region),
+ * KERN_PROTECTION_FAILURE (the region may not be used for `access`), KERN_RESOURCE_SHORTAGE. */
+kern_return_t vm_map_share(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access,
+                           struct vm_object **object, vm_offset_t *offset);
 /* Wire the regions of [start, end) for the given access, or undo one wiring with VM_PROT_NONE.
  * Returns: KERN_SUCCESS, KERN_NO_SPACE (a hole), KERN_PROTECTION_FAILURE, KERN_INVALID_ARGUMENT
  * (unwiring what is not wired), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR; on error nothing is

@@ -92,6 +92,30 @@ kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
     }
 }
 
+kern_return_t vm_map_entry_share(struct vm_map_entry *entry)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (entry->object == NULL) {
+        entry->object = vm_object_create(vm_map_entry_size(entry));
+        entry->offset = 0;
+        if (entry->object == NULL) {
+            return KERN_RESOURCE_SHORTAGE;
+        }
+    } else if (entry->needs_copy) {
+        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+    }
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    entry->needs_copy = false;
+    spin_lock(&entry->object->lock);
+    entry->object->flags |= VM_OBJECT_SHARED;
+    entry->object->flags &= ~VM_OBJECT_PRIVATE;
+    spin_unlock(&entry->object->lock);
+    return KERN_SUCCESS;
+}
+
 kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy)
 {
     struct vm_object *result;

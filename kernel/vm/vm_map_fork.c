@@ -12,30 +12,15 @@
 /* Make the parent's entry and the child's see one object for good. */
 static kern_return_t vm_map_fork_share(struct vm_map_entry *entry, struct vm_map_entry *child)
 {
-    kern_return_t kr = KERN_SUCCESS;
+    kern_return_t kr = vm_map_entry_share(entry);
 
-    if (entry->object == NULL) {
-        entry->object = vm_object_create(vm_map_entry_size(entry));
-        entry->offset = 0;
-        if (entry->object == NULL) {
-            return KERN_RESOURCE_SHORTAGE;
-        }
-    } else if (entry->needs_copy) {
-        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+    if (kr == KERN_SUCCESS) {
+        vm_object_ref(entry->object);
+        child->object = entry->object;
+        child->offset = entry->offset;
+        child->needs_copy = false;
     }
-    if (kr != KERN_SUCCESS) {
-        return kr;
-    }
-    entry->needs_copy = false;
-    spin_lock(&entry->object->lock);
-    entry->object->flags |= VM_OBJECT_SHARED;
-    entry->object->flags &= ~VM_OBJECT_PRIVATE;
-    spin_unlock(&entry->object->lock);
-    vm_object_ref(entry->object);
-    child->object = entry->object;
-    child->offset = entry->offset;
-    child->needs_copy = false;
-    return KERN_SUCCESS;
+    return kr;
 }
 
 /* There is only one of a device: what would be a copy is shared. */

@@ -122,6 +122,9 @@ void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, v
  * KERN_MEMORY_ERROR. */
 kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
                                 struct vm_map_entry *copy);
+/* Make the entry one of several that see its object, and each other's changes. Returns:
+ * KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
+kern_return_t vm_map_entry_share(struct vm_map_entry *entry);
 /* Do what vm_map_entry_copy() left for later, if it did. Locks: no map's. Sleeps: yes. Returns: as
  * memory_object_copy_range(). */
 kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy);

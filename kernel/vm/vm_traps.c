@@ -2,7 +2,10 @@
  * task port. */
 #include "vm/vm_traps.h"
 
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_space.h"
 #include "kern/ipc_tt.h"
+#include "kern/task.h"
 #include "vm/vm_map.h"
 #include "vm/vm_user.h"
 
@@ -24,21 +27,25 @@ kern_return_t syscall_vm_map(mach_port_name_t task, user_addr_t address, vm_size
                              vm_prot_t max_protection, vm_inherit_t inheritance)
 {
     struct vm_map *map = port_name_to_map(task);
+    struct ipc_port *port = IP_NULL;
     vm_address_t at;
     kern_return_t kr;
 
-    if (map == NULL || memory_object != MACH_PORT_NAME_NULL) {
-        /* Rights to memory objects are looked up by the message. */
+    if (map == NULL || (memory_object != MACH_PORT_NAME_NULL &&
+                        ipc_space_copyin_right(current_task()->space, memory_object,
+                                               MACH_MSG_TYPE_COPY_SEND, &port) != KERN_SUCCESS)) {
         vm_map_unref(map);
-        return MACH_SEND_INTERRUPTED;
+        return MACH_SEND_INTERRUPTED; /* the message tells what is wrong with the names */
     }
     kr = copyin(address, &at, sizeof(at));
     if (kr == KERN_SUCCESS) {
-        kr = vm_map(map, &at, size, mask, anywhere, NULL, offset, copy, cur_protection,
+        kr = vm_map(map, &at, size, mask, anywhere, port, offset, copy, cur_protection,
                     max_protection, inheritance);
     }
     if (kr == KERN_SUCCESS) {
         kr = vm_trap_return_address(map, address, at, size);
+    } else {
+        ipc_port_release_send(port);
     }
     vm_map_unref(map);
     return kr;

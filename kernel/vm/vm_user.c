@@ -190,6 +190,7 @@ static kern_return_t vm_map_request_object(struct vm_map_request *request,
                                            bool copy)
 {
     struct vm_object *object;
+    vm_prot_t most = VM_PROT_ALL;
     kern_return_t kr;
 
     request->object = NULL;
@@ -198,13 +199,18 @@ static kern_return_t vm_map_request_object(struct vm_map_request *request,
     if (memory_object == NULL) {
         return KERN_SUCCESS;
     }
-    if ((offset & PAGE_MASK) != 0 || offset > VM_MAX_ADDRESS - request->size) {
+    if ((offset & PAGE_MASK) != 0) {
         return KERN_INVALID_ARGUMENT;
     }
-    kr = memory_object_enter(memory_object, offset + request->size, &object);
+    kr = memory_object_open(memory_object, request->size, &offset, &most, &object);
+    if (kr == KERN_SUCCESS && (request->protection & ~(copy ? most | VM_PROT_WRITE : most)) != 0) {
+        vm_object_unref(object);
+        kr = KERN_PROTECTION_FAILURE;
+    }
     if (kr != KERN_SUCCESS) {
         return kr;
     }
+    request->max_protection &= copy ? most | VM_PROT_WRITE : most;
     request->object = object;
     request->offset = offset;
     if (copy) {

@@ -61,8 +61,8 @@ kern_return_t vm_statistics(struct vm_map *map, vm_statistics_data_t *statistics
 /* Map a memory object, or zero-filled memory for a null port. Refs: the send right to the memory
  * object is taken over on success. A copy of an object waits until its
  * pager has accepted it. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_INVALID_ADDRESS,
- * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (the pager did not answer in time),
- * KERN_ABORTED. */
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE, KERN_PROTECTION_FAILURE (of a proxy), KERN_MEMORY_ERROR
+ * (the pager did not answer in time), KERN_ABORTED. */
 kern_return_t vm_map(struct vm_map *map, vm_address_t *address, vm_size_t size, vm_address_t mask,
                      boolean_t anywhere, struct ipc_port *memory_object, vm_offset_t offset,
                      boolean_t copy, vm_prot_t cur_protection, vm_prot_t max_protection,

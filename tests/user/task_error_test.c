@@ -2,6 +2,7 @@
  * that no other test has a story for. */
 #include <gnumach.h>
 #include <mach.h>
+#include <mach4.h>
 #include <mach_debug.h>
 #include <mach_host.h>
 #include <mach_port.h>
@@ -15,6 +16,21 @@
 static mach_port_t self(void)
 {
     return mach_task_self();
+}
+
+TEST(nobody_samples_program_counters)
+{
+    sampled_pc_t pcs[512];
+    mach_msg_type_number_t count = 512;
+    natural_t seqno = 0;
+    int tick;
+
+    CHECK_EQ(task_enable_pc_sampling(self(), &tick, 0), KERN_FAILURE);
+    CHECK_EQ(task_disable_pc_sampling(self(), &tick), KERN_FAILURE);
+    CHECK_EQ(task_get_sampled_pcs(self(), &seqno, pcs, &count), KERN_FAILURE);
+    CHECK_EQ(thread_enable_pc_sampling(mach_thread_self(), &tick, 0), KERN_FAILURE);
+    CHECK_EQ(thread_disable_pc_sampling(mach_thread_self(), &tick), KERN_FAILURE);
+    CHECK_EQ(thread_get_sampled_pcs(mach_thread_self(), &seqno, pcs, &count), KERN_FAILURE);
 }
 
 TEST(what_was_not_suspended_is_not_resumed)

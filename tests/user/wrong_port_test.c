@@ -2,6 +2,7 @@
  * code the type of its argument has (mach_types.defs). */
 #include <gnumach.h>
 #include <mach.h>
+#include <mach4.h>
 #include <mach_debug.h>
 #include <mach_host.h>
 #include <mach_i386.h>
@@ -37,6 +38,9 @@ TEST(a_port_that_is_no_task_is_refused)
     portolan_name_t name;
     mach_port_t port;
     int64_t id;
+    sampled_pc_t pcs[512];
+    natural_t seqno = 0;
+    uint64_t offset = 0;
     int start;
 
     CHECK_EQ(task_create(host(), 0, &port), KERN_INVALID_ARGUMENT);
@@ -55,6 +59,13 @@ TEST(a_port_that_is_no_task_is_refused)
     CHECK_EQ(task_get_assignment(host(), &port), KERN_INVALID_ARGUMENT);
     CHECK_EQ(task_get_name(host(), name), KERN_INVALID_ARGUMENT);
     CHECK_EQ(task_get_id(host(), &id), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(task_enable_pc_sampling(host(), &start, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(task_disable_pc_sampling(host(), &start), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(task_get_sampled_pcs(host(), &seqno, pcs, &count), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(vm_region_create_proxy(host(), 0, VM_PROT_READ, 4096, &port), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(memory_object_create_proxy(host(), VM_PROT_READ, &port, MACH_MSG_TYPE_COPY_SEND, 0,
+                                        &offset, 1, &offset, 1, &offset, 1, &port),
+             KERN_INVALID_TASK);
     CHECK_EQ(task_get_ledger(host(), used, &count, limit, &count), KERN_INVALID_ARGUMENT);
     CHECK_EQ(mach_ports_lookup(host(), &ports, &count), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_create(host(), &port), KERN_INVALID_ARGUMENT);
@@ -64,9 +75,12 @@ TEST(a_port_that_is_no_task_is_refused)
 TEST(a_port_that_is_no_thread_is_refused)
 {
     kernel_debug_name_t name;
+    sampled_pc_t pcs[512];
+    natural_t seqno = 0;
     integer_t info[64];
     mach_port_t port;
     int64_t id;
+    int tick;
 
     count = 64;
     CHECK_EQ(thread_terminate(host()), KERN_INVALID_ARGUMENT);
@@ -85,6 +99,9 @@ TEST(a_port_that_is_no_thread_is_refused)
     CHECK_EQ(thread_get_id(host(), &id), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_bind(host(), -1), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_set_memory_timeout(host(), 1), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_enable_pc_sampling(host(), &tick, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_disable_pc_sampling(host(), &tick), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_get_sampled_pcs(host(), &seqno, pcs, &count), KERN_INVALID_ARGUMENT);
     CHECK_EQ(thread_wire(privileged(), host(), 0), KERN_INVALID_ARGUMENT);
 }
 
@@ -188,6 +205,7 @@ TEST(a_port_that_is_no_host_is_refused)
 
     count = 64;
     CHECK_EQ(host_info(task(), HOST_BASIC_INFO, info, &count), KERN_INVALID_HOST);
+    CHECK_EQ(vm_set_default_memory_manager(task(), &port), KERN_INVALID_HOST);
     CHECK_EQ(host_get_kernel_version(task(), version), KERN_INVALID_HOST);
     CHECK_EQ(host_get_time(task(), &time), KERN_INVALID_HOST);
     CHECK_EQ(host_get_time64(task(), &time64), KERN_INVALID_HOST);

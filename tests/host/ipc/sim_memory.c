@@ -257,3 +257,8 @@ void memory_object_pager_died(struct ipc_port *control)
 {
     (void)control;
 }
+
+void memory_object_proxy_no_senders(struct ipc_port *port)
+{
+    (void)port;
+}

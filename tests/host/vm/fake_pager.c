@@ -110,7 +110,7 @@ void ipc_port_clear_receiver(struct ipc_port *port, mach_msg_return_t result)
 
 bool ipc_port_is_kernel(const struct ipc_port *port)
 {
-    return (uintptr_t)port < 4096 || port->kobject_type != KOBJECT_NONE;
+    return port->kobject_type != KOBJECT_NONE;
 }
 
 struct ipc_request *ipc_port_dnrequest(struct ipc_port *port, mach_port_name_t name,

@@ -1,6 +1,9 @@
 /* test_errors.c - the codes of the memory routines that only a shortage, a page in error or device
  * memory brings about. */
 #include "fake_pager.h"
+#include "ipc/ipc_port.h"
+#include "kern/task.h"
+#include "mach4_kernel_server.h"
 #include "mach_kernel_server.h"
 #include "tests.h"
 
@@ -130,6 +133,39 @@ static void a_page_in_error_is_a_memory_error(void **state)
     fake_pager_kill(error_port);
 }
 
+static void a_proxy_without_memory_is_a_shortage(void **state)
+{
+    static struct task task;
+    rpc_vm_offset_t zero = 0;
+    rpc_vm_size_t size = PG;
+    struct ipc_port *port = NULL;
+    struct ipc_port *object = fake_pager_port();
+    vm_offset_t at;
+
+    (void)state;
+    task.map = fake_map();
+    at = fake_allocate(task.map, 2 * PG);
+    poke(task.map, at, 1);
+    slab_debug_refuse(0);
+    assert_int_equal(vm_region_create_proxy(&task, at, VM_PROT_READ, PG, &port),
+                     KERN_RESOURCE_SHORTAGE);
+    slab_debug_refuse(0);
+    assert_int_equal(memory_object_create_proxy(NULL, VM_PROT_READ, &object, 1, &zero, 1, &zero, 1,
+                                                &size, 1, &port),
+                     KERN_RESOURCE_SHORTAGE);
+    assert_null(port);
+    ok(memory_object_create_proxy(NULL, VM_PROT_READ, &object, 1, &zero, 1, &zero, 1, &size, 1,
+                                  &port));
+    fake_pager = answer_error;
+    assert_int_equal(vm_map(task.map, &at, PG, 0, true, port, 0, false, VM_PROT_DEFAULT,
+                            VM_PROT_ALL, VM_INHERIT_DEFAULT),
+                     KERN_PROTECTION_FAILURE);
+    vm_map_unref(task.map);
+    ipc_port_release_send(port);
+    memory_object_proxy_no_senders(port);
+    fake_pager_reap();
+}
+
 static void wiring_says_why_it_cannot_be(void **state)
 {
     struct vm_map *map = fake_map();
@@ -161,6 +197,7 @@ void run_error_tests(void)
         TEST(a_refused_object_is_a_shortage_to_every_routine),
         TEST(a_refused_object_is_a_shortage_to_a_write),
         TEST(a_refused_object_is_a_shortage_to_a_listing_of_pages),
+        TEST(a_proxy_without_memory_is_a_shortage),
         TEST(a_page_in_error_is_a_memory_error),
         TEST(wiring_says_why_it_cannot_be),
         TEST(contiguous_memory_needs_room_in_the_map),

@@ -1,6 +1,8 @@
 /* test_user.c - the routines as user tasks call them: bad arguments, limits, host ports, counts. */
 #include "tests.h"
 
+#include "ipc/ipc_port.h"
+
 #include "ddb/vm_check.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
@@ -97,6 +99,7 @@ static void wild_sizes_anywhere_are_refused(void **state)
 
 static void bad_values_are_refused(void **state)
 {
+    struct ipc_port *host = ipc_port_alloc_kernel(KOBJECT_HOST, NULL);
     struct vm_map *map = fake_map();
     vm_offset_t at = fake_allocate(map, PG);
     vm_machine_attribute_val_t value = MATTR_VAL_ON;
@@ -108,7 +111,8 @@ static void bad_values_are_refused(void **state)
     assert_int_equal(vm_map(map, &at, 0, 0, true, NULL, 0, false, 1, 1, 1), KERN_INVALID_ARGUMENT);
     assert_int_equal(vm_map(map, &at, PG, 0, true, NULL, 0, false, 3, 1, 1), KERN_INVALID_ARGUMENT);
     assert_int_equal(vm_map(map, &at, PG, 0, true, NULL, 0, false, 1, 1, 7), KERN_INVALID_ARGUMENT);
-    assert_int_equal(vm_map(map, &at, PG, 0, true, HOST, 0, false, 1, 1, 1), KERN_INVALID_ARGUMENT);
+    assert_int_equal(vm_map(map, &at, PG, 0, true, host, 0, false, 1, 1, 1), KERN_INVALID_ARGUMENT);
+    ipc_port_destroy_kernel(host);
     assert_int_equal(vm_machine_attribute(map, at, PG, MATTR_CACHE, &value), KERN_INVALID_ARGUMENT);
     assert_int_equal(vm_machine_attribute(map, at, PG, 77, &value), KERN_INVALID_ARGUMENT);
     assert_int_equal(vm_msync(map, at, PG, 3), KERN_INVALID_ARGUMENT);

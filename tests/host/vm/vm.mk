@@ -20,7 +20,7 @@ $(VM_HOST_OUT)/vm_host_test: $(VM_HOST_OBJECTS)
 	@gcc $(VM_HOST_CFLAGS) -o $@ $^ -lcmocka -lpthread
 
 # what kernel/vm sends to pagers, and serves
-$(VM_HOST_GEN)/headers: $(MIG) $(DEFS)
+$(VM_HOST_GEN)/headers: $(MIG) $(DEFS) $(VM_HOST_DIR)/vm.mk
 	@mkdir -p $(VM_HOST_GEN)
 	@$(MIG) -I kernel/include -header $(VM_HOST_GEN)/memory_object_kernel_user.h -kernel-user $(VM_HOST_GEN)/memory_object.c \
 	    kernel/include/mach/defs/memory_object.defs
@@ -28,6 +28,8 @@ $(VM_HOST_GEN)/headers: $(MIG) $(DEFS)
 	    -kernel-user $(VM_HOST_GEN)/memory_object_default.c kernel/include/mach/defs/memory_object_default.defs
 	@$(MIG) -I kernel/include -constants kernel/kern/constant_routines -kernel-server $(VM_HOST_GEN)/mach.c \
 	    -sheader $(VM_HOST_GEN)/mach_kernel_server.h kernel/include/mach/defs/mach.defs
+	@$(MIG) -I kernel/include -constants kernel/kern/constant_routines -kernel-server $(VM_HOST_GEN)/mach4.c \
+	    -sheader $(VM_HOST_GEN)/mach4_kernel_server.h kernel/include/mach/defs/mach4.defs
 	@touch $@
 
 $(VM_HOST_OUT)/%.o: %.c $(VM_HOST_GEN)/headers
