@@ -63,6 +63,10 @@ void transfer_sizes(void);
 void transfer_sum(void);
 void transfer_queue(void);
 
+/* pager.c */
+void pager_all(void);
+_Noreturn void pager_serve(mach_port_t service);
+
 /* server.c */
 
 /* Start a server in a task of its own: "echo", "port" (with so many names more in its space),

@@ -182,5 +182,6 @@ int main(int argc, char **argv)
     bench_measure("task.create_terminate", work_task, NULL);
     bench_measure("thread.create_terminate", work_thread, NULL);
     bench_fault();
+    pager_all();
     return 0;
 }

@@ -105,6 +105,8 @@ _Noreturn void server_run(mach_port_t service, char **argv)
         server_answer(service, server_read_memory);
     } else if (strcmp(what, "sum") == 0) {
         server_loop(&loop);
+    } else if (strcmp(what, "pager") == 0) {
+        pager_serve(service);
     }
     server_echo(service);
 }
