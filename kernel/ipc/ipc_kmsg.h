@@ -177,6 +177,21 @@ static inline const mach_msg_type_t *ipc_kmsg_slot_type(struct ipc_kmsg *kmsg,
     return (const mach_msg_type_t *)(ipc_kmsg_slot_place(kmsg, slot) - 1);
 }
 
+/* Write a slot value at its place in the body. When all of a message's have been: ipc_kmsg_placed().
+ */
+static inline void ipc_kmsg_place(struct ipc_kmsg *kmsg, void *place, uint64_t slot)
+{
+    *(uint64_t *)place = slot;
+    if (slot - 1 < kmsg->slot_count) {
+        kmsg->slots[slot - 1].offset = (uint32_t)((char *)place - (char *)&kmsg->header);
+    }
+}
+
+static inline void ipc_kmsg_placed(struct ipc_kmsg *kmsg)
+{
+    kmsg->located = true;
+}
+
 /* Find out where the slots of a message made by the kernel stand: one that stands nowhere keeps the
  * offset 0, and what stands in the message for no slot becomes 0. */
 void ipc_kmsg_locate(struct ipc_kmsg *kmsg);

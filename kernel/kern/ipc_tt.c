@@ -245,6 +245,11 @@ struct thread *port_name_to_thread(mach_port_name_t name)
     return ipc_tt_named_object(name, KOBJECT_THREAD, ipc_tt_take_thread);
 }
 
+struct vm_object *port_name_to_memory_control(mach_port_name_t name)
+{
+    return ipc_tt_named_object(name, KOBJECT_MEMORY_CONTROL, ipc_tt_take_object);
+}
+
 struct vm_map *port_name_to_map(mach_port_name_t name)
 {
     return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_map);

@@ -53,6 +53,7 @@ struct ipc_port *host_priv_self_port(void);
 struct task *port_name_to_task(mach_port_name_t name);
 struct thread *port_name_to_thread(mach_port_name_t name);
 struct vm_map *port_name_to_map(mach_port_name_t name);
+struct vm_object *port_name_to_memory_control(mach_port_name_t name);
 struct ipc_space *port_name_to_space(mach_port_name_t name);
 
 #endif

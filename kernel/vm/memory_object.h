@@ -130,9 +130,21 @@ uint32_t memory_object_time_left(uint64_t *deadline_ns);
 /* Something happened to the page at offset (or MEMORY_OBJECT_ALL of it): who waits looks again. */
 #define MEMORY_OBJECT_ALL (~0ul)
 void memory_object_wake(struct vm_object *object, vm_offset_t offset);
+/* Put n pages, owned, into the object from offset on, where they have been asked for or may be kept
+ * nevertheless; others are freed. Who waits for them looks again. Locks: none held. Sleeps: no. */
+void memory_object_supply_pages(struct vm_object *object, vm_offset_t offset,
+                                struct vm_page *const *pages, unsigned n, vm_prot_t lock_value,
+                                bool precious);
 /* Take an absent page out of the object; whoever waits for it finds `flags` (VM_PAGE_ERROR, or 0 to
  * look again). Locks: object->lock held. */
 void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16_t flags);
+
+/* Is [offset, offset + size) made of whole pages an object can have? */
+static inline bool memory_object_range_ok(vm_offset_t offset, vm_size_t size)
+{
+    return ((offset | size) & PAGE_MASK) == 0 && size <= VM_MAX_ADDRESS &&
+           offset <= VM_MAX_ADDRESS - size;
+}
 
 /* --- giving pages back: memory_object_return.c --- */
 

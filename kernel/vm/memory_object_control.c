@@ -15,13 +15,6 @@
 #include "vm/vm_pageout.h"
 #include "vm/vm_stat.h"
 
-/* Is [offset, offset + size) made of whole pages an object can have? */
-static bool memory_object_range_ok(vm_offset_t offset, vm_size_t size)
-{
-    return ((offset | size) & PAGE_MASK) == 0 && size <= VM_MAX_ADDRESS &&
-           offset <= VM_MAX_ADDRESS - size;
-}
-
 static bool memory_object_strategy_ok(memory_object_copy_strategy_t strategy)
 {
     return strategy >= MEMORY_OBJECT_COPY_NONE && strategy <= MEMORY_OBJECT_COPY_TEMPORARY;
@@ -129,29 +122,43 @@ static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t 
 
 /* --- supply --- */
 
-/* Put a page, owned, into the object at offset if it has been asked for, or may be kept
- * nevertheless. False when it was not taken. */
+/* Put a page in if it has been asked for, or may be kept nevertheless. False when it was not taken.
+ * Locks: object->lock held. */
 static bool memory_object_supply_page(struct vm_object *object, vm_offset_t offset,
                                       struct vm_page *page, vm_prot_t lock_value, bool precious)
 {
-    struct vm_page *there;
-    bool taken = false;
+    struct vm_page *there = vm_object_page_lookup(object, offset);
+
+    if (there != NULL ? (there->flags & VM_PAGE_ABSENT) == 0
+                      : offset >= object->size || (object->flags & VM_OBJECT_INTERNAL) != 0 ||
+                            !vm_page_is_plentiful()) {
+        return false;
+    }
+    if (there != NULL) {
+        memory_object_answer(object, there, 0);
+    }
+    page->access_lock = (uint8_t)lock_value;
+    page->flags = (precious ? VM_PAGE_PRECIOUS : 0) | (lock_value != 0 ? VM_PAGE_UNUSUAL : 0);
+    return vm_object_page_insert_clean(object, page, offset);
+}
+
+void memory_object_supply_pages(struct vm_object *object, vm_offset_t offset,
+                                struct vm_page *const *pages, unsigned n, vm_prot_t lock_value,
+                                bool precious)
+{
+    bool ready;
 
     spin_lock(&object->lock);
-    there = vm_object_page_lookup(object, offset);
-    if (object->pager != NULL && (object->flags & VM_OBJECT_PAGER_READY) != 0 &&
-        (there == NULL ? offset < object->size && vm_page_is_plentiful() &&
-                             (object->flags & VM_OBJECT_INTERNAL) == 0
-                       : (there->flags & VM_PAGE_ABSENT) != 0)) {
-        if (there != NULL) {
-            memory_object_answer(object, there, 0);
+    ready = object->pager != NULL && (object->flags & VM_OBJECT_PAGER_READY) != 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (!ready || !memory_object_supply_page(object, offset + i * PAGE_SIZE, pages[i],
+                                                 lock_value, precious)) {
+            pages[i]->flags = 0;
+            pages[i]->access_lock = 0;
+            vm_page_free(pages[i]);
         }
-        page->access_lock = (uint8_t)lock_value;
-        page->flags = (precious ? VM_PAGE_PRECIOUS : 0) | (lock_value != 0 ? VM_PAGE_UNUSUAL : 0);
-        taken = vm_object_page_insert_clean(object, page, offset);
     }
     spin_unlock(&object->lock);
-    return taken;
 }
 
 /* Supply the pages of data. On an error *done is how many bytes were. */
@@ -172,9 +179,7 @@ static kern_return_t memory_object_supply(struct vm_object *object, vm_offset_t 
         if (kr != KERN_SUCCESS) {
             return kr;
         }
-        if (!memory_object_supply_page(object, offset + *done, page, lock_value, precious)) {
-            vm_page_free(page);
-        }
+        memory_object_supply_pages(object, offset + *done, &page, 1, lock_value, precious);
     }
     return KERN_SUCCESS;
 }

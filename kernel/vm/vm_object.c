@@ -164,8 +164,7 @@ bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_of
 bool vm_object_page_insert_clean(struct vm_object *object, struct vm_page *page, vm_offset_t offset)
 {
     assert(page->pv.pmap == NULL && (page->flags & VM_PAGE_DIRTY) == 0);
-    pmap_clear_modified(page);
-    pmap_clear_referenced(page);
+    pmap_forget_page(page);
     return vm_object_page_insert(object, page, offset);
 }
 

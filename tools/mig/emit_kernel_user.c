@@ -61,6 +61,7 @@ static void kernel_user_routine(FILE *out, const struct mig_routine_def *routine
         fputs("    mig_bytes = (uint8_t *)ipc_kmsg_header(mig_kmsg);\n", out);
     }
     put_items(&put, &end);
+    fputs("    ipc_kmsg_placed(mig_kmsg);\n", out);
     kernel_user_header(out, routine, &request, &end);
     if (routine->waittime != NULL) {
         fprintf(out, "    return ipc_kmsg_send_timeout(mig_kmsg, %s);\n}\n",

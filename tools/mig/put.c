@@ -80,8 +80,8 @@ static void put_port(const struct put_context *context, const struct mig_item *i
         "    mig_type_put(%s + %s, MACH_MSG_TYPE_WORD(%s, 64, MACH_MSG_TYPE_WORD_INLINE), 1);\n",
         context->base, emit_at(position, 0), name);
     if (put_kernel(context)) {
-        fprintf(out, "    mig_store64(%s + %s, ipc_kmsg_put_port(%s, %s, %s));\n", context->base,
-                emit_at(position, 8), context->kmsg, value, name);
+        fprintf(out, "    ipc_kmsg_place(%s, %s + %s, ipc_kmsg_put_port(%s, %s, %s));\n",
+                context->kmsg, context->base, emit_at(position, 8), context->kmsg, value, name);
     } else {
         fprintf(out, "    mig_store64(%s + %s, %s);\n", context->base, emit_at(position, 8), value);
     }
@@ -238,13 +238,15 @@ static void put_ool(const struct put_context *context, const struct mig_item *it
                 context->base, emit_at(position, 8), item->name, item->name);
     } else if (ports) {
         fprintf(out,
-                "%smig_store64(%s + %s,\n%s            %s != NULL ? ipc_kmsg_put_ool_ports(%s, %s, "
-                "%sCnt, %s) : 0);\n",
-                indent, context->base, emit_at(position, 8), indent, item->name, context->kmsg,
-                item->name, item->name, name);
+                "%sipc_kmsg_place(%s, %s + %s,\n%s            %s != NULL ? "
+                "ipc_kmsg_put_ool_ports(%s, %s, %sCnt, %s) : 0);\n",
+                indent, context->kmsg, context->base, emit_at(position, 8), indent, item->name,
+                context->kmsg, item->name, item->name, name);
     } else {
-        fprintf(out, "%smig_store64(%s + %s, %s != NULL ? ipc_kmsg_put_ool(%s, %s) : 0);\n", indent,
-                context->base, emit_at(position, 8), item->name, context->kmsg, item->name);
+        fprintf(out,
+                "%sipc_kmsg_place(%s, %s + %s, %s != NULL ? ipc_kmsg_put_ool(%s, %s) : 0);\n",
+                indent, context->kmsg, context->base, emit_at(position, 8), item->name,
+                context->kmsg, item->name);
     }
 }
 

@@ -65,9 +65,8 @@ _Noreturn void pager_serve(mach_port_t service)
         if (in.head.msgh_id == PAGER_INIT) {
             memory_object_ready(control, FALSE, MEMORY_OBJECT_COPY_NONE);
         } else if (in.head.msgh_id == PAGER_DATA_REQUEST) {
-            memory_object_data_supply(control, in.offset, pager_take(in.length),
-                                      (mach_msg_type_number_t)in.length, TRUE, VM_PROT_NONE, FALSE,
-                                      MACH_PORT_NULL);
+            syscall_memory_object_supply(control, in.offset, pager_take(in.length), in.length,
+                                         VM_PROT_NONE, FALSE);
         }
     }
 }

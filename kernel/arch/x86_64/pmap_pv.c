@@ -428,3 +428,9 @@ void pmap_clear_referenced(struct vm_page *page)
 {
     pmap_pv_forget(page, PV_REFERENCED, PTE_ACCESSED);
 }
+
+void pmap_forget_page(struct vm_page *page)
+{
+    assert(page->pv.pmap == NULL);
+    page->pv.va = 0;
+}

@@ -6,6 +6,7 @@
 #include "ipc/mach_port_traps.h"
 #include "kern/assert.h"
 #include "kern/trap_calls.h"
+#include "vm/memory_object_trap.h"
 #include "vm/vm_traps.h"
 
 #define TRAP_COUNT 128 /* known to entry.asm */

@@ -96,6 +96,11 @@ bool pmap_is_referenced(struct vm_page *page)
     return (*fake_page_bits(vm_page_to_phys(page)) & FAKE_REFERENCED) != 0;
 }
 
+void pmap_forget_page(struct vm_page *page)
+{
+    *fake_page_bits(vm_page_to_phys(page)) = 0;
+}
+
 void pmap_clear_referenced(struct vm_page *page)
 {
     *fake_page_bits(vm_page_to_phys(page)) &= (uint8_t)~FAKE_REFERENCED;

@@ -77,6 +77,8 @@ bool pmap_is_modified(struct vm_page *page);
 void pmap_clear_modified(struct vm_page *page);
 bool pmap_is_referenced(struct vm_page *page);
 void pmap_clear_referenced(struct vm_page *page);
+/* A page without mappings: forget what was done through those it had. */
+void pmap_forget_page(struct vm_page *page);
 
 /* Give back what is kept for the next mappings. Locks: takes PV, SLAB. */
 void pmap_drain_cache(void);

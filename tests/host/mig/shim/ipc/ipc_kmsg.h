@@ -36,6 +36,17 @@ struct ipc_port *ipc_kmsg_port(struct ipc_kmsg *kmsg, uint64_t slot);
 struct vm_copy *ipc_kmsg_ool(struct ipc_kmsg *kmsg, uint64_t slot);
 struct ipc_port **ipc_kmsg_ool_ports(struct ipc_kmsg *kmsg, uint64_t slot);
 void ipc_kmsg_consume(struct ipc_kmsg *kmsg, uint64_t slot);
+static inline void ipc_kmsg_place(struct ipc_kmsg *kmsg, void *place, uint64_t slot)
+{
+    (void)kmsg;
+    __builtin_memcpy(place, &slot, sizeof(slot));
+}
+
+static inline void ipc_kmsg_placed(struct ipc_kmsg *kmsg)
+{
+    (void)kmsg;
+}
+
 uint64_t ipc_kmsg_put_port(struct ipc_kmsg *kmsg, struct ipc_port *port, unsigned type);
 uint64_t ipc_kmsg_put_ool(struct ipc_kmsg *kmsg, struct vm_copy *copy);
 uint64_t ipc_kmsg_put_ool_ports(struct ipc_kmsg *kmsg, struct ipc_port **array, uint32_t count,
