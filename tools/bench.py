@@ -4,7 +4,8 @@
 usage: tools/bench.py ISO-BENCH ISO-PROMPT [--sizes ISO-COPY ISO-SHARE] [--check] [--accept]
 ISO-BENCH runs /bin/bench and switches off; ISO-PROMPT comes to the prompt. Writes build/bench.json: name -> {"value", "unit"}.
 --sizes: out-of-line memory by size too, all copied (ipc.ool.copy.N) and all shared (ipc.ool.remap.N), for tools/plot.py.
---check: as a test; a figure fails when it is missing or more than 2 % above its budget (tests/bench/budget.json).
+--check: as a test; a figure fails when it is missing or more than 2 % above its budget (tests/bench/budget.json), or
+more than so many times another (`at_most` in tests/bench/figures.json).
 --accept: make the figures of this run the budget."""
 import argparse
 import json
@@ -57,11 +58,19 @@ def is_over(name, value, budget):
     return name in budget and value > budget[name] * LOOSE.get(name, SLACK)
 
 
+def is_apart(name, values, figure):
+    """Is a figure that may be at most so many times another more than that?"""
+    other, times = figure.get("at_most", (name, 1))
+    return other in values and values[name] > values[other] * times
+
+
 def remark(name, values, figure, budget):
     if name not in values:
         return "MISSING"
     if is_over(name, values[name], budget):
         return "OVER BUDGET"
+    if is_apart(name, values, figure):
+        return "APART"
     return "not yet" if values[name] > figure.get("done", values[name]) else ""
 
 
@@ -75,9 +84,10 @@ def print_table(values, figures, budget):
 
 
 def check(values, figures, budget):
-    failed = [n for n in figures if n not in values or n not in budget or is_over(n, values[n], budget)]
+    failed = [n for n in figures if n not in values or n not in budget or is_over(n, values[n], budget) or is_apart(n, values, figures[n])]
     for name in failed:
-        print(f"{name}: {values.get(name, 'not measured')}, budget {budget.get(name, 'none')}; if that is meant, say why in the "
+        at_most = "at most {1} times {0}; ".format(*figures[name]["at_most"]) if "at_most" in figures[name] else ""
+        print(f"{name}: {values.get(name, 'not measured')}, budget {budget.get(name, 'none')}; {at_most}if that is meant, say why in the "
               "commit and run tools/bench.py --accept")
     print(f"{len(figures) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0

@@ -67,10 +67,13 @@ void transfer_queue(void);
 void pager_all(void);
 _Noreturn void pager_serve(mach_port_t service);
 
+/* memory.c */
+void memory_all(void);
+
 /* server.c */
 
 /* Start a server in a task of its own: "echo", "port" (with so many names more in its space),
- * "memory" or "sum". Returns a send right to its port. */
+ * "memory", "sum" or "exception". Returns a send right to its port. */
 mach_port_t server_start(const char *what, unsigned names, mach_port_t *task);
 void server_stop(mach_port_t service, mach_port_t task);
 /* Be such a server. */

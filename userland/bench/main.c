@@ -14,9 +14,7 @@
 #include "bench_impl.h"
 #include "program.h"
 
-#define NULL_TRAP   (-20L) /* a number with no trap: in the kernel and out again */
-#define FAULT_PAGES (BENCH_ROUNDS + BENCH_WARM_UP)
-#define PAGE        4096u
+#define NULL_TRAP (-20L) /* a number with no trap: in the kernel and out again */
 
 static const char *bench_wanted = "";
 
@@ -129,26 +127,6 @@ static void work_thread(void *argument)
     syscall_mach_port_deallocate(mach_task_self(), thread);
 }
 
-/* Write to the next fresh page. */
-static void work_fault(void *argument)
-{
-    volatile char **page = argument;
-
-    **page = 1;
-    *page += PAGE;
-}
-
-static void bench_fault(void)
-{
-    vm_address_t memory = 0;
-    volatile char *page;
-
-    program_check(vm_allocate(mach_task_self(), &memory, FAULT_PAGES * PAGE, TRUE), "vm_allocate");
-    page = (volatile char *)memory;
-    bench_measure("fault.zero", work_fault, &page);
-    vm_deallocate(mach_task_self(), memory, FAULT_PAGES * PAGE);
-}
-
 int main(int argc, char **argv)
 {
     mach_port_t service = portolan_port("service");
@@ -181,7 +159,7 @@ int main(int argc, char **argv)
     bench_measure("ipc.kernel_rpc", work_kernel_rpc, &self);
     bench_measure("task.create_terminate", work_task, NULL);
     bench_measure("thread.create_terminate", work_thread, NULL);
-    bench_fault();
+    memory_all();
     pager_all();
     return 0;
 }

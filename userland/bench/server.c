@@ -1,5 +1,6 @@
 /* server.c - the tasks on the other side of the measurements: this program again, told by its first
  * argument what to serve on its port. */
+#include <exc_server.h>
 #include <mach.h>
 #include <mach/mach_traps.h>
 #include <mach_port.h>
@@ -80,6 +81,21 @@ kern_return_t serve_sum(mach_port_t server, int a, int b, int c, int *sum)
     return KERN_SUCCESS;
 }
 
+/* A write to memory that may only be read: let it be written. */
+kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task,
+                                    integer_t exception, integer_t code, rpc_long_integer_t subcode)
+{
+    vm_address_t page = (vm_address_t)subcode & ~(vm_address_t)(PAGE - 1);
+    kern_return_t kr = vm_protect(task, page, PAGE, FALSE, VM_PROT_DEFAULT);
+
+    (void)port;
+    (void)exception;
+    (void)code;
+    syscall_mach_port_deallocate(mach_task_self(), thread);
+    syscall_mach_port_deallocate(mach_task_self(), task);
+    return kr;
+}
+
 /* Names that denote nothing, so many. */
 void server_make_names(unsigned count)
 {
@@ -107,6 +123,9 @@ _Noreturn void server_run(mach_port_t service, char **argv)
         server_loop(&loop);
     } else if (strcmp(what, "pager") == 0) {
         pager_serve(service);
+    } else if (strcmp(what, "exception") == 0) {
+        loop.demux = exc_server;
+        server_loop(&loop);
     }
     server_echo(service);
 }
