@@ -62,6 +62,7 @@ void vm_check_map(struct vm_map *map)
     vm_offset_t at = map->min;
     vm_size_t size = 0;
     uint64_t count = 0;
+    struct vm_map_entry *prev = NULL;
 
     mutex_lock(&map->lock);
     if (vm_check_tree(&map->entries) != map->entry_count) {
@@ -73,8 +74,9 @@ void vm_check_map(struct vm_map *map)
         struct vm_map_entry *entry = vm_map_entry_of(node);
         vm_size_t max_gap = entry->max_gap;
 
-        map->entries.update(node);
-        if (entry->start < at || entry->end <= entry->start || entry->end > map->max ||
+        (void)map->entries.update(node);
+        if (entry->prev != prev || (prev != NULL && prev->next != entry) || entry->start < at ||
+            entry->end <= entry->start || entry->end > map->max ||
             entry->gap != entry->start - at || entry->max_gap != max_gap ||
             ((entry->start | entry->end | entry->offset) & PAGE_MASK) != 0 ||
             (entry->protection & ~entry->max_protection) != 0) {
@@ -82,11 +84,12 @@ void vm_check_map(struct vm_map *map)
                   (unsigned long)entry->start, (unsigned long)entry->end, (unsigned long)at,
                   (unsigned long)entry->gap, (unsigned long)max_gap);
         }
+        prev = entry;
         at = entry->end;
         size += vm_map_entry_size(entry);
         count += 1;
     }
-    if (size != map->size || count != map->entry_count) {
+    if (map->last != prev || size != map->size || count != map->entry_count) {
         panic("map %p: %#lx bytes counted, %#lx mapped", (void *)map, (unsigned long)map->size,
               (unsigned long)size);
     }

@@ -17,7 +17,7 @@ static unsigned rbtree_side(const struct rbnode *node)
 static void rbtree_update(const struct rbtree *tree, struct rbnode *node)
 {
     if (tree->update != NULL) {
-        tree->update(node);
+        (void)tree->update(node);
     }
 }
 
@@ -26,8 +26,8 @@ void rbtree_refresh(struct rbtree *tree, struct rbnode *node)
     if (tree->update == NULL) {
         return;
     }
-    for (; node != NULL; node = node->parent) {
-        tree->update(node);
+    while (node != NULL && tree->update(node)) {
+        node = node->parent;
     }
 }
 
@@ -101,7 +101,8 @@ void rbtree_insert(struct rbtree *tree, struct rbnode *node, struct rbnode *pare
         assert(parent->child[side] == NULL);
         parent->child[side] = node;
     }
-    rbtree_refresh(tree, node);
+    rbtree_update(tree, node);
+    rbtree_refresh(tree, parent);
     rbtree_insert_fix(tree, node);
 }
 
@@ -144,8 +145,9 @@ static void rbtree_remove_fix(struct rbtree *tree, struct rbnode *parent, unsign
     }
 }
 
-/* Put node's successor, which has no left child, in node's place. Returns the lowest node whose
- * subtree changed; *lost_black says that a black node is missing on *side of it. */
+/* Put node's successor, which has no left child, in node's place, summaries and all. Returns the
+ * lowest node whose subtree changed; *lost_black says that a black node is missing on *side of it.
+ */
 static struct rbnode *rbtree_swap_out(struct rbtree *tree, struct rbnode *node, unsigned *side,
                                       bool *lost_black)
 {
@@ -170,6 +172,9 @@ static struct rbnode *rbtree_swap_out(struct rbtree *tree, struct rbnode *node, 
     next->child[0] = node->child[0];
     next->child[0]->parent = next;
     next->red = node->red;
+    rbtree_refresh(tree, changed);
+    rbtree_update(tree, next);
+    rbtree_refresh(tree, next->parent);
     return changed;
 }
 
@@ -188,8 +193,8 @@ void rbtree_remove(struct rbtree *tree, struct rbnode *node)
             side = rbtree_side(node);
         }
         rbtree_replace(tree, node, node->child[0] != NULL ? node->child[0] : node->child[1]);
+        rbtree_refresh(tree, changed);
     }
-    rbtree_refresh(tree, changed);
     if (lost_black) {
         rbtree_remove_fix(tree, changed, side);
     }

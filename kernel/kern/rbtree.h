@@ -2,8 +2,8 @@
  *
  * The owner embeds a node and writes the comparison itself: walk from tree->root to a NULL child,
  * then rbtree_insert() links the new node there and rebalances. A tree with an `update` hook has it
- * called, children before parents, on every node whose subtree changed. Locks: none here; a tree is
- * guarded by whatever lock its owner names. */
+ * called, children before parents, on the nodes whose subtree changed, as far up as that shows.
+ * Locks: none here; a tree is guarded by whatever lock its owner names. */
 #ifndef KERN_RBTREE_H
 #define KERN_RBTREE_H
 
@@ -19,13 +19,13 @@ struct rbnode {
 
 struct rbtree {
     struct rbnode *root;
-    void (*update)(
-        struct rbnode *node); /* recompute the summary of node from its children, or NULL */
+    /* Recompute the summary of node from its children; true when it is another. NULL: none. */
+    bool (*update)(struct rbnode *node);
 };
 
 #define rbtree_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
-static inline void rbtree_init(struct rbtree *tree, void (*update)(struct rbnode *))
+static inline void rbtree_init(struct rbtree *tree, bool (*update)(struct rbnode *))
 {
     tree->root = NULL;
     tree->update = update;
@@ -36,8 +36,8 @@ static inline void rbtree_init(struct rbtree *tree, void (*update)(struct rbnode
 void rbtree_insert(struct rbtree *tree, struct rbnode *node, struct rbnode *parent, unsigned side);
 /* Take node out. Its links are dead afterwards. */
 void rbtree_remove(struct rbtree *tree, struct rbnode *node);
-/* The values that node's summary depends on have changed: call the hook from node up to the root.
- */
+/* The values that node's summary depends on have changed: call the hook from node up, as far as the
+ * summaries change. */
 void rbtree_refresh(struct rbtree *tree, struct rbnode *node);
 
 /* Nodes in order; NULL at the end. */

@@ -74,11 +74,10 @@ bool vm_map_range(const struct vm_map *map, vm_offset_t address, vm_size_t size,
 
 /* --- enter --- */
 
-/* Choose or check the place of a new region. */
+/* Choose or check the place of a new region; *next is the entry behind it, or NULL. */
 static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
-                                  const struct vm_map_request *request)
+                                  const struct vm_map_request *request, struct vm_map_entry **next)
 {
-    struct vm_map_entry *next;
     vm_offset_t start = *address;
 
     assert(mutex_is_held(&map->lock));
@@ -93,7 +92,7 @@ static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
         if (start < low) {
             start = low;
         }
-        if (!vm_map_entry_find_space(map, start, request->size, request->mask, &start)) {
+        if (!vm_map_entry_find_space(map, start, request->size, request->mask, &start, next)) {
             return KERN_NO_SPACE;
         }
         *address = start;
@@ -106,15 +105,16 @@ static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
     if ((start & request->mask) != 0) {
         return KERN_NO_SPACE;
     }
-    next = vm_map_entry_lookup_from(map, start);
-    return next != NULL && next->start < start + request->size ? KERN_NO_SPACE : KERN_SUCCESS;
+    *next = vm_map_entry_lookup_from(map, start);
+    return *next != NULL && (*next)->start < start + request->size ? KERN_NO_SPACE : KERN_SUCCESS;
 }
 
 static kern_return_t vm_map_enter_locked(struct vm_map *map, vm_offset_t *address,
                                          const struct vm_map_request *request)
 {
     struct vm_map_entry *entry;
-    kern_return_t kr = vm_map_place(map, address, request);
+    struct vm_map_entry *next;
+    kern_return_t kr = vm_map_place(map, address, request, &next);
 
     assert(mutex_is_held(&map->lock));
     assert((request->size & PAGE_MASK) == 0);
@@ -133,9 +133,8 @@ static kern_return_t vm_map_enter_locked(struct vm_map *map, vm_offset_t *addres
     entry->protection = request->protection;
     entry->max_protection = request->max_protection;
     entry->inheritance = request->inheritance;
-    vm_map_entry_link(map, entry);
-    vm_map_entry_merge_at(map, *address + request->size);
-    vm_map_entry_merge_at(map, *address);
+    vm_map_entry_link_before(map, entry, next);
+    (void)vm_map_entry_merge(map, entry);
     return KERN_SUCCESS;
 }
 
@@ -179,10 +178,9 @@ kern_return_t vm_map_remove(struct vm_map *map, vm_offset_t start, vm_offset_t e
     mutex_lock(&map->lock);
     kr = vm_map_entry_clip_range(map, start, end, &entry);
     if (kr == KERN_SUCCESS) {
-        while (entry != NULL) {
-            struct vm_map_entry *next = vm_map_entry_next_below(entry, end);
+        while (entry != NULL && entry->start < end) {
+            struct vm_map_entry *next = vm_map_entry_detach(map, entry);
 
-            vm_map_entry_detach(map, entry);
             list_insert_tail(&removed, &entry->link);
             entry = next;
         }

@@ -37,6 +37,7 @@ struct vm_map {
     vm_offset_t min;           /* [I] */
     vm_offset_t max;           /* [I] */
     struct rbtree entries;     /* [L] by start address, with the largest gap of each subtree */
+    struct vm_map_entry *last; /* [L] the entry at the highest address, or NULL */
     struct vm_map_entry *hint; /* [L] the entry found last, or NULL */
     uint64_t entry_count;      /* [L] */
     vm_size_t size;            /* [L] bytes mapped */

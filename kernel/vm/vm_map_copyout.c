@@ -50,10 +50,11 @@ static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *ent
     vm_offset_t low = map->min < PAGE_SIZE ? PAGE_SIZE : map->min;
     vm_prot_t wire = VM_PROT_NONE;
     kern_return_t kr = KERN_NO_SPACE;
+    struct vm_map_entry *next;
 
     mutex_lock(&map->lock);
     if (size <= map->size_limit && map->size <= map->size_limit - size &&
-        vm_map_entry_find_space(map, low, size, 0, base)) {
+        vm_map_entry_find_space(map, low, size, 0, base, &next)) {
         vm_map_copyout_link(map, entries, *base);
         wire = map->wire_future & VM_PROT_DEFAULT;
         kr = KERN_SUCCESS;
@@ -145,11 +146,10 @@ static void vm_map_overwrite_replace(struct vm_map *map, vm_offset_t start, vm_o
 {
     struct vm_map_entry *old = vm_map_entry_lookup(map, start);
 
-    while (old != NULL) {
-        struct vm_map_entry *next = vm_map_entry_next_below(old, end);
+    while (old != NULL && old->start < end) {
+        struct vm_map_entry *next = vm_map_entry_detach(map, old);
         struct list *node = list_first(&copy->entries);
 
-        vm_map_entry_detach(map, old);
         list_insert_tail(removed, &old->link);
         while (node != NULL &&
                list_entry(node, struct vm_map_entry, link)->start + start < old->end) {

@@ -33,17 +33,21 @@ void vm_map_entry_destroy(struct vm_map_entry *entry)
     kmem_cache_free(&vm_map_entry_cache, entry);
 }
 
-static void vm_map_entry_update(struct rbnode *node)
+static vm_size_t vm_map_entry_max_gap(struct rbnode *node)
+{
+    return node != NULL ? vm_map_entry_of(node)->max_gap : 0;
+}
+
+static bool vm_map_entry_update(struct rbnode *node)
 {
     struct vm_map_entry *entry = vm_map_entry_of(node);
-    vm_size_t max_gap = entry->gap;
+    vm_size_t left = vm_map_entry_max_gap(node->child[0]);
+    vm_size_t right = vm_map_entry_max_gap(node->child[1]);
+    vm_size_t old = entry->max_gap;
+    vm_size_t max = left > right ? left : right;
 
-    for (unsigned side = 0; side < 2; side += 1) {
-        if (node->child[side] != NULL && vm_map_entry_of(node->child[side])->max_gap > max_gap) {
-            max_gap = vm_map_entry_of(node->child[side])->max_gap;
-        }
-    }
-    entry->max_gap = max_gap;
+    entry->max_gap = max > entry->gap ? max : entry->gap;
+    return entry->max_gap != old;
 }
 
 void vm_map_entry_tree_init(struct rbtree *tree)
@@ -51,42 +55,52 @@ void vm_map_entry_tree_init(struct rbtree *tree)
     rbtree_init(tree, vm_map_entry_update);
 }
 
-/* The gap before entry has changed, or what lies before it. */
+/* The free space before entry, which may be NULL, now begins at prev_end. What is above `changes`
+ * is about to be looked at again anyway. */
 static void vm_map_entry_set_gap(struct vm_map *map, struct vm_map_entry *entry,
-                                 vm_offset_t prev_end)
+                                 vm_offset_t prev_end, const struct rbnode *changes)
 {
-    if (entry != NULL && entry->gap != entry->start - prev_end) {
-        entry->gap = entry->start - prev_end;
+    if (entry == NULL) {
+        return;
+    }
+    entry->gap = entry->start - prev_end;
+    if (&entry->node != changes) {
         rbtree_refresh(&map->entries, &entry->node);
     }
 }
 
-/* The entries around a new leaf are above it in the tree: one walk down finds its place and them,
- * and the one up after the insertion sees their gaps. */
-void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
+/* Make two entries neighbours; either may be NULL. */
+static void vm_map_entry_join(struct vm_map *map, struct vm_map_entry *prev,
+                              struct vm_map_entry *next)
 {
-    struct rbnode *parent = NULL;
-    struct vm_map_entry *next = NULL;
-    vm_offset_t prev_end = map->min;
-    unsigned side = 0;
+    if (prev != NULL) {
+        prev->next = next;
+    }
+    if (next != NULL) {
+        next->prev = prev;
+    } else {
+        map->last = prev;
+    }
+}
+
+/* Of two neighbours one has no child on the side of the other: there a new entry between them goes.
+ */
+void vm_map_entry_link_before(struct vm_map *map, struct vm_map_entry *entry,
+                              struct vm_map_entry *next)
+{
+    struct vm_map_entry *prev = next != NULL ? next->prev : map->last;
+    unsigned side = prev != NULL && prev->node.child[1] == NULL ? 1 : 0;
+    struct vm_map_entry *above = side == 1 ? prev : next;
+    struct rbnode *parent = above != NULL ? &above->node : NULL;
 
     assert(entry->start < entry->end && ((entry->start | entry->end) & PAGE_MASK) == 0);
-    for (struct rbnode *node = map->entries.root; node != NULL; node = node->child[side]) {
-        struct vm_map_entry *there = vm_map_entry_of(node);
-
-        parent = node;
-        side = entry->start < there->start ? 0 : 1;
-        if (side == 0) {
-            next = there;
-        } else {
-            prev_end = there->end;
-        }
-    }
-    entry->gap = entry->start - prev_end;
-    if (next != NULL) {
-        next->gap = next->start - entry->end;
-    }
+    assert(prev == NULL || prev->end <= entry->start);
+    assert(next == NULL || entry->end <= next->start);
+    entry->gap = entry->start - (prev != NULL ? prev->end : map->min);
+    vm_map_entry_set_gap(map, next, entry->end, parent);
     rbtree_insert(&map->entries, &entry->node, parent, side);
+    vm_map_entry_join(map, prev, entry);
+    vm_map_entry_join(map, entry, next);
     map->entry_count += 1;
     map->size += vm_map_entry_size(entry);
     if (entry->wired_count != 0) {
@@ -94,16 +108,19 @@ void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
     }
 }
 
-void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry)
+void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry)
 {
-    struct vm_map_entry *next = vm_map_entry_next(entry);
+    vm_map_entry_link_before(map, entry, vm_map_entry_lookup_from(map, entry->start));
+}
+
+struct vm_map_entry *vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry)
+{
+    struct vm_map_entry *next = entry->next;
 
     assert(map->entry_count != 0 && map->size >= vm_map_entry_size(entry));
-    if (next != NULL) { /* below the entry, a leaf, or above it: there the removal sees its gap */
-        next->gap = next->start - (entry->start - entry->gap);
-        vm_map_entry_update(&next->node);
-    }
+    vm_map_entry_set_gap(map, next, entry->start - entry->gap, entry->node.parent);
     rbtree_remove(&map->entries, &entry->node);
+    vm_map_entry_join(map, entry->prev, next);
     map->entry_count -= 1;
     map->size -= vm_map_entry_size(entry);
     if (entry->wired_count != 0) {
@@ -112,6 +129,7 @@ void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry)
     if (map->hint == entry) {
         map->hint = NULL;
     }
+    return next;
 }
 
 /* --- finding --- */
@@ -189,53 +207,49 @@ static bool vm_map_entry_fits(vm_offset_t start, vm_offset_t end, vm_offset_t lo
     return true;
 }
 
-static inline bool vm_map_entry_has_gap(struct rbnode *node, vm_size_t size)
+/* The next entry with a gap of that size before it. */
+static struct vm_map_entry *vm_map_entry_next_gap(struct vm_map_entry *entry, vm_size_t size)
 {
-    return node != NULL && vm_map_entry_of(node)->max_gap >= size;
-}
+    struct rbnode *node = &entry->node;
 
-/* Look for a gap in the tree, lowest first: in order, but for subtrees that have none so large. */
-static bool vm_map_entry_search(struct rbnode *node, vm_offset_t low, vm_size_t size,
-                                vm_offset_t mask, vm_offset_t *address)
-{
-    struct rbnode *from = NULL; /* the child we have come up from, or NULL */
+    while (vm_map_entry_max_gap(node->child[1]) < size) {
+        struct rbnode *child;
 
-    while (node != NULL) {
-        struct vm_map_entry *entry = vm_map_entry_of(node);
-
-        if (from == NULL && entry->start > low && vm_map_entry_has_gap(node->child[0], size)) {
-            node = node->child[0];
-            continue;
+        do {
+            child = node;
+            node = node->parent;
+        } while (node != NULL && node->child[1] == child);
+        if (node == NULL || vm_map_entry_of(node)->gap >= size) {
+            return vm_map_entry_of(node);
         }
-        if (from == NULL || from == node->child[0]) {
-            if (entry->gap >= size && vm_map_entry_fits(entry->start - entry->gap, entry->start,
-                                                        low, size, mask, address)) {
-                return true;
-            }
-            if (vm_map_entry_has_gap(node->child[1], size)) {
-                node = node->child[1];
-                from = NULL;
-                continue;
-            }
-        }
-        from = node;
-        node = node->parent;
     }
-    return false;
+    node = node->child[1];
+    for (;;) {
+        if (vm_map_entry_max_gap(node->child[0]) >= size) {
+            node = node->child[0];
+        } else if (vm_map_entry_of(node)->gap >= size) {
+            return vm_map_entry_of(node);
+        } else {
+            node = node->child[1];
+        }
+    }
 }
 
 bool vm_map_entry_find_space(struct vm_map *map, vm_offset_t low, vm_size_t size, vm_offset_t mask,
-                             vm_offset_t *address)
+                             vm_offset_t *address, struct vm_map_entry **next)
 {
-    struct vm_map_entry *last;
+    struct vm_map_entry *entry = vm_map_entry_lookup_from(map, low);
 
     assert(size != 0 && (size & PAGE_MASK) == 0);
-    if (vm_map_entry_search(map->entries.root, low, size, mask, address)) {
-        return true;
+    for (; entry != NULL; entry = vm_map_entry_next_gap(entry, size)) {
+        if (vm_map_entry_fits(entry->start - entry->gap, entry->start, low, size, mask, address)) {
+            *next = entry;
+            return true;
+        }
     }
-    last = vm_map_entry_of(rbtree_last(&map->entries));
-    return vm_map_entry_fits(last == NULL ? map->min : last->end, map->max, low, size, mask,
-                             address);
+    *next = NULL;
+    return vm_map_entry_fits(map->last == NULL ? map->min : map->last->end, map->max, low, size,
+                             mask, address);
 }
 
 /* --- cutting and joining --- */
@@ -265,7 +279,7 @@ kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at)
         map->wired_size -= entry->end - at;
     }
     entry->end = at;
-    vm_map_entry_link(map, rest);
+    vm_map_entry_link_before(map, rest, entry->next);
     return KERN_SUCCESS;
 }
 
@@ -301,9 +315,12 @@ static bool vm_map_entry_extend(struct vm_map_entry *left, const struct vm_map_e
     bool extended = false;
 
     assert(left->end == right->start && left->wired_count == 0);
+    /* Only through this map, which is locked, could others come to refer to it. */
+    if ((atomic_load(&object->flags) & VM_OBJECT_PRIVATE) == 0 || atomic_load(&object->refs) != 1) {
+        return false;
+    }
     spin_lock(&object->lock);
-    if ((object->flags & VM_OBJECT_PRIVATE) != 0 && atomic_load(&object->refs) == 1 &&
-        vm_object_is_plain(object) && object->shadow == NULL && object->copy == NULL) {
+    if (vm_object_is_plain(object) && object->shadow == NULL && object->copy == NULL) {
         /* Nobody sees what a region cut off long ago may have left there; the new one must find
          * zeroes. */
         vm_object_page_free_range(object, end, ~0ul);
@@ -316,7 +333,7 @@ static bool vm_map_entry_extend(struct vm_map_entry *left, const struct vm_map_e
 
 static bool vm_map_entry_may_merge(struct vm_map_entry *left, const struct vm_map_entry *right)
 {
-    if ((right->object != NULL && right->object != left->object) || left->end != right->start ||
+    if ((right->object != NULL && right->object != left->object) ||
         left->protection != right->protection || left->max_protection != right->max_protection ||
         left->inheritance != right->inheritance || left->wired_count != right->wired_count) {
         return false;
@@ -330,13 +347,9 @@ static bool vm_map_entry_may_merge(struct vm_map_entry *left, const struct vm_ma
 
 struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right)
 {
-    struct vm_map_entry *left;
+    struct vm_map_entry *left = right->gap == 0 ? right->prev : NULL;
 
     assert(mutex_is_held(&map->lock));
-    if (right->gap != 0) {
-        return right;
-    }
-    left = vm_map_entry_prev(right);
     if (left == NULL || !vm_map_entry_may_merge(left, right)) {
         return right;
     }
@@ -347,7 +360,7 @@ struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_e
     if (left->wired_count != 0) {
         map->wired_size += vm_map_entry_size(right);
     }
-    vm_map_entry_set_gap(map, vm_map_entry_next(left), left->end);
+    vm_map_entry_set_gap(map, left->next, left->end, NULL);
     /* The left entry keeps the object alive: this is not the last reference. */
     vm_object_unref(right->object);
     right->object = NULL;
@@ -355,28 +368,21 @@ struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_e
     return left;
 }
 
-void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at)
+struct vm_map_entry *vm_map_entry_merge(struct vm_map *map, struct vm_map_entry *entry)
 {
-    struct vm_map_entry *right = vm_map_entry_lookup(map, at);
-
-    if (right != NULL && right->start == at) {
-        vm_map_entry_merge_left(map, right);
+    if (entry->next != NULL && entry->next->gap == 0) {
+        vm_map_entry_merge_left(map, entry->next);
     }
+    map->hint = entry->gap == 0 ? vm_map_entry_merge_left(map, entry) : entry;
+    return map->hint;
 }
 
 void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t end)
 {
-    vm_offset_t at = start;
+    struct vm_map_entry *entry = vm_map_entry_lookup_from(map, start);
 
     assert(start <= end);
-    while (at <= end) {
-        struct vm_map_entry *entry;
-
-        vm_map_entry_merge_at(map, at);
-        entry = vm_map_entry_lookup_from(map, at);
-        if (entry == NULL) {
-            return;
-        }
-        at = entry->start > at ? entry->start : entry->end;
+    while (entry != NULL && entry->start <= end) {
+        entry = vm_map_entry_next(vm_map_entry_merge_left(map, entry));
     }
 }

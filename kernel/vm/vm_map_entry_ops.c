@@ -172,13 +172,13 @@ void vm_map_entry_unmap(struct vm_map *map, struct vm_map_entry *entry)
     }
 }
 
-void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
+struct vm_map_entry *vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
 {
+    struct vm_map_entry *next = vm_map_entry_unlink(map, entry);
     struct vm_object *object = entry->object;
 
-    vm_map_entry_unlink(map, entry);
     if (object == NULL) {
-        return;
+        return next;
     }
     vm_map_entry_unmap(map, entry);
     if (entry->wired_count != 0) {
@@ -190,6 +190,7 @@ void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
         vm_object_page_free_range(object, entry->offset, entry->offset + vm_map_entry_size(entry));
     }
     spin_unlock(&object->lock);
+    return next;
 }
 
 void vm_map_entry_release_all(struct list *entries)

@@ -10,7 +10,9 @@
 
 /* A region. Keys: [L] map->lock, or whoever owns the copy that holds the entry */
 struct vm_map_entry {
-    struct rbnode node;       /* [L] in map->entries */
+    struct rbnode node;        /* [L] in map->entries */
+    struct vm_map_entry *prev; /* [L] the entries before and after it in the map, or NULL */
+    struct vm_map_entry *next;
     struct list link;         /* [L] in a vm_copy, or among entries being removed */
     vm_offset_t start;        /* [L] */
     vm_offset_t end;          /* [L] */
@@ -35,12 +37,7 @@ static inline struct vm_map_entry *vm_map_entry_of(struct rbnode *node)
 
 static inline struct vm_map_entry *vm_map_entry_next(struct vm_map_entry *entry)
 {
-    return vm_map_entry_of(rbtree_next(&entry->node));
-}
-
-static inline struct vm_map_entry *vm_map_entry_prev(struct vm_map_entry *entry)
-{
-    return vm_map_entry_of(rbtree_prev(&entry->node));
+    return entry->next;
 }
 
 /* The entry after this one, if it begins before `end`, which this one may end beyond. */
@@ -67,7 +64,11 @@ void vm_map_entry_destroy(struct vm_map_entry *entry);
 
 /* Put the entry, whose range is free, into the map: tree, gaps, counts. */
 void vm_map_entry_link(struct vm_map *map, struct vm_map_entry *entry);
-void vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry);
+/* The same when the next entry is known; NULL: there is none. */
+void vm_map_entry_link_before(struct vm_map *map, struct vm_map_entry *entry,
+                              struct vm_map_entry *next);
+/* Take the entry out again. Returns: the one after it. */
+struct vm_map_entry *vm_map_entry_unlink(struct vm_map *map, struct vm_map_entry *entry);
 
 /* The entry that holds address, or NULL. */
 struct vm_map_entry *vm_map_entry_lookup(struct vm_map *map, vm_offset_t address);
@@ -77,9 +78,10 @@ struct vm_map_entry *vm_map_entry_lookup_from(struct vm_map *map, vm_offset_t ad
 bool vm_map_entry_covers(struct vm_map *map, vm_offset_t start, vm_offset_t end,
                          struct vm_map_entry **first);
 
-/* The lowest gap of `size` bytes at or above `low` whose address has no bit of mask. */
+/* The lowest gap of `size` bytes at or above `low` whose address has no bit of mask; *next is the
+ * entry behind it, or NULL. */
 bool vm_map_entry_find_space(struct vm_map *map, vm_offset_t low, vm_size_t size, vm_offset_t mask,
-                             vm_offset_t *address);
+                             vm_offset_t *address, struct vm_map_entry **next);
 
 /* Cut the entry that straddles `at`, if any, in two. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE.
  */
@@ -91,14 +93,15 @@ kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_
 /* Join the entry with the one before it when they are one region in all but name. Returns: the one
  * that is left. */
 struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right);
-/* Join the entries around `at` when they are one region in all but name. */
-void vm_map_entry_merge_at(struct vm_map *map, vm_offset_t at);
-/* vm_map_entry_merge_at for every boundary in [start, end]. */
+/* Join a new entry with those before and after it that are one region with it in all but name, and
+ * expect what is left to be used next. Returns: that. */
+struct vm_map_entry *vm_map_entry_merge(struct vm_map *map, struct vm_map_entry *entry);
+/* Join what is one region in all but name at every boundary in [start, end]. */
 void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t end);
 
 /* Take the clipped entry out of the map, unmap and unwire its pages and, where nobody else can see
- * them, free them. */
-void vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
+ * them, free them. Returns: the entry after it. */
+struct vm_map_entry *vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
 /* Drop the references of a list of detached entries and free them. Locks: map not locked. */
 void vm_map_entry_release_all(struct list *entries);
 

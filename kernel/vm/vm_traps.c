@@ -55,13 +55,15 @@ kern_return_t syscall_vm_allocate(mach_port_name_t task, user_addr_t address, vm
                                   int anywhere)
 {
     struct vm_map *map = port_name_to_map(task);
-    vm_address_t at;
-    kern_return_t kr;
+    vm_address_t at = 0;
+    kern_return_t kr = KERN_SUCCESS;
 
     if (map == NULL) {
         return MACH_SEND_INTERRUPTED;
     }
-    kr = copyin(address, &at, sizeof(at));
+    if (!anywhere) {
+        kr = copyin(address, &at, sizeof(at));
+    }
     if (kr == KERN_SUCCESS) {
         kr = vm_allocate(map, &at, size, anywhere);
     }

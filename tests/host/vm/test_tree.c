@@ -22,9 +22,10 @@ static struct item *item_of(struct rbnode *node)
     return rbtree_entry(node, struct item, node);
 }
 
-static void update(struct rbnode *node)
+static bool update(struct rbnode *node)
 {
     struct item *item = item_of(node);
+    unsigned old = item->count;
 
     item->count = 1;
     for (unsigned side = 0; side < 2; side += 1) {
@@ -32,6 +33,7 @@ static void update(struct rbnode *node)
             item->count += item_of(node->child[side])->count;
         }
     }
+    return item->count != old;
 }
 
 static void insert(struct rbtree *tree, struct item *item)
