@@ -38,6 +38,7 @@ enum vm_fault_status {
 /* ctx->flags */
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
+#define FAULT_AROUND     4u /* the page was there and is read: its neighbours may be there too */
 
 struct vm_fault_ctx {
     struct vm_map *map;
@@ -215,6 +216,7 @@ static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_ob
     }
     if (hit->depth == 0) {
         vm_stat_current()->hits += 1;
+        ctx->flags |= vm_fault_needs_own(ctx) ? 0 : FAULT_AROUND;
         return VM_FAULT_NEXT;
     }
     return vm_fault_needs_own(ctx) ? vm_fault_new_page(ctx, first, hit) : VM_FAULT_NEXT;
@@ -289,6 +291,16 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
     return status;
 }
 
+/* What else is to be entered in the page table, the page itself being there. */
+static inline void vm_fault_fill(const struct vm_fault_ctx *ctx)
+{
+    if (__builtin_expect(ctx->entry->fill, 0)) {
+        vm_map_entry_premap(ctx->map, ctx->entry, FAULT_FILL_PAGES);
+    } else if ((ctx->flags & FAULT_AROUND) != 0) {
+        vm_map_entry_premap_around(ctx->map, ctx->entry, ctx->va);
+    }
+}
+
 /* --- the loop --- */
 
 /* One try with the map locked; unlocks it unless the caller locked it. */
@@ -308,9 +320,8 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
             status = vm_fault_resolve(ctx);
         } while (status == VM_FAULT_AGAIN);
     }
-    if (status == VM_FAULT_DONE && ctx->result == KERN_SUCCESS && ctx->buffer == NULL &&
-        __builtin_expect(ctx->entry->fill, 0)) {
-        vm_map_entry_premap(ctx->map, ctx->entry, FAULT_FILL_PAGES);
+    if (status == VM_FAULT_DONE && ctx->result == KERN_SUCCESS && ctx->buffer == NULL) {
+        vm_fault_fill(ctx);
     }
     if (own_lock) {
         mutex_unlock(&ctx->map->lock);

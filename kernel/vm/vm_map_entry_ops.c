@@ -8,6 +8,8 @@
 #include "kern/assert.h"
 #include "vm/memory_object.h"
 
+#define PREMAP_AROUND 0x10000ul /* bytes whose pages enter with one of them that is read */
+
 /* How the pages of an entry are to be copied. */
 enum vm_map_entry_copy_kind {
     COPY_SYMMETRIC,
@@ -250,5 +252,21 @@ void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_
     }
     while (va < end) {
         va = vm_map_entry_premap_run(map, entry, va, end);
+    }
+}
+
+void vm_map_entry_premap_around(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va)
+{
+    vm_offset_t start = va & ~(PREMAP_AROUND - 1);
+    vm_offset_t end = start + PREMAP_AROUND;
+
+    start = start > entry->start ? start : entry->start;
+    end = end < entry->end ? end : entry->end;
+    assert(entry->object != NULL && entry->entered && (entry->protection & VM_PROT_READ) != 0);
+    if (end - start == PAGE_SIZE || end > VM_MAX_ADDRESS - PAGE_SIZE) {
+        return;
+    }
+    while (start < end) {
+        start = vm_map_entry_premap_run(map, entry, start, end);
     }
 }

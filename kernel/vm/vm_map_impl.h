@@ -134,5 +134,8 @@ kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy);
 /* Enter the entry's resident pages in the page table, of its first `limit` pages those of its own
  * object. Locks: map's held. */
 void vm_map_entry_premap(struct vm_map *map, struct vm_map_entry *entry, uint64_t limit);
+/* Enter those of the entry's object that are resident and share an aligned 64 KiB with va, where
+ * nothing is mapped. The object is not a device's, and the entry may be read. Locks: map's held. */
+void vm_map_entry_premap_around(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va);
 
 #endif

@@ -14,6 +14,7 @@ int main(void)
     run_tree_tests();
     run_map_tests();
     run_cow_tests();
+    run_fault_tests();
     run_copy_tests();
     run_user_tests();
     run_error_tests();

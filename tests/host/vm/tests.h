@@ -14,6 +14,7 @@ void run_slab_tests(void);
 void run_tree_tests(void);
 void run_map_tests(void);
 void run_cow_tests(void);
+void run_fault_tests(void);
 void run_copy_tests(void);
 void run_user_tests(void);
 void run_error_tests(void);
