@@ -14,6 +14,7 @@ enum lock_rank {
     LOCK_RANK_MEMORY_OBJECT = 55, /* which memory cache object a memory object has */
     LOCK_RANK_PMAP = 60,          /* page tables of an address space */
     LOCK_RANK_PV = 65,            /* the mappings of a physical page */
+    LOCK_RANK_PMAP_LARGE = 67,    /* mappings of 2 MiB that become small ones */
     LOCK_RANK_VM_PAGE = 70,       /* page queues */
     LOCK_RANK_SLAB = 80,          /* an allocator cache */
     LOCK_RANK_KMEM = 85,          /* kernel address ranges */

@@ -19,6 +19,7 @@
 #include "kern/assert.h"
 #include "kern/string.h"
 #include "vm/memory_object.h"
+#include "vm/vm_fault_large.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_pageout.h"
@@ -291,6 +292,13 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
     return status;
 }
 
+/* Is it a write by the task itself to the start of an aligned 2 MiB? */
+static inline bool vm_fault_may_be_large(const struct vm_fault_ctx *ctx)
+{
+    return __builtin_expect((ctx->va & (LARGE_PAGE_SIZE - 1)) == 0, 0) && ctx->buffer == NULL &&
+           ctx->flags == 0 && (ctx->access & VM_PROT_WRITE) != 0;
+}
+
 /* What else is to be entered in the page table, the page itself being there. */
 static inline void vm_fault_fill(const struct vm_fault_ctx *ctx)
 {
@@ -315,6 +323,10 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
     }
     ctx->pushed_version = 0;
     status = vm_fault_lookup(ctx);
+    if (status == VM_FAULT_NEXT && vm_fault_may_be_large(ctx) &&
+        vm_fault_large(ctx->map, ctx->entry, ctx->va)) {
+        status = vm_fault_done(ctx, KERN_SUCCESS);
+    }
     if (status == VM_FAULT_NEXT) {
         do {
             status = vm_fault_resolve(ctx);

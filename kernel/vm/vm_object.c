@@ -168,6 +168,22 @@ bool vm_object_page_insert_clean(struct vm_object *object, struct vm_page *page,
     return vm_object_page_insert(object, page, offset);
 }
 
+uint64_t vm_object_page_insert_run(struct vm_object *object, struct vm_page *page,
+                                   vm_offset_t offset, uint64_t n)
+{
+    uint64_t done =
+        vm_radix_insert_run(&object->pages, offset >> PAGE_SHIFT, n, (char *)page, sizeof(*page));
+
+    assert(spin_is_held(&object->lock));
+    for (uint64_t i = 0; i < done; i += 1) {
+        assert(page[i].object == NULL && page[i].flags == 0);
+        page[i].object = object;
+        page[i].offset = offset + (i << PAGE_SHIFT);
+    }
+    object->resident_count += done;
+    return done;
+}
+
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
 {
     assert(spin_is_held(&object->lock));

@@ -130,6 +130,10 @@ static inline struct vm_page *vm_object_page_lookup(const struct vm_object *obje
 /* Put page at offset, where there is none. Refs: the object owns the page on success. Returns:
  * false when out of memory. */
 bool vm_object_page_insert(struct vm_object *object, struct vm_page *page, vm_offset_t offset);
+/* The same for n neighbouring pages, which `page` is the descriptor of the first of. Returns: how
+ * many the object owns now. */
+uint64_t vm_object_page_insert_run(struct vm_object *object, struct vm_page *page,
+                                   vm_offset_t offset, uint64_t n);
 /* Take the page out; the caller owns it then. Its mappings stay. */
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page);
 /* Put a page with the contents its pager has: one that is not mapped, whatever was done to it

@@ -580,8 +580,8 @@ struct vm_page *vm_page_alloc_contig(uint64_t npages, unsigned align_order, unsi
         }
         spin_unlock(&zone->lock);
     }
-    for (uint64_t i = 0; page != NULL && (flags & VM_PAGE_ZERO) != 0 && i < npages; i += 1) {
-        pmap_zero_page(vm_page_to_phys(&page[i]));
+    if (page != NULL && (flags & VM_PAGE_ZERO) != 0) {
+        memset(vm_page_to_virt(page), 0, npages << PAGE_SHIFT);
     }
     return page;
 }

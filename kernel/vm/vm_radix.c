@@ -138,7 +138,8 @@ static bool vm_radix_grow(struct vm_radix *tree, uint64_t index)
 }
 
 /* Walk down to the lowest node for index, making what is missing; NULL when out of memory. */
-static struct vm_radix_node *vm_radix_descend(struct vm_radix *tree, uint64_t index)
+static inline __attribute__((always_inline)) struct vm_radix_node *
+vm_radix_descend(struct vm_radix *tree, uint64_t index)
 {
     struct vm_radix_node *node = tree->root;
 
@@ -185,6 +186,25 @@ bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item)
         vm_radix_trim(tree, index);
     }
     return false;
+}
+
+/* The lowest nodes are filled slot by slot once their first item is in. */
+uint64_t vm_radix_insert_run(struct vm_radix *tree, uint64_t index, uint64_t n, char *first,
+                             size_t stride)
+{
+    uint64_t done = 0;
+
+    while (done < n && vm_radix_insert(tree, index + done, first + done * stride)) {
+        unsigned slot = (unsigned)(index + done) & (RADIX_SLOTS - 1);
+        struct vm_radix_node *node =
+            tree->height != 0 ? vm_radix_descend(tree, index + done) : NULL;
+
+        done += 1;
+        for (slot += 1; node != NULL && slot < RADIX_SLOTS && done < n; slot += 1, done += 1) {
+            vm_radix_set(node, slot, first + done * stride);
+        }
+    }
+    return done;
 }
 
 void vm_radix_remove(struct vm_radix *tree, uint64_t index)

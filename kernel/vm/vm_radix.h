@@ -6,6 +6,7 @@
 #define VM_VM_RADIX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct vm_radix {
@@ -30,6 +31,10 @@ void *const *vm_radix_run(const struct vm_radix *tree, uint64_t index, unsigned 
 /* Put item where there is none. Sleeps: no. Returns: false when out of memory, with nothing
  * changed. */
 bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item);
+/* Put n items, `stride` bytes apart from `first` on, where there are none. Sleeps: no. Returns: how
+ * many were put in before memory was out. */
+uint64_t vm_radix_insert_run(struct vm_radix *tree, uint64_t index, uint64_t n, char *first,
+                             size_t stride);
 /* Take the item at index out; it must be there. */
 void vm_radix_remove(struct vm_radix *tree, uint64_t index);
 /* The first item at or after *index, which becomes its index; NULL when there is none. */

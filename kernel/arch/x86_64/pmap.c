@@ -144,11 +144,6 @@ uint64_t pmap_resident_count(const struct pmap *pmap)
     return atomic_load(&pmap->resident);
 }
 
-static uint64_t *pmap_table(uint64_t entry)
-{
-    return phys_to_virt(entry & PTE_FRAME);
-}
-
 /* Walk to the table of `level` (3 .. 1; 1 holds 4 KiB entries) that covers va. path[level] is the
  * entry that points to it. */
 static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
@@ -168,8 +163,19 @@ static uint64_t *pmap_walk(struct pmap *pmap, uint64_t va, uint64_t *path[4])
     return table;
 }
 
-/* A page for one more table; NULL when memory or the ledger is out. Locks: pmap->lock held. */
-static struct vm_page *pmap_table_alloc(struct pmap *pmap)
+/* The level at which a walk that found no table ended: its entry is absent or maps a large page. */
+static unsigned pmap_end_level(uint64_t *path[4])
+{
+    unsigned level = 3;
+
+    while (level > 1 && (*path[level] & PTE_PRESENT) != 0 &&
+           (level == 3 || (*path[level] & PTE_LARGE) == 0)) {
+        level--;
+    }
+    return level;
+}
+
+struct vm_page *pmap_table_alloc(struct pmap *pmap)
 {
     struct vm_page *page;
 
@@ -208,7 +214,8 @@ static __attribute__((noinline)) uint64_t *pmap_walk_make(struct pmap *pmap, uin
             if (level < 3) {
                 atomic_fetch_add(path[level + 1], PTE_COUNT_ONE);
             }
-        } else if (level < 3 && (*entry & PTE_LARGE) != 0) {
+        } else if (__builtin_expect(level < 3 && (*entry & PTE_LARGE) != 0, 0) &&
+                   !pmap_large_split(entry, path[level + 1])) {
             return NULL;
         }
         table = pmap_table(*entry);
@@ -221,6 +228,18 @@ static uint64_t *pmap_walk_create(struct pmap *pmap, uint64_t va, uint64_t *path
     uint64_t *table = pmap_walk(pmap, va, path);
 
     return table != NULL ? table : pmap_walk_make(pmap, va, 1, path);
+}
+
+/* As pmap_walk; a large mapping of managed pages is split first. */
+static inline uint64_t *pmap_walk_small(struct pmap *pmap, uint64_t va, uint64_t *path[4])
+{
+    uint64_t *table = pmap_walk(pmap, va, path);
+
+    if (__builtin_expect(table == NULL, 0) && pmap_end_level(path) == 1 &&
+        (*path[1] & PTE_PRESENT) != 0 && pmap_large_split(path[1], path[2])) {
+        table = pmap_table(*path[1]);
+    }
+    return table;
 }
 
 static void pmap_flush_widen(struct pmap_flush *flush, uint64_t start, uint64_t end)
@@ -381,11 +400,13 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
 {
     uint64_t *path[4];
     uint64_t wanted = pmap_make_entry(va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
+    struct vm_page *pages = pmap_managed_page(va, phys);
     kern_return_t kr = KERN_SUCCESS;
     uint64_t *table;
     uint64_t *entry;
 
     assert(((va | phys) & (LARGE_PAGE_SIZE - 1)) == 0);
+    assert(pages == NULL || va + LARGE_PAGE_SIZE < VM_MAX_ADDRESS);
     spin_lock(&pmap->lock);
     table = pmap_walk_make(pmap, va, 2, path);
     entry = table != NULL ? &table[va >> 21 & 511] : NULL;
@@ -393,25 +414,15 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
         kr = KERN_RESOURCE_SHORTAGE;
     } else if ((*entry & PTE_PRESENT) != 0) {
         kr = KERN_INVALID_ARGUMENT;
+    } else if (pages != NULL && !pmap_large_prepare(pmap, va, pages, path[2])) {
+        kr = KERN_RESOURCE_SHORTAGE;
     } else {
-        atomic_store_release(entry, wanted);
+        atomic_store_release(entry, wanted | (pages != NULL ? PTE_MANAGED : 0));
         atomic_fetch_add(path[2], PTE_COUNT_ONE);
         atomic_fetch_add(&pmap->resident, LARGE_PAGE_SIZE / PAGE_SIZE);
     }
     spin_unlock(&pmap->lock);
     return kr;
-}
-
-/* The level at which a walk that found no table ended: its entry is absent or maps a large page. */
-static unsigned pmap_end_level(uint64_t *path[4])
-{
-    unsigned level = 3;
-
-    while (level > 1 && (*path[level] & PTE_PRESENT) != 0 &&
-           (level == 3 || (*path[level] & PTE_LARGE) == 0)) {
-        level--;
-    }
-    return level;
 }
 
 /* Behind what one entry of that level covers. */
@@ -425,7 +436,7 @@ static uint64_t pmap_remove_span(struct pmap *pmap, uint64_t va, uint64_t end,
                                  struct pmap_flush *flush, struct list *freed)
 {
     uint64_t *path[4];
-    uint64_t *table = pmap_walk(pmap, va, path);
+    uint64_t *table = pmap_walk_small(pmap, va, path);
     uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
     uint64_t removed;
 
@@ -502,7 +513,7 @@ void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot
     spin_lock(&pmap->lock);
     for (uint64_t va = start; va < end && va >= start;) {
         uint64_t *path[4];
-        uint64_t *table = pmap_walk(pmap, va, path);
+        uint64_t *table = pmap_walk_small(pmap, va, path);
         uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;
 
         if (table == NULL) {
@@ -529,7 +540,7 @@ bool pmap_extract(struct pmap *pmap, vm_offset_t va, phys_addr_t *phys)
     bool found = false;
 
     spin_lock(&pmap->lock);
-    table = pmap_walk(pmap, va, path);
+    table = pmap_walk_small(pmap, va, path);
     if (table != NULL && (table[va >> 12 & 511] & PTE_PRESENT) != 0) {
         *phys = (table[va >> 12 & 511] & PTE_FRAME) | (va & PAGE_MASK);
         found = true;
@@ -547,7 +558,7 @@ bool pmap_extract(struct pmap *pmap, vm_offset_t va, phys_addr_t *phys)
 uint64_t *pmap_find_entry(struct pmap *pmap, uint64_t va, uint64_t **directory_entry)
 {
     uint64_t *path[4];
-    uint64_t *table = pmap_walk(pmap, va, path);
+    uint64_t *table = pmap_walk_small(pmap, va, path);
 
     *directory_entry = path[1];
     return table != NULL ? &table[va >> 12 & 511] : NULL;
@@ -599,6 +610,7 @@ uint8_t *pmap_peer_address(struct pmap *pmap, uint64_t va)
     const uint64_t used = PTE_ACCESSED | PTE_DIRTY;
     const uint64_t wanted = PTE_PRESENT | PTE_USER | PTE_WRITE;
     uint64_t old = atomic_load(&pmap->pml4[va >> 39 & 511]);
+    uint64_t offset = va & (LARGE_PAGE_SIZE - 1);
     uint64_t *entry;
 
     if ((old & PTE_PRESENT) == 0) {
@@ -608,17 +620,18 @@ uint8_t *pmap_peer_address(struct pmap *pmap, uint64_t va)
     if ((old & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT) {
         return NULL;
     }
-    old = atomic_load(&pmap_table(old)[va >> 21 & 511]);
-    if ((old & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT) {
-        return NULL;
-    }
-    entry = &pmap_table(old)[va >> 12 & 511];
+    entry = &pmap_table(old)[va >> 21 & 511];
     old = atomic_load(entry);
+    if (__builtin_expect((old & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT, 1)) {
+        offset = va & PAGE_MASK;
+        entry = &pmap_table(old)[va >> 12 & 511];
+        old = atomic_load(entry);
+    }
     if ((old & (wanted | used)) != (wanted | used) &&
         ((old & wanted) != wanted || !atomic_cas(entry, old, old | used))) {
         return NULL;
     }
-    return (uint8_t *)phys_to_virt(old & PTE_FRAME) + (va & PAGE_MASK);
+    return (uint8_t *)phys_to_virt(old & PTE_FRAME) + offset;
 }
 
 void pmap_zero_page(phys_addr_t phys)

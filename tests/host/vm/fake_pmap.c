@@ -229,6 +229,29 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
     }
 }
 
+/* Page by page: what is large is not seen here. */
+kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
+                               unsigned flags)
+{
+    phys_addr_t there;
+
+    for (vm_offset_t i = 0; i < LARGE_PAGE_SIZE; i += PAGE_SIZE) {
+        if (pmap_extract(pmap, va + i, &there)) {
+            return KERN_INVALID_ARGUMENT;
+        }
+    }
+    if (((va | phys) & (LARGE_PAGE_SIZE - 1)) != 0) {
+        panic("pmap_enter_large of %#lx at %#lx", (unsigned long)phys, (unsigned long)va);
+    }
+    if (fake_enter_budget == 0) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    for (vm_offset_t i = 0; i < LARGE_PAGE_SIZE; i += PAGE_SIZE) {
+        (void)pmap_enter(pmap, va + i, phys + i, prot, flags);
+    }
+    return KERN_SUCCESS;
+}
+
 void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 {
     pthread_mutex_lock(&fake_lock);

@@ -54,8 +54,10 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
  * Not for the last page of the user half. */
 void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
                       vm_prot_t prot);
-/* Map 2 MiB, aligned both ways, where no smaller page is mapped. KERN_INVALID_ARGUMENT when one is.
- * Not in the reverse map: the caller owns the run. */
+/* Map 2 MiB, aligned both ways, where no table is. In the user half its managed pages, which
+ * were never mapped and whose object is locked, are on their lists as if each was entered; not for
+ * the end of that half. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (a table is there),
+ * KERN_RESOURCE_SHORTAGE; after an error nothing changed. */
 kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                                unsigned flags);
 void pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end);

@@ -48,8 +48,17 @@ struct pmap_flush {
     uint64_t start, end; /* empty when start >= end */
 };
 
+static inline uint64_t *pmap_table(uint64_t entry)
+{
+    return phys_to_virt(entry & PTE_FRAME);
+}
+
+/* A page for one more table; NULL when memory or the ledger is out. Locks: pmap->lock held. */
+struct vm_page *pmap_table_alloc(struct pmap *pmap);
+
 /* The 4 KiB entry for va and the entry that points to its table; NULL when there is no such table.
- * Locks: pmap->lock, or the PV lock of the page mapped at va, which keeps the tables on its path.
+ * A large mapping is split. Locks: pmap->lock, or the PV lock of the page mapped at va, which keeps
+ * the tables on its path.
  */
 uint64_t *pmap_find_entry(struct pmap *pmap, uint64_t va, uint64_t **directory_entry);
 
@@ -60,6 +69,17 @@ void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end);
 void pmap_flush_local(struct pmap *pmap, uint64_t start, uint64_t end);
 /* Make every processor leave the pmap. */
 void pmap_flush_leave(struct pmap *pmap);
+
+/* pmap_large.c: mappings of 2 MiB of managed pages. `directory` is the entry that points to the
+ * table with theirs. */
+
+/* All that a mapping of these pages at va needs beside its entry. Locks: pmap->lock held; nobody
+ * else knows the pages, or the lock of their object. Returns: false when out of memory, with
+ * nothing changed. */
+bool pmap_large_prepare(struct pmap *pmap, uint64_t va, struct vm_page *pages, uint64_t *directory);
+/* Make *entry, if it maps 2 MiB of managed pages, point to a table that maps the same page by page.
+ * Locks: as pmap_find_entry; takes PMAP_LARGE. Returns: whether it points to a table. */
+bool pmap_large_split(uint64_t *entry, const uint64_t *directory);
 
 /* pmap_pv.c: the list of mappings of a page. Locks: takes PV. pmap_pv_insert returns false when out
  * of memory. */

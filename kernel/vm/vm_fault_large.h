@@ -1,0 +1,17 @@
+/* vm_fault_large.h - 2 MiB of fresh memory in one fault. */
+#ifndef VM_VM_FAULT_LARGE_H
+#define VM_VM_FAULT_LARGE_H
+
+#include <stdbool.h>
+
+#include <mach/machine/vm_types.h>
+
+struct vm_map;
+struct vm_map_entry;
+
+/* Fill and map the 2 MiB from va, aligned to that, which a write is made to and which the entry
+ * allows. Locks: map's held. Sleeps: no. Returns: false when it was not mapped: not all fresh, or
+ * no memory for it. */
+bool vm_fault_large(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va);
+
+#endif
