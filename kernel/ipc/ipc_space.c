@@ -371,7 +371,9 @@ void ipc_space_destroy(struct ipc_space *space)
      * for that right only. */
     for (index = ipc_space_next_index(space, 1); index < IPC_ENTRY_MAX;
          index = ipc_space_next_index(space, index + 1)) {
-        ipc_right_clean(space, &space->table[index]);
+        if ((space->table[index].bits & IPC_ENTRY_TYPE) != 0) {
+            ipc_right_clean(space, &space->table[index]);
+        }
     }
     ipc_marequest_forget(space);
     ledger_credit(&space->task->ledger, LEDGER_NAMES, space->name_credit);

@@ -113,7 +113,9 @@ void pmap_destroy(struct pmap *pmap)
         assert(cpu_count > 1);
         cpu_relax();
     }
-    pmap_remove(pmap, 0, VM_MAX_ADDRESS);
+    if (pmap->tables > 1) {
+        pmap_remove(pmap, 0, VM_MAX_ADDRESS);
+    }
     pmap_flush_leave(pmap);
     for (uint32_t i = 0; i < PMAP_KERNEL_ENTRY; i++) {
         assert((pmap->pml4[i] & PTE_PRESENT) == 0);
@@ -484,26 +486,29 @@ void pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
     pmap_free_tables(&freed);
 }
 
-/* Take rights away from one entry; true when it had them. */
-static bool pmap_lower_entry(uint64_t *entry, vm_prot_t prot)
+/* Take rights away from n entries: bits to clear and to set. True when one had them. */
+static bool pmap_lower_entries(uint64_t *entries, uint64_t n, uint64_t clear, uint64_t set)
 {
-    uint64_t old = *entry;
-    uint64_t new;
+    bool lowered = false;
 
-    do {
-        new = old;
-        new &= (prot & VM_PROT_WRITE) == 0 ? ~PTE_WRITE : ~0ul;
-        new |= (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
-        if ((old & PTE_PRESENT) == 0 || new == old) {
-            return false;
+    for (uint64_t *entry = entries; entry < entries + n; entry++) {
+        uint64_t old = atomic_load(entry);
+
+        while ((old & PTE_PRESENT) != 0 && ((old & ~clear) | set) != old) {
+            lowered = true;
+            if (__atomic_compare_exchange_n(entry, &old, (old & ~clear) | set, false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+                break;
+            }
         }
-    } while (
-        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-    return true;
+    }
+    return lowered;
 }
 
 void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 {
+    uint64_t clear = (prot & VM_PROT_WRITE) == 0 ? PTE_WRITE : 0;
+    uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
     bool flush = false;
 
     if ((prot & VM_PROT_READ) == 0) {
@@ -519,13 +524,13 @@ void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot
         if (table == NULL) {
             unsigned level = pmap_end_level(path);
 
-            flush |= pmap_lower_entry(path[level], prot);
+            flush |= pmap_lower_entries(path[level], 1, clear, set);
             va = pmap_span_end(va, level);
             continue;
         }
-        for (; va < stop && va < end; va += PAGE_SIZE) {
-            flush |= pmap_lower_entry(&table[va >> 12 & 511], prot);
-        }
+        stop = stop < end ? stop : end;
+        flush |= pmap_lower_entries(&table[va >> 12 & 511], (stop - va) >> PAGE_SHIFT, clear, set);
+        va = stop;
     }
     spin_unlock(&pmap->lock);
     if (flush) {
