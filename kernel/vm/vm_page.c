@@ -529,8 +529,9 @@ static struct vm_page *vm_page_carve(struct vm_page_zone *zone, struct vm_page *
     assert(npages != 0);
     list_remove(&block->link);
     zone->free_pages -= 1ul << block->order;
-    for (uint64_t i = 0; i < npages; i += 1) {
-        vm_page_mark_used(&page[i]);
+    for (uint64_t i = 0; i < npages; i += 1) { /* the rest was set when the page was freed */
+        page[i].state = VM_PAGE_STATE_USED;
+        list_init(&page[i].link);
     }
     vm_page_free_run(zone, block, before);
     vm_page_free_run(zone, page + npages, after);

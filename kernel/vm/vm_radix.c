@@ -188,21 +188,26 @@ bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item)
     return false;
 }
 
-/* The lowest nodes are filled slot by slot once their first item is in. */
+/* The lowest nodes are filled at once after their first item is in. */
 uint64_t vm_radix_insert_run(struct vm_radix *tree, uint64_t index, uint64_t n, char *first,
                              size_t stride)
 {
     uint64_t done = 0;
 
     while (done < n && vm_radix_insert(tree, index + done, first + done * stride)) {
-        unsigned slot = (unsigned)(index + done) & (RADIX_SLOTS - 1);
+        uint64_t begin = (index + done) & (RADIX_SLOTS - 1);
+        uint64_t end = begin + (n - done) < RADIX_SLOTS ? begin + (n - done) : RADIX_SLOTS;
         struct vm_radix_node *node =
             tree->height != 0 ? vm_radix_descend(tree, index + done) : NULL;
 
-        done += 1;
-        for (slot += 1; node != NULL && slot < RADIX_SLOTS && done < n; slot += 1, done += 1) {
-            vm_radix_set(node, slot, first + done * stride);
+        if (node == NULL) { /* the first of all: it needs no node yet */
+            done += 1;
+            continue;
         }
+        for (uint64_t slot = begin; slot < end; slot += 1, done += 1) {
+            node->slot[slot] = first + done * stride;
+        }
+        node->map |= (~0ul >> (RADIX_SLOTS - (end - begin))) << begin;
     }
     return done;
 }

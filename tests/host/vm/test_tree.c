@@ -112,6 +112,35 @@ static void radix_tree_runs_are_what_single_lookups_find(void **state)
     }
 }
 
+static void radix_tree_takes_runs_across_nodes(void **state)
+{
+    static const uint64_t starts[] = {0, 1, 63, 64, 4090, 4096 * 64 - 3};
+    static const uint64_t lengths[] = {1, 2, 64, 65, 512};
+    static char run[512];
+
+    for (unsigned i = 0; i < TEST_COUNT(starts) * TEST_COUNT(lengths); i += 1) {
+        uint64_t start = starts[i / TEST_COUNT(lengths)];
+        uint64_t n = lengths[i % TEST_COUNT(lengths)];
+        struct vm_radix tree;
+
+        vm_radix_init(&tree);
+        assert_int_equal(vm_radix_insert_run(&tree, start, n, run, 1), n);
+        for (uint64_t at = start > 0 ? start - 1 : 0; at < start + n + 2; at += 1) {
+            void *wanted = at >= start && at < start + n ? &run[at - start] : NULL;
+
+            assert_ptr_equal(vm_radix_lookup(&tree, at), wanted);
+        }
+        for (uint64_t at = start; at < start + n; at += 1) {
+            uint64_t found = 0;
+
+            assert_ptr_equal(vm_radix_next(&tree, &found), &run[at - start]);
+            assert_int_equal(found, at);
+            vm_radix_remove(&tree, at);
+        }
+        assert_null(tree.root);
+    }
+}
+
 static void radix_tree_finds_what_was_put_in_and_the_next_one(void **state)
 {
     struct vm_radix tree;
@@ -301,6 +330,7 @@ void run_tree_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(tree_stays_balanced_sorted_and_summed_under_random_changes),
+        TEST(radix_tree_takes_runs_across_nodes),
         TEST(radix_tree_finds_what_was_put_in_and_the_next_one),
         TEST(radix_tree_runs_are_what_single_lookups_find),
         TEST(radix_tree_agrees_with_an_array_under_random_changes),
