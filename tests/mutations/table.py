@@ -67,6 +67,17 @@ MUTATIONS = [
      "    header->msgh_remote_pad = 0;\n", "", "bytes"),
     ("M7", "zeroes beside memory out of line", "kernel/vm/vm_map_copyin.c",
      "    char *bytes = kalloc_zeroed(PAGE_SIZE);\n", "    char *bytes = kalloc(PAGE_SIZE);\n", "bytes"),
+    ("M9", "the page an end lies in", "kernel/vm/vm_map.c",
+     "    *end = (address + size + PAGE_MASK) & ~PAGE_MASK;\n",
+     "    *end = (address + size) & ~PAGE_MASK;\n", "large"),
+    ("M9", "a large mapping is split before a part goes", "kernel/arch/x86_64/pmap.c",
+     "    uint64_t *table = pmap_walk_small(pmap, va, path);\n"
+     "    uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;\n    uint64_t removed;\n",
+     "    uint64_t *table = pmap_walk(pmap, va, path);\n"
+     "    uint64_t stop = (va | (LARGE_PAGE_SIZE - 1)) + 1;\n    uint64_t removed;\n", "large"),
+    ("M9", "what a large mapping is split into", "kernel/arch/x86_64/pmap_large.c",
+     "            table[i] = ((old & ~PTE_LARGE) | used) + i * PAGE_SIZE;\n",
+     "            table[i] = (old & ~PTE_LARGE) | used;\n", "large"),
     ("M12", "destruction of messages does not nest", "kernel/ipc/ipc_kmsg.c",
      "    if (ipc->reap != NULL) {\n        list_splice_tail(ipc->reap, messages);\n        return;\n    }\n", "", "right"),
     ("M12", "rights of an array go with their message", "kernel/ipc/ipc_kmsg.c",

@@ -1,9 +1,10 @@
-/* large_test.c - memory that is mapped 2 MiB at a time, and what is done to parts of it; and copies
- * of copies.
+/* attack_large_test.c - attacks on memory that is mapped 2 MiB at a time, by what is done to parts
+ * of it; and on copies of copies.
  *
- * Attack: a part of a large mapping is unmapped, protected or copied, with sizes that end inside a
- * page and from several threads at once; what was taken away must not be reachable, what was not
- * must be as it was (CVE-2023-23536, an end that was not aligned left entries behind). */
+ * M9 "an end that is not aligned leaves page table entries behind" (CVE-2023-23536). The attacker
+ * unmaps, protects, wires and copies parts of a large mapping, with ends inside a page and from
+ * several threads at once. What was taken away must not be reachable, what was not must be as it
+ * was, and no write may be lost. */
 #include <mach.h>
 #include <mach/mach_traps.h>
 #include <mach_host.h>
