@@ -16,8 +16,10 @@
 
 /* --- at a free place --- */
 
-/* Link the entries, at least one, in from `base` on. */
-static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_offset_t base)
+/* Link the entries, at least one, in from `base` on; `next` is the map's entry behind them, or
+ * NULL. */
+static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_offset_t base,
+                                struct vm_map_entry *next)
 {
     struct vm_map_entry *entry = NULL;
     struct list *node;
@@ -29,7 +31,7 @@ static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_off
         entry->protection = VM_PROT_DEFAULT;
         entry->max_protection = VM_PROT_ALL;
         entry->inheritance = VM_INHERIT_DEFAULT;
-        vm_map_entry_link(map, entry);
+        vm_map_entry_link_before(map, entry, next);
         entry->fill = true;
         if (vm_map_entry_size(entry) <= PREMAP_PAGES << PAGE_SHIFT) {
             vm_map_entry_premap(map, entry, PREMAP_PAGES);
@@ -37,9 +39,8 @@ static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_off
         entry = vm_map_entry_merge_left(map, entry);
     }
     map->hint = entry; /* what has come is what will be used */
-    entry = vm_map_entry_next(entry);
-    if (entry != NULL) {
-        vm_map_entry_merge_left(map, entry);
+    if (next != NULL) {
+        vm_map_entry_merge_left(map, next);
     }
 }
 
@@ -55,7 +56,7 @@ static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *ent
     mutex_lock(&map->lock);
     if (size <= map->size_limit && map->size <= map->size_limit - size &&
         vm_map_entry_find_space(map, low, size, 0, base, &next)) {
-        vm_map_copyout_link(map, entries, *base);
+        vm_map_copyout_link(map, entries, *base, next);
         wire = map->wire_future & VM_PROT_DEFAULT;
         kr = KERN_SUCCESS;
     }
