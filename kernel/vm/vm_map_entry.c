@@ -60,11 +60,14 @@ void vm_map_entry_tree_init(struct rbtree *tree)
 static void vm_map_entry_set_gap(struct vm_map *map, struct vm_map_entry *entry,
                                  vm_offset_t prev_end, const struct rbnode *changes)
 {
+    bool shows;
+
     if (entry == NULL) {
         return;
     }
+    shows = entry->gap == entry->max_gap || entry->start - prev_end > entry->max_gap;
     entry->gap = entry->start - prev_end;
-    if (&entry->node != changes) {
+    if (shows && &entry->node != changes) {
         rbtree_refresh(&map->entries, &entry->node);
     }
 }
