@@ -1,6 +1,7 @@
 /* pager_test.c - memory objects: a pager answers, and whoever touches the memory goes on. */
 #include <mach.h>
 #include <mach_port.h>
+#include <portolan.h>
 #include <string.h>
 
 #include "lib/pager.h"
@@ -22,11 +23,7 @@ TEST(a_fault_asks_the_pager_and_sees_what_it_supplies)
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 0x42);
     CHECK_EQ(at[PAGER_PAGE], 0x42);
-    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_TERMINATE, &m);
-    ipc_drop(m.control);
-    ipc_drop(m.port);
-    pager_destroy(&pager);
+    pager_end(&pager, at, 4);
 }
 
 TEST(a_changed_page_comes_back_before_the_object_ends)
@@ -50,9 +47,7 @@ TEST(a_changed_page_comes_back_before_the_object_ends)
     CHECK(m.dirty);
     CHECK_EQ(m.kernel_copy, 0);
     vm_deallocate(mach_task_self(), (vm_address_t)m.data, m.length);
-    pager_expect(&pager, PAGER_TERMINATE, &m);
-    ipc_drop(m.control);
-    ipc_drop(m.port);
+    pager_expect_end(&pager);
     pager_destroy(&pager);
 }
 
@@ -66,11 +61,7 @@ TEST(a_pager_that_never_answers_costs_its_client_an_exception)
     toucher_start(&toucher, at, false, 0, 100);
     CHECK_EQ(toucher_end(&toucher), KERN_MEMORY_ERROR);
     pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
-    pager_expect(&pager, PAGER_TERMINATE, &m);
-    ipc_drop(m.control);
-    ipc_drop(m.port);
-    pager_destroy(&pager);
+    pager_end(&pager, at, 4);
 }
 
 TEST(a_pager_that_dies_costs_its_client_an_exception)
@@ -106,4 +97,368 @@ TEST(an_error_of_the_pager_is_an_exception)
     CHECK_EQ(toucher.value, 0);
     vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
     pager_destroy(&pager);
+}
+
+/* --- the beginning --- */
+
+TEST(the_kernel_introduces_an_object_at_its_first_map_only)
+{
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at, *again;
+
+    pager_create(&pager);
+    at = pager_map_again(&pager, 0, 4, false);
+    pager_expect(&pager, PAGER_INIT, &m);
+    CHECK_EQ(m.length, PAGER_PAGE);
+    CHECK_EQ(ipc_type(m.control), MACH_PORT_TYPE_SEND);
+    CHECK_EQ(ipc_type(m.port), MACH_PORT_TYPE_SEND);
+    CHECK(m.control != m.port);
+    pager.control = m.control;
+    pager.name = m.port;
+    again = pager_map_again(&pager, 0, 4, false);
+    pager_expect_nothing(&pager);
+    vm_deallocate(mach_task_self(), (vm_address_t)again, 4 * PAGER_PAGE);
+    pager_expect_nothing(&pager);
+    pager_end(&pager, at, 4);
+}
+
+TEST(a_fault_waits_until_the_pager_is_ready)
+{
+    struct pager pager;
+    struct pager_message m;
+    struct toucher toucher;
+    uint8_t *at;
+
+    pager_create(&pager);
+    at = pager_map_again(&pager, 0, 1, false);
+    pager_expect(&pager, PAGER_INIT, &m);
+    pager.control = m.control;
+    pager.name = m.port;
+    toucher_start(&toucher, at, false, 0, 0);
+    pager_expect_nothing(&pager);
+    CHECK(!toucher_is_done(&toucher));
+    CHECK_EQ(memory_object_ready(pager.control, false, MEMORY_OBJECT_COPY_NONE), KERN_SUCCESS);
+    pager_answer(&pager, 0, 9);
+    CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
+    CHECK_EQ(toucher.value, 9);
+    pager_end(&pager, at, 1);
+}
+
+TEST(an_object_that_is_never_ready_costs_its_client_an_exception)
+{
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at;
+
+    pager_create(&pager);
+    at = pager_map_again(&pager, 0, 1, false);
+    CHECK_EQ(toucher_touch(at, true, 1, 100), KERN_MEMORY_ERROR);
+    pager_expect(&pager, PAGER_INIT, &m);
+    pager.name = m.port;
+    pager.control = m.control;
+    pager_end(&pager, at, 1);
+}
+
+/* --- attributes --- */
+
+static void check_attributes(struct pager *pager, bool ready, bool may_cache, int copy_strategy)
+{
+    boolean_t is_ready = -1, caches = -1;
+    int strategy = -1;
+
+    CHECK_EQ(memory_object_get_attributes(pager->control, &is_ready, &caches, &strategy),
+             KERN_SUCCESS);
+    CHECK_EQ(is_ready, ready);
+    CHECK_EQ(caches, may_cache);
+    CHECK_EQ(strategy, copy_strategy);
+}
+
+TEST(attributes_are_what_the_pager_said)
+{
+    static const int strategies[] = {MEMORY_OBJECT_COPY_NONE, MEMORY_OBJECT_COPY_CALL,
+                                     MEMORY_OBJECT_COPY_DELAY, MEMORY_OBJECT_COPY_TEMPORARY};
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct pager pager;
+        uint8_t *at = pager_map(&pager, 1, i % 2 != 0, strategies[i]);
+
+        check_attributes(&pager, true, i % 2 != 0, strategies[i]);
+        CHECK_EQ(memory_object_change_attributes(pager.control, false, strategies[3 - i],
+                                                 MACH_PORT_NULL),
+                 KERN_SUCCESS);
+        check_attributes(&pager, true, false, strategies[3 - i]);
+        pager_end(&pager, at, 1);
+    }
+}
+
+TEST(a_change_of_attributes_is_confirmed)
+{
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at = pager_map(&pager, 1, true, MEMORY_OBJECT_COPY_NONE);
+
+    CHECK_EQ(memory_object_change_attributes(pager.control, false, MEMORY_OBJECT_COPY_DELAY,
+                                             pager.object),
+             KERN_SUCCESS);
+    pager_expect(&pager, PAGER_CHANGE_COMPLETED, &m);
+    CHECK_EQ(m.may_cache, false);
+    CHECK_EQ(m.copy_strategy, MEMORY_OBJECT_COPY_DELAY);
+    pager_end(&pager, at, 1);
+}
+
+TEST(unknown_copy_strategies_are_refused)
+{
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at;
+
+    pager_create(&pager);
+    at = pager_map_again(&pager, 0, 1, false);
+    pager_expect(&pager, PAGER_INIT, &m);
+    pager.control = m.control;
+    pager.name = m.port;
+    memory_object_ready(pager.control, true, 4);
+    memory_object_ready(pager.control, true, -1);
+    check_attributes(&pager, false, false, MEMORY_OBJECT_COPY_NONE);
+    memory_object_change_attributes(pager.control, true, 4, pager.object);
+    pager_expect(&pager, PAGER_REFUSED, &m);
+    check_attributes(&pager, false, false, MEMORY_OBJECT_COPY_NONE);
+    pager_end(&pager, at, 1);
+}
+
+/* --- requests --- */
+
+TEST(a_request_names_the_page_of_the_object)
+{
+    struct pager pager;
+    uint8_t *first = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = pager_map_again(&pager, 5 * PAGER_PAGE, 3, false);
+
+    CHECK_EQ(pager_touch(&pager, at + 2 * PAGER_PAGE, false, 0, 7 * PAGER_PAGE, 3), 3);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 3 * PAGER_PAGE);
+    pager_end(&pager, first, 1);
+}
+
+TEST(offsets_have_more_than_32_bits)
+{
+    struct pager pager;
+    vm_offset_t offset = 0x123456789000;
+    uint8_t *first = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = pager_map_again(&pager, offset, 2, false);
+
+    CHECK_EQ(pager_touch(&pager, at + PAGER_PAGE, true, 6, offset + PAGER_PAGE, 3), 6);
+    vm_deallocate(mach_task_self(), (vm_address_t)first, PAGER_PAGE);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 2 * PAGER_PAGE);
+    CHECK_EQ(pager_expect_return(&pager, offset + PAGER_PAGE, 1, true, false), 6);
+    pager_expect_end(&pager);
+    pager_destroy(&pager);
+}
+
+/* Touch a page, check how much the pager is asked for, supply that. */
+static void touch_asks(struct pager *pager, uint8_t *at, unsigned page, unsigned pages)
+{
+    struct pager_message m;
+    struct toucher toucher;
+
+    toucher_start(&toucher, at + page * PAGER_PAGE, false, 0, 0);
+    pager_expect(pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, page * PAGER_PAGE);
+    CHECK_EQ(m.length, pages * PAGER_PAGE);
+    pager_supply(pager, m.offset, (unsigned)(m.length / PAGER_PAGE), (int)page);
+    CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
+    CHECK_EQ(toucher.value, page);
+}
+
+TEST(reading_in_order_asks_for_clusters)
+{
+    struct pager pager;
+    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+
+    touch_asks(&pager, at, 0, 1);
+    touch_asks(&pager, at, 1, 16);
+    CHECK_EQ(at[16 * PAGER_PAGE], 1);
+    touch_asks(&pager, at, 17, 16);
+    touch_asks(&pager, at, 33, 7); /* to the end */
+    pager_expect_nothing(&pager);
+    pager_end(&pager, at, 40);
+}
+
+TEST(reading_here_and_there_asks_for_single_pages)
+{
+    static const unsigned pages[] = {9, 3, 39, 20, 4, 22};
+    struct pager pager;
+    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+
+    for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        touch_asks(&pager, at, pages[i], 1);
+    }
+    pager_end(&pager, at, 40);
+}
+
+TEST(a_cluster_ends_at_a_page_that_is_there)
+{
+    struct pager pager;
+    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+
+    touch_asks(&pager, at, 6, 1);
+    touch_asks(&pager, at, 0, 1);
+    touch_asks(&pager, at, 1, 5);
+    pager_end(&pager, at, 40);
+}
+
+#define WAITERS 50
+
+TEST(many_threads_wait_for_one_page_with_one_request)
+{
+    static struct toucher waiters[WAITERS];
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+
+    for (unsigned i = 0; i < WAITERS; i++) {
+        toucher_start(&waiters[i], at + i, i == 7, 0x33, 0);
+    }
+    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    for (unsigned i = 0; i < WAITERS; i++) {
+        CHECK(ipc_wait_blocked(waiters[i].port));
+    }
+    pager_expect_nothing(&pager);
+    pager_supply(&pager, 0, 1, 0x33);
+    for (unsigned i = 0; i < WAITERS; i++) {
+        CHECK_EQ(toucher_end(&waiters[i]), KERN_SUCCESS);
+        CHECK_EQ(waiters[i].value, 0x33);
+    }
+    pager_expect_nothing(&pager);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, PAGER_PAGE);
+    pager_expect_return(&pager, 0, 1, true, false);
+    pager_expect_end(&pager);
+    pager_destroy(&pager);
+}
+
+TEST(requests_may_be_answered_in_any_order)
+{
+    struct toucher touchers[4];
+    struct pager pager;
+    struct pager_message m;
+    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+
+    for (unsigned i = 0; i < 4; i++) {
+        toucher_start(&touchers[i], at + (32 - 8 * i) * PAGER_PAGE, false, 0, 0);
+        pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+        CHECK_EQ(m.offset, (32 - 8 * i) * PAGER_PAGE);
+    }
+    for (unsigned i = 4; i > 0; i--) {
+        CHECK(!toucher_is_done(&touchers[i - 1]));
+        pager_supply(&pager, (40 - 8 * i) * PAGER_PAGE, 1, (int)i);
+        CHECK_EQ(toucher_end(&touchers[i - 1]), KERN_SUCCESS);
+        CHECK_EQ(touchers[i - 1].value, i);
+    }
+    pager_end(&pager, at, 40);
+}
+
+TEST(two_objects_do_not_mix)
+{
+    struct pager left, right;
+    uint8_t *l = pager_map(&left, 2, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *r = pager_map(&right, 2, false, MEMORY_OBJECT_COPY_NONE);
+
+    CHECK_EQ(pager_touch(&left, l, false, 0, 0, 1), 1);
+    CHECK_EQ(pager_touch(&right, r, false, 0, 0, 2), 2);
+    CHECK_EQ(l[1], 1);
+    pager_expect_nothing(&left);
+    pager_end(&left, l, 2);
+    CHECK_EQ(r[1], 2);
+    pager_end(&right, r, 2);
+}
+
+/* --- no data --- */
+
+TEST(what_the_pager_has_not_is_zero_and_kept_once_written)
+{
+    struct pager pager;
+    struct pager_message m;
+    struct toucher toucher;
+    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+
+    toucher_start(&toucher, at + PAGER_PAGE, true, 5, 0);
+    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(memory_object_data_unavailable(pager.control, m.offset, m.length), KERN_SUCCESS);
+    CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
+    CHECK_EQ(at[PAGER_PAGE], 5);
+    CHECK_EQ(at[PAGER_PAGE + 1], 0);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
+    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 1, true, false), 5);
+    pager_expect_end(&pager);
+    pager_destroy(&pager);
+}
+
+TEST(no_data_for_what_nobody_asked_for_changes_nothing)
+{
+    struct pager pager;
+    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+
+    memory_object_data_error(pager.control, 0, 4 * PAGER_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, 0, 4 * PAGER_PAGE);
+    memory_object_data_error(pager.control, 1, 4 * PAGER_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, ~0ul & ~0xffful, 2 * PAGER_PAGE);
+    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 4), 4);
+    memory_object_data_error(pager.control, 0, 4 * PAGER_PAGE, KERN_FAILURE);
+    CHECK_EQ(at[0], 4);
+    pager_end(&pager, at, 4);
+}
+
+/* --- the kernel touches --- */
+
+TEST(messages_may_lie_in_memory_of_a_pager)
+{
+    struct pager_server server;
+    uint8_t *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct ipc_message *out = (struct ipc_message *)at;
+    struct test_message in;
+    mach_port_t port = test_port();
+    unsigned asked;
+
+    memset(server.store, 0, sizeof(out->head));
+    ((struct ipc_message *)server.store)->head =
+        (mach_msg_header_t){.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+                            .msgh_size = sizeof(mach_msg_header_t) + 64,
+                            .msgh_remote_port = port,
+                            .msgh_id = 77};
+    CHECK_EQ(mach_msg(&out->head, MACH_SEND_MSG, sizeof(mach_msg_header_t) + 64, 0, 0, 0, 0),
+             MACH_MSG_SUCCESS);
+    CHECK_EQ(test_receive(port, &in, 0, 1000), MACH_MSG_SUCCESS);
+    CHECK_EQ(in.head.msgh_id, 77);
+    CHECK_EQ(in.body[5], 1);
+    asked = server.asked;
+    CHECK_EQ(test_send(port, MACH_PORT_NULL, 78, 0, 0), MACH_MSG_SUCCESS);
+    CHECK_EQ(
+        mach_msg((mach_msg_header_t *)(at + 3 * PAGER_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
+        MACH_MSG_SUCCESS);
+    CHECK_EQ(((mach_msg_header_t *)(at + 3 * PAGER_PAGE))->msgh_id, 78);
+    CHECK(server.asked > asked);
+    ipc_drop(port);
+    pager_server_end(&server, at);
+    CHECK_EQ(server.returns > 0, true);
+}
+
+TEST(a_message_in_memory_nobody_supplies_is_an_error)
+{
+    struct pager pager;
+    struct pager_message m;
+    mach_port_t port = test_port(), thread = mach_thread_self();
+    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+
+    CHECK_EQ(thread_set_memory_timeout(thread, 50), KERN_SUCCESS);
+    CHECK_EQ(mach_msg((mach_msg_header_t *)at, MACH_SEND_MSG, 64, 0, 0, 0, 0),
+             MACH_SEND_INVALID_DATA);
+    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(test_send(port, MACH_PORT_NULL, 78, 0, 0), MACH_MSG_SUCCESS);
+    CHECK_EQ(mach_msg((mach_msg_header_t *)(at + PAGER_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
+             MACH_RCV_INVALID_DATA);
+    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(thread_set_memory_timeout(thread, 0), KERN_SUCCESS);
+    mach_port_deallocate(mach_task_self(), thread);
+    ipc_drop(port);
+    pager_end(&pager, at, 4);
 }

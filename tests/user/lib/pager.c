@@ -31,6 +31,9 @@ static void pager_parse(struct ipc_message *in, struct pager_message *m)
     case PAGER_TERMINATE:
         m->control = pager_port_at(in, 0);
         m->port = pager_port_at(in, 1);
+        m->length = m->id == PAGER_INIT ? *ipc_item_data(in, 2) : 0;
+        return;
+    case PAGER_REFUSED:
         return;
     case PAGER_CHANGE_COMPLETED:
         m->may_cache = *(int *)ipc_item_data(in, 0) != 0;
@@ -62,7 +65,7 @@ static void pager_parse(struct ipc_message *in, struct pager_message *m)
 
 void pager_receive(mach_port_t port, struct pager_message *m, unsigned timeout_ms)
 {
-    static struct ipc_message in;
+    struct ipc_message in;
 
     memset(m, 0, sizeof(*m));
     if (ipc_receive(port, &in, MACH_RCV_MSG | MACH_RCV_TIMEOUT, timeout_ms) == MACH_MSG_SUCCESS) {
@@ -114,15 +117,83 @@ uint8_t *pager_map(struct pager *pager, unsigned pages, bool may_cache, int copy
     return at;
 }
 
-void pager_supply(struct pager *pager, vm_offset_t offset, unsigned pages, int byte)
+static void pager_supply_bytes(struct pager *pager, vm_offset_t offset, unsigned pages, int byte,
+                               vm_prot_t lock_value, bool precious, mach_port_t reply_to)
 {
     uint8_t *data = ipc_pages(pages);
 
     memset(data, byte, pages * PAGER_PAGE);
     CHECK_EQ(memory_object_data_supply(pager->control, offset, (vm_offset_t)data,
                                        (mach_msg_type_number_t)(pages * PAGER_PAGE), true,
-                                       VM_PROT_NONE, false, MACH_PORT_NULL),
+                                       lock_value, precious, reply_to),
              KERN_SUCCESS);
+}
+
+void pager_supply(struct pager *pager, vm_offset_t offset, unsigned pages, int byte)
+{
+    pager_supply_bytes(pager, offset, pages, byte, VM_PROT_NONE, false, MACH_PORT_NULL);
+}
+
+void pager_supply_as(struct pager *pager, vm_offset_t offset, unsigned pages, int byte,
+                     vm_prot_t lock_value, bool precious)
+{
+    pager_supply_bytes(pager, offset, pages, byte, lock_value, precious, pager->object);
+}
+
+void pager_answer(struct pager *pager, vm_offset_t offset, int byte)
+{
+    struct pager_message m;
+
+    pager_expect(pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, offset);
+    CHECK_EQ(m.length, PAGER_PAGE);
+    pager_supply(pager, offset, 1, byte);
+}
+
+void pager_lock(struct pager *pager, vm_offset_t offset, unsigned pages,
+                memory_object_return_t should_return, bool flush, vm_prot_t lock_value)
+{
+    CHECK_EQ(memory_object_lock_request(pager->control, offset, pages * PAGER_PAGE, should_return,
+                                        flush, lock_value, pager->object),
+             KERN_SUCCESS);
+}
+
+int pager_expect_return(struct pager *pager, vm_offset_t offset, unsigned pages, bool dirty,
+                        bool kernel_copy)
+{
+    struct pager_message m;
+    int byte;
+
+    pager_expect(pager, PAGER_DATA_RETURN, &m);
+    if (m.id != PAGER_DATA_RETURN) {
+        return -1;
+    }
+    CHECK_EQ(m.offset, offset);
+    CHECK_EQ(m.length, pages * PAGER_PAGE);
+    CHECK_EQ(m.dirty, dirty);
+    CHECK_EQ(m.kernel_copy, kernel_copy);
+    byte = m.data[0];
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)m.data, m.length), KERN_SUCCESS);
+    return byte;
+}
+
+void pager_expect_end(struct pager *pager)
+{
+    struct pager_message m;
+
+    pager_expect(pager, PAGER_TERMINATE, &m);
+    if (m.id == PAGER_TERMINATE) {
+        ipc_drop(m.control); /* with what there is of send rights: the name is the same */
+        ipc_drop(m.port);
+        pager->control = pager->name = MACH_PORT_NULL;
+    }
+}
+
+void pager_end(struct pager *pager, uint8_t *at, unsigned pages)
+{
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    pager_expect_end(pager);
+    pager_destroy(pager);
 }
 
 void pager_destroy(struct pager *pager)
@@ -237,4 +308,111 @@ kern_return_t toucher_end(struct toucher *toucher)
     ipc_drop(toucher->port);
     mach_port_destroy(mach_task_self(), toucher->exceptions);
     return toucher->code;
+}
+
+kern_return_t toucher_touch(uint8_t *at, bool write, int value, unsigned timeout_ms)
+{
+    struct toucher toucher;
+
+    toucher_start(&toucher, at, write, value, timeout_ms);
+    return toucher_end(&toucher);
+}
+
+int pager_touch(struct pager *pager, uint8_t *at, bool write, int value, vm_offset_t offset,
+                int supplied)
+{
+    struct toucher toucher;
+
+    toucher_start(&toucher, at, write, value, 0);
+    pager_answer(pager, offset, supplied);
+    CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
+    return toucher.value;
+}
+
+/* --- a pager that keeps its pages --- */
+
+static void pager_server_supply(struct pager_server *server, const struct pager_message *m)
+{
+    vm_size_t size = server->pages * PAGER_PAGE;
+
+    if (m->offset >= size || m->length > size - m->offset) {
+        CHECK_EQ(memory_object_data_error(server->pager.control, m->offset, m->length, 1),
+                 KERN_SUCCESS);
+        return;
+    }
+    CHECK_EQ(memory_object_data_supply(
+                 server->pager.control, m->offset, (vm_offset_t)server->store + m->offset,
+                 (mach_msg_type_number_t)m->length, false, VM_PROT_NONE, false, MACH_PORT_NULL),
+             KERN_SUCCESS);
+}
+
+static void pager_server_serve(struct pager_server *server, const struct pager_message *m)
+{
+    switch (m->id) {
+    case PAGER_DATA_REQUEST:
+        server->requests++;
+        server->asked += m->length / PAGER_PAGE;
+        pager_server_supply(server, m);
+        break;
+    case PAGER_DATA_RETURN:
+        server->returns++;
+        memcpy(server->store + m->offset, m->data, m->length);
+        vm_deallocate(mach_task_self(), (vm_address_t)m->data, m->length);
+        break;
+    case PAGER_DATA_UNLOCK:
+        server->unlocks++;
+        CHECK_EQ(memory_object_lock_request(m->control, m->offset, m->length,
+                                            MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE,
+                                            MACH_PORT_NULL),
+                 KERN_SUCCESS);
+        break;
+    default:
+        server->completed++;
+        break;
+    }
+}
+
+static void *pager_server_run(void *argument)
+{
+    struct pager_server *server = argument;
+    struct pager_message m;
+
+    for (;;) {
+        pager_receive(server->pager.object, &m, IPC_LONG_MS);
+        if (m.id == PAGER_TERMINATE) {
+            ipc_drop(m.control);
+            ipc_drop(m.port);
+            server->pager.control = server->pager.name = MACH_PORT_NULL;
+            return NULL;
+        }
+        if (m.id != 0 && !server->is_dead) {
+            pager_server_serve(server, &m);
+        }
+        if (m.control != MACH_PORT_NULL) {
+            mach_port_deallocate(mach_task_self(), m.control);
+        }
+    }
+}
+
+uint8_t *pager_server_start(struct pager_server *server, unsigned pages, bool may_cache,
+                            int copy_strategy)
+{
+    uint8_t *at;
+
+    *server = (struct pager_server){.pages = pages, .store = ipc_pages(pages)};
+    for (unsigned i = 0; i < pages; i++) {
+        memset(server->store + i * PAGER_PAGE, (int)i + 1, PAGER_PAGE);
+    }
+    at = pager_map(&server->pager, pages, may_cache, copy_strategy);
+    CHECK_EQ(pthread_create(&server->thread, NULL, pager_server_run, server), 0);
+    return at;
+}
+
+void pager_server_end(struct pager_server *server, uint8_t *at)
+{
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, server->pages * PAGER_PAGE),
+             KERN_SUCCESS);
+    CHECK_EQ(pthread_join(server->thread, NULL), 0);
+    pager_destroy(&server->pager);
+    ipc_free_pages(server->store, server->pages);
 }
