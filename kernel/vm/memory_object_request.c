@@ -238,11 +238,14 @@ static bool memory_object_is_over(const struct memory_object_wait *wait)
         return page->object == NULL || (page->flags & VM_PAGE_UNAVAILABLE) != 0;
     }
     page = vm_object_page_lookup(object, wait->offset);
-    return page == NULL || (page->access_lock & wait->access) == 0;
+    return page == NULL || (page->access_lock & wait->access) == 0 ||
+           (wait->access & ~(page->access_lock >> VM_PAGE_ASKED_SHIFT)) != 0; /* ask again */
 }
 
-/* Forget the absent pages that were asked for together with this one and that nobody waits for. */
-static void memory_object_forget(const struct memory_object_wait *wait)
+/* What was asked for is not waited for any more: forget the absent pages nobody else waits for.
+ * When the question was not sent there is no answer for the others either: their threads look
+ * again. */
+static void memory_object_forget(const struct memory_object_wait *wait, bool is_asked)
 {
     struct vm_object *object = wait->object;
     vm_offset_t offset = wait->offset;
@@ -251,19 +254,23 @@ static void memory_object_forget(const struct memory_object_wait *wait)
     for (; offset < end; offset += PAGE_SIZE) {
         struct vm_page *page = vm_object_page_lookup(object, offset);
 
-        if (page != NULL && (page->flags & VM_PAGE_ABSENT) != 0 && page->wire_count == 0) {
-            memory_object_answer(object, page, 0);
-        } else if (page != NULL) {
+        if (page != NULL && (page->flags & VM_PAGE_ABSENT) == 0) {
             page->access_lock &= VM_PAGE_LOCKED; /* to be asked again */
+        } else if (page != NULL && (page->flags & VM_PAGE_UNAVAILABLE) == 0 &&
+                   (page->wire_count == 0 || !is_asked)) {
+            memory_object_answer(object, page, 0);
         }
     }
+    memory_object_wake(object, MEMORY_OBJECT_ALL);
 }
 
 /* The wait is over, one way or another: give back what it holds. */
-static kern_return_t memory_object_wait_end(struct memory_object_wait *wait, kern_return_t kr)
+static kern_return_t memory_object_wait_end(struct memory_object_wait *wait, bool is_asked,
+                                            kern_return_t kr)
 {
     struct vm_object *object = wait->object;
     struct vm_page *page = wait->page;
+    bool gives_up = kr != KERN_SUCCESS && wait->offset != MEMORY_OBJECT_ALL;
 
     spin_lock(&object->lock);
     if (page != NULL) {
@@ -275,8 +282,8 @@ static kern_return_t memory_object_wait_end(struct memory_object_wait *wait, ker
             }
         }
     }
-    if (kr != KERN_SUCCESS && wait->offset != MEMORY_OBJECT_ALL) {
-        memory_object_forget(wait);
+    if (gives_up) {
+        memory_object_forget(wait, is_asked);
     }
     spin_unlock(&object->lock);
     vm_object_unref(object);
@@ -336,6 +343,7 @@ kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *dea
 {
     kern_return_t kr = KERN_SUCCESS;
     uint32_t timeout_ms;
+    bool is_asked;
 
     if (wait->object == NULL) {
         return KERN_SUCCESS;
@@ -344,10 +352,11 @@ kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *dea
     if (wait->length != 0) {
         kr = memory_object_ask(wait, timeout_ms);
     }
-    if (kr == KERN_SUCCESS) {
+    is_asked = kr == KERN_SUCCESS;
+    if (is_asked) {
         kr = memory_object_block(wait, *deadline_ns);
     }
-    return memory_object_wait_end(wait, kr);
+    return memory_object_wait_end(wait, is_asked, kr);
 }
 
 kern_return_t memory_object_walk(struct vm_object *first, vm_offset_t offset,

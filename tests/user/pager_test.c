@@ -393,6 +393,32 @@ TEST(what_the_pager_has_not_is_zero_and_kept_once_written)
     pager_destroy(&pager);
 }
 
+TEST(parts_of_a_request_may_have_different_answers)
+{
+    struct pager pager;
+    struct pager_message m;
+    struct toucher first, second, third;
+    uint8_t *at = pager_map(&pager, 17, false, MEMORY_OBJECT_COPY_NONE);
+
+    touch_asks(&pager, at, 0, 1);
+    toucher_start(&first, at + PAGER_PAGE, false, 0, 0);
+    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    CHECK_EQ(m.length, 16 * PAGER_PAGE);
+    toucher_start(&second, at + 2 * PAGER_PAGE, false, 0, 0);
+    toucher_start(&third, at + 3 * PAGER_PAGE, false, 0, 0);
+    pager_expect_nothing(&pager);
+    memory_object_data_error(pager.control, PAGER_PAGE, PAGER_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, 2 * PAGER_PAGE, PAGER_PAGE);
+    pager_supply(&pager, 3 * PAGER_PAGE, 14, 8);
+    CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
+    CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
+    CHECK_EQ(second.value, 0);
+    CHECK_EQ(toucher_end(&third), KERN_SUCCESS);
+    CHECK_EQ(third.value, 8);
+    CHECK_EQ(at[16 * PAGER_PAGE], 8);
+    pager_end(&pager, at, 17);
+}
+
 TEST(no_data_for_what_nobody_asked_for_changes_nothing)
 {
     struct pager pager;
@@ -406,6 +432,69 @@ TEST(no_data_for_what_nobody_asked_for_changes_nothing)
     memory_object_data_error(pager.control, 0, 4 * PAGER_PAGE, KERN_FAILURE);
     CHECK_EQ(at[0], 4);
     pager_end(&pager, at, 4);
+}
+
+/* --- the question --- */
+
+/* Fill the pager's queue, which takes one message then. */
+static void fill_queue(struct pager *pager)
+{
+    CHECK_EQ(mach_port_set_qlimit(mach_task_self(), pager->object, 1), KERN_SUCCESS);
+    CHECK_EQ(test_send(pager->object, MACH_PORT_NULL, 1, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
+}
+
+static void drain_queue(struct pager *pager)
+{
+    struct pager_message m;
+
+    pager_receive(pager->object, &m, 0);
+    CHECK_EQ(m.id, 1);
+}
+
+TEST(who_waits_asks_when_the_thread_that_was_to_ask_gave_up)
+{
+    struct pager pager;
+    struct toucher first, second;
+    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+
+    fill_queue(&pager);
+    toucher_start(&first, at, false, 0, 100);
+    CHECK(ipc_wait_blocked(first.port));
+    toucher_start(&second, at, false, 0, 0);
+    CHECK(ipc_wait_blocked(second.port));
+    CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
+    drain_queue(&pager);
+    pager_answer(&pager, 0, 6);
+    CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
+    CHECK_EQ(second.value, 6);
+    pager_end(&pager, at, 4);
+}
+
+TEST(who_waits_for_an_unlock_asks_when_the_thread_that_was_to_ask_gave_up)
+{
+    struct pager pager;
+    struct pager_message m;
+    struct toucher first, second;
+    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+
+    pager_touch(&pager, at, false, 0, 0, 6);
+    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_WRITE);
+    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    fill_queue(&pager);
+    toucher_start(&first, at, true, 7, 100);
+    CHECK(ipc_wait_blocked(first.port));
+    toucher_start(&second, at, true, 8, 0);
+    CHECK(ipc_wait_blocked(second.port));
+    CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
+    drain_queue(&pager);
+    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE);
+    CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
+    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, PAGER_PAGE);
+    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 8);
+    pager_expect_end(&pager);
+    pager_destroy(&pager);
 }
 
 /* --- the kernel touches --- */

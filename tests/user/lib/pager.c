@@ -33,8 +33,6 @@ static void pager_parse(struct ipc_message *in, struct pager_message *m)
         m->port = pager_port_at(in, 1);
         m->length = m->id == PAGER_INIT ? *ipc_item_data(in, 2) : 0;
         return;
-    case PAGER_REFUSED:
-        return;
     case PAGER_CHANGE_COMPLETED:
         m->may_cache = *(int *)ipc_item_data(in, 0) != 0;
         m->copy_strategy = *(int *)ipc_item_data(in, 1);
@@ -70,7 +68,9 @@ void pager_receive(mach_port_t port, struct pager_message *m, unsigned timeout_m
     memset(m, 0, sizeof(*m));
     if (ipc_receive(port, &in, MACH_RCV_MSG | MACH_RCV_TIMEOUT, timeout_ms) == MACH_MSG_SUCCESS) {
         m->id = in.head.msgh_id;
-        pager_parse(&in, m);
+        if (m->id >= PAGER_INIT) {
+            pager_parse(&in, m);
+        }
     }
 }
 
