@@ -242,5 +242,8 @@ kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t s
             vm_copy_discard(bundle.copy);
         }
     }
+    if (flush) {
+        memory_object_wake(object, MEMORY_OBJECT_ALL); /* who waits for an unlock has no page now */
+    }
     return enough ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
