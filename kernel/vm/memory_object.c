@@ -474,12 +474,31 @@ void memory_object_pager_died(struct ipc_port *control)
 
 /* --- copies --- */
 
+/* A memory object nobody has yet: its receive right, and the kernel's side. */
+static kern_return_t memory_object_create_free(vm_size_t size, struct ipc_port **port,
+                                               struct vm_object **object)
+{
+    struct ipc_port *right;
+    kern_return_t kr;
+
+    *port = ipc_port_create(current_task());
+    if (*port == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    right = ipc_port_make_send(*port);
+    kr = memory_object_enter(right, size, object);
+    ipc_port_release_send(right);
+    if (kr != KERN_SUCCESS) {
+        ipc_port_release_right(*port, MACH_MSG_TYPE_PORT_RECEIVE);
+    }
+    return kr;
+}
+
 /* Have the pager make a memory object that is a copy (MEMORY_OBJECT_COPY_CALL). */
 static kern_return_t memory_object_copy_call(struct vm_object *object, vm_offset_t offset,
                                              vm_size_t size, struct vm_object **copy)
 {
-    struct ipc_port *port;
-    struct ipc_port *pager, *control;
+    struct ipc_port *port, *pager, *control;
     uint64_t deadline_ns = 0;
     kern_return_t kr;
 
@@ -489,13 +508,8 @@ static kern_return_t memory_object_copy_call(struct vm_object *object, vm_offset
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    port = ipc_port_create(current_task());
-    if (port == NULL) {
-        return KERN_RESOURCE_SHORTAGE;
-    }
-    kr = memory_object_enter(port, offset + size, copy);
+    kr = memory_object_create_free(offset + size, &port, copy);
     if (kr != KERN_SUCCESS) {
-        ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
         return kr;
     }
     kr = KERN_MEMORY_ERROR;

@@ -414,5 +414,4 @@ void pager_server_end(struct pager_server *server, uint8_t *at)
              KERN_SUCCESS);
     CHECK_EQ(pthread_join(server->thread, NULL), 0);
     pager_destroy(&server->pager);
-    ipc_free_pages(server->store, server->pages);
 }

@@ -115,7 +115,8 @@ struct pager_server {
 /* Start it and map all its pages. */
 uint8_t *pager_server_start(struct pager_server *server, unsigned pages, bool may_cache,
                             int copy_strategy);
-/* Unmap the pages, wait until the object has ended, and give it up. */
+/* Unmap the pages, wait until the object has ended, and give it up; the store stays to be looked at.
+ */
 void pager_server_end(struct pager_server *server, uint8_t *at);
 
 #endif
