@@ -28,7 +28,7 @@ static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry 
     if ((atomic_load(&object->flags) & VM_OBJECT_DEVICE) != 0) {
         return COPY_NEVER;
     }
-    if (entry->wired_count != 0) {
+    if (entry->wired_count != 0 && (object->flags & VM_OBJECT_PAGER_CREATED) == 0) {
         return COPY_SLOWLY;
     }
     spin_lock(&object->lock);

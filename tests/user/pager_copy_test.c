@@ -578,3 +578,42 @@ TEST(a_grandchild_has_a_copy_of_a_copy)
     end_task(grandchild);
     pager_server_end(&server, at);
 }
+
+static mach_port_t forked;
+static volatile bool fork_done;
+
+static void *fork_run(void *argument)
+{
+    mach_port_t thread = mach_thread_self();
+
+    (void)argument;
+    thread_set_memory_timeout(thread, 1000);
+    CHECK_EQ(task_create(self(), TRUE, &forked), KERN_MEMORY_ERROR);
+    fork_done = true;
+    mach_port_deallocate(self(), thread);
+    return NULL;
+}
+
+TEST(nobody_else_waits_while_a_copy_of_a_wired_page_waits_for_its_pager)
+{
+    struct pager pager;
+    struct pager_message m;
+    pthread_t thread;
+    vm_address_t address = 0;
+    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+
+    pager_supply(&pager, 0, 1, 1);
+    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, PAGER_PAGE, VM_INHERIT_COPY), KERN_SUCCESS);
+    CHECK_EQ(vm_wire(mach_host_self(), self(), (vm_address_t)at, PAGER_PAGE, VM_PROT_READ),
+             KERN_SUCCESS);
+    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_ALL);
+    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    fork_done = false;
+    CHECK_EQ(pthread_create(&thread, NULL, fork_run, NULL), 0);
+    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+    CHECK_EQ(vm_allocate(self(), &address, PAGER_PAGE, true), KERN_SUCCESS);
+    CHECK(!fork_done);
+    vm_deallocate(self(), address, PAGER_PAGE);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    pager_end(&pager, at, 1);
+}
