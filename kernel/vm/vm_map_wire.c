@@ -118,8 +118,12 @@ kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end
         kr = vm_map_wire_locked(map, start, end, access, &stuck);
         mutex_unlock(&map->lock);
         if (kr == KERN_ABORTED) {
-            kern_return_t fault = vm_fault(map, stuck, access);
+            struct vm_map_region region;
+            kern_return_t fault = vm_map_region(map, stuck, false, &region);
 
+            if (fault == KERN_SUCCESS) { /* as vm_fault_wire() does */
+                fault = vm_fault(map, stuck, region.protection);
+            }
             kr = fault == KERN_SUCCESS ? KERN_ABORTED : fault;
         }
     }
