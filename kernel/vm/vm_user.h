@@ -83,11 +83,18 @@ kern_return_t vm_wire(struct ipc_port *host, struct vm_map *map, vm_address_t ad
 /* Returns: KERN_SUCCESS, KERN_INVALID_HOST, KERN_INVALID_TASK, KERN_INVALID_ARGUMENT,
  * KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR. */
 kern_return_t vm_wire_all(struct ipc_port *host, struct vm_map *map, vm_wire_t flags);
-/* Write changed pages of pagers back. Anonymous memory has nothing to write.
- * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_INVALID_ADDRESS (out of range or not mapped).
- */
+/* Send changed pages of memory objects to their pagers, into whose queues they have gone on return;
+ * with VM_SYNC_INVALIDATE no page stays in memory. Other memory has nothing to write.
+ * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_INVALID_ADDRESS (out of range or not mapped),
+ * KERN_RESOURCE_SHORTAGE (not all was sent). */
 kern_return_t vm_msync(struct vm_map *map, vm_address_t address, vm_size_t size,
                        vm_sync_t sync_flags);
+/* The same for a range of an object, precious pages too when they should return. Who has the name
+ * of an object cannot throw changes away: what is flushed and changed returns in any case.
+ * Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. */
+kern_return_t vm_object_sync(struct vm_object *object, vm_offset_t offset, vm_size_t size,
+                             boolean_t should_flush, boolean_t should_return,
+                             boolean_t should_iosync);
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t vm_cache_statistics(struct vm_map *map, vm_cache_statistics_data_t *statistics);
 /* Set the limits of the map's size. Raising the maximum takes the privileged host port.

@@ -1,10 +1,11 @@
 /* vm_user_host.c - memory routines that look at the host port: wiring, limits, contiguous memory,
- * physical addresses. */
+ * physical addresses; and those that write memory back to pagers. */
 #include "vm/vm_user.h"
 
 #include "arch/pmap.h"
 #include "kern/assert.h"
 #include "kern/ipc_tt.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
@@ -54,12 +55,52 @@ kern_return_t vm_wire_all(struct ipc_port *host, struct vm_map *map, vm_wire_t f
     return vm_map_wire_all(map, (flags & VM_WIRE_CURRENT) != 0, (flags & VM_WIRE_FUTURE) != 0);
 }
 
+/* Send pages of the object to its pager, if it has one that is ready. */
+static kern_return_t vm_sync_pages(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                   memory_object_return_t which, bool flush)
+{
+    if (object == NULL || (atomic_load(&object->flags) & VM_OBJECT_PAGER_READY) == 0) {
+        return KERN_SUCCESS;
+    }
+    return memory_object_return_range(object, start, end, which, flush);
+}
+
+/* Go through the regions of [at, end): look whether there is a hole, or sync. */
+static kern_return_t vm_msync_walk(struct vm_map *map, vm_offset_t at, vm_offset_t end, bool sync,
+                                   bool flush)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    while (at < end && kr == KERN_SUCCESS) {
+        struct vm_map_region region;
+        vm_offset_t next;
+
+        if (vm_map_region(map, at, sync, &region) != KERN_SUCCESS) {
+            return KERN_INVALID_ADDRESS;
+        }
+        next = region.end < end ? region.end : end;
+        if (region.start > at) {
+            kr = KERN_INVALID_ADDRESS;
+        } else if (sync) {
+            kr = vm_sync_pages(region.object, region.offset + (at - region.start),
+                               region.offset + (next - region.start), MEMORY_OBJECT_RETURN_DIRTY,
+                               flush);
+        }
+        if (sync) {
+            vm_object_unref(region.object);
+        }
+        at = next;
+    }
+    return kr;
+}
+
 kern_return_t vm_msync(struct vm_map *map, vm_address_t address, vm_size_t size,
                        vm_sync_t sync_flags)
 {
     vm_sync_t both = VM_SYNC_ASYNCHRONOUS | VM_SYNC_SYNCHRONOUS;
-    vm_offset_t at;
+    vm_offset_t start;
     vm_offset_t end;
+    kern_return_t kr;
 
     if ((sync_flags & ~(both | VM_SYNC_INVALIDATE)) != 0 || (sync_flags & both) == both) {
         return KERN_INVALID_ARGUMENT;
@@ -67,18 +108,29 @@ kern_return_t vm_msync(struct vm_map *map, vm_address_t address, vm_size_t size,
     if (size == 0) {
         return KERN_SUCCESS;
     }
-    if (!vm_map_range(map, address, size, &at, &end)) {
+    if (!vm_map_range(map, address, size, &start, &end)) {
         return KERN_INVALID_ADDRESS;
     }
-    while (at < end) {
-        struct vm_map_region region;
+    kr = vm_msync_walk(map, start, end, false, false);
+    return kr != KERN_SUCCESS
+               ? kr
+               : vm_msync_walk(map, start, end, true, (sync_flags & VM_SYNC_INVALIDATE) != 0);
+}
 
-        if (vm_map_region(map, at, false, &region) != KERN_SUCCESS || region.start > at) {
-            return KERN_INVALID_ADDRESS;
-        }
-        at = region.end;
+kern_return_t vm_object_sync(struct vm_object *object, vm_offset_t offset, vm_size_t size,
+                             boolean_t should_flush, boolean_t should_return,
+                             boolean_t should_iosync)
+{
+    (void)should_iosync; /* the pages are in the pager's queue when this returns, either way */
+    if (((offset | size) & PAGE_MASK) != 0 || offset + size < offset) {
+        return KERN_INVALID_ARGUMENT;
     }
-    return KERN_SUCCESS;
+    if (!should_flush && !should_return) {
+        return KERN_SUCCESS;
+    }
+    return vm_sync_pages(object, offset, offset + size,
+                         should_return ? MEMORY_OBJECT_RETURN_ALL : MEMORY_OBJECT_RETURN_DIRTY,
+                         should_flush != 0);
 }
 
 kern_return_t vm_set_size_limit(struct ipc_port *host_port, struct vm_map *map,
