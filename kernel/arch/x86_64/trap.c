@@ -102,7 +102,7 @@ static void trap_user_page_fault(struct trap_frame *frame, uint64_t address)
     if (address < VM_MAX_ADDRESS) {
         kr = vm_fault(current_task()->map, address, access);
     }
-    if (kr != KERN_SUCCESS) {
+    if (kr != KERN_SUCCESS && kr != KERN_ABORTED) { /* aborted: the thread ends, or tries again */
         exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address,
                                 trap_fault_phrase(frame->error));
     }
