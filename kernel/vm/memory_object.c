@@ -165,6 +165,7 @@ static void memory_object_detach(struct vm_object *object)
     death = object->pager_death;
     object->pager = object->pager_control = object->pager_name = NULL;
     object->pager_death = NULL;
+    object->flags &= ~(VM_OBJECT_PAGER_READY | VM_OBJECT_CAN_PERSIST); /* nobody can find it */
     spin_unlock(&object->lock);
     if (pager != NULL) {
         memory_object_cancel_death(pager, death);
