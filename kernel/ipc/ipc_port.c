@@ -308,6 +308,20 @@ struct ipc_port *ipc_port_copy_send(struct ipc_port *port)
     return ipc_port_add_right(port, 0, 1, 0);
 }
 
+struct ipc_port *ipc_port_try_copy_send(struct ipc_port *port)
+{
+    bool taken;
+
+    spin_lock(&port->lock);
+    taken = port->active && port->srights != 0;
+    if (taken) {
+        port->srights += 1;
+        ipc_port_ref(port);
+    }
+    spin_unlock(&port->lock);
+    return taken ? port : IP_DEAD;
+}
+
 struct ipc_port *ipc_port_make_sonce(struct ipc_port *port)
 {
     return ipc_port_add_right(port, 0, 0, 1);

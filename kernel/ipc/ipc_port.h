@@ -123,6 +123,8 @@ bool ipc_port_is_circular(struct ipc_port *dest, uint64_t transit);
 struct ipc_port *ipc_port_make_send(struct ipc_port *port);
 /* Another send right from one the caller has. */
 struct ipc_port *ipc_port_copy_send(struct ipc_port *port);
+/* The same for a caller with a reference only, as the right may have gone: then IP_DEAD. */
+struct ipc_port *ipc_port_try_copy_send(struct ipc_port *port);
 /* Give a send right back (IP_NULL and IP_DEAD are nothing); the last one brings about no-senders.
  * Locks: none held. */
 void ipc_port_release_send(struct ipc_port *port);

@@ -152,13 +152,43 @@ static void memory_object_say_terminate(struct ipc_port *pager, struct ipc_port 
     }
 }
 
-/* Part the object and its pager: no more messages either way. */
-static void memory_object_detach(struct vm_object *object)
+/* The same for a pager that was not told of the object. Refs: consumes them; ports may be NULL. */
+static void memory_object_drop_rights(struct ipc_port *pager, struct ipc_port *control,
+                                      struct ipc_port *name)
+{
+    if (control != NULL) {
+        ipc_port_destroy_kernel(control);
+    }
+    if (name != NULL) {
+        ipc_port_destroy_kernel(name);
+    }
+    ipc_port_release_send(pager);
+}
+
+/* The port does not stand for the object any more. */
+static void memory_object_unhash(struct vm_object *object)
+{
+    struct ipc_port *key;
+
+    spin_lock(&memory_object_lock);
+    list_remove(&object->hash_link);
+    key = object->pager_key;
+    object->pager_key = NULL;
+    spin_unlock(&memory_object_lock);
+    if (key != NULL) {
+        ipc_port_unref(key);
+    }
+    waitq_wake_all(&memory_object_ended, WAIT_OK);
+}
+
+void memory_object_detach(struct vm_object *object)
 {
     struct ipc_port *pager, *control, *name;
     struct ipc_request *death;
+    bool is_known;
 
     spin_lock(&object->lock);
+    is_known = (object->flags & VM_OBJECT_PAGER_INITIALIZED) != 0;
     pager = object->pager;
     control = object->pager_control;
     name = object->pager_name;
@@ -169,12 +199,13 @@ static void memory_object_detach(struct vm_object *object)
     spin_unlock(&object->lock);
     if (pager != NULL) {
         memory_object_cancel_death(pager, death);
-        memory_object_say_terminate(pager, control, name);
+        if (is_known) {
+            memory_object_say_terminate(pager, control, name);
+        } else {
+            memory_object_drop_rights(pager, control, name);
+        }
     }
-    spin_lock(&memory_object_lock);
-    list_remove(&object->hash_link);
-    spin_unlock(&memory_object_lock);
-    waitq_wake_all(&memory_object_ended, WAIT_OK);
+    memory_object_unhash(object);
 }
 
 /* End an object that nobody refers to. */
@@ -283,44 +314,31 @@ static kern_return_t memory_object_watch(struct vm_object *object, struct ipc_po
     return kr;
 }
 
-void memory_object_unattach(struct vm_object *object)
-{
-    if (object->pager != NULL) {
-        memory_object_cancel_death(object->pager, object->pager_death);
-        ipc_port_release_send(object->pager);
-    }
-    if (object->pager_control != NULL) {
-        ipc_port_destroy_kernel(object->pager_control);
-    }
-    if (object->pager_name != NULL) {
-        ipc_port_destroy_kernel(object->pager_name);
-    }
-    object->pager = object->pager_control = object->pager_name = NULL;
-    object->pager_death = NULL;
-}
-
 kern_return_t memory_object_attach(struct vm_object *object, struct ipc_port *port)
 {
+    struct ipc_port *right = ipc_port_copy_send(port);
     kern_return_t kr = KERN_RESOURCE_SHORTAGE;
 
+    if (!IP_VALID(right)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    object->pager = right;
     object->pager_control = ipc_port_alloc_kernel(KOBJECT_MEMORY_CONTROL, object);
     object->pager_name = ipc_port_alloc_kernel(KOBJECT_MEMORY_NAME, object);
     if (object->pager_control != NULL && object->pager_name != NULL) {
         kr = memory_object_watch(object, port);
     }
-    if (kr == KERN_SUCCESS) {
-        object->pager = ipc_port_copy_send(port);
-    } else {
-        memory_object_unattach(object);
+    if (kr != KERN_SUCCESS) {
+        memory_object_detach(object);
     }
     return kr;
 }
 
+/* Give up an object that nobody can find. */
 static void memory_object_discard(struct vm_object *object)
 {
-    memory_object_unattach(object);
-    object->flags |= VM_OBJECT_ENDING;
-    vm_object_end(object);
+    memory_object_detach(object);
+    vm_object_unref(object);
 }
 
 /* An object for the port that nobody knows yet. Returns: as memory_object_attach(). */
@@ -334,6 +352,7 @@ static kern_return_t memory_object_create_for(struct ipc_port *port, struct vm_o
     }
     object->flags = VM_OBJECT_PAGER_CREATED | VM_OBJECT_SHARED | VM_OBJECT_ALIVE;
     object->copy_strategy = MEMORY_OBJECT_COPY_NONE;
+    ipc_port_ref(port);
     object->pager_key = port;
     kr = memory_object_attach(object, port);
     if (kr != KERN_SUCCESS) {
@@ -370,29 +389,39 @@ static struct vm_object *memory_object_lookup(const struct ipc_port *port, struc
     return object;
 }
 
-/* Tell the pager of the new object. */
-static kern_return_t memory_object_introduce(struct vm_object *object, struct ipc_port *port)
+static void memory_object_set_known(struct vm_object *object, bool is_known)
 {
-    struct ipc_port *pager = ipc_port_copy_send(port);
-    struct ipc_port *control = ipc_port_make_send(object->pager_control);
-    struct ipc_port *name = ipc_port_make_send(object->pager_name);
-    uint64_t deadline_ns = 0;
-    kern_return_t kr =
-        memory_object_init(pager, memory_object_time_left(&deadline_ns), control, name, PAGE_SIZE);
+    spin_lock(&object->lock);
+    object->flags &= ~VM_OBJECT_PAGER_INITIALIZED;
+    object->flags |= is_known ? VM_OBJECT_PAGER_INITIALIZED : 0;
+    spin_unlock(&object->lock);
+}
 
+/* Tell the pager of the new object. It may end the object before this returns; of one it was not
+ * told of it does not hear the end. */
+static kern_return_t memory_object_introduce(struct vm_object *object)
+{
+    struct ipc_port *pager, *control, *name;
+    uint64_t deadline_ns = 0;
+    kern_return_t kr;
+
+    memory_object_set_known(object, true);
+    if (!memory_object_rights(object, &pager, &control)) {
+        return KERN_MEMORY_ERROR; /* it died meanwhile */
+    }
+    name = memory_object_name_right(object);
+    kr = memory_object_init(pager, memory_object_time_left(&deadline_ns), control, name, PAGE_SIZE);
+    if (kr == KERN_SUCCESS) {
+        return KERN_SUCCESS;
+    }
+    memory_object_set_known(object, false);
     if (kr == MACH_SEND_NO_BUFFER) {
         ipc_port_release_send(pager);
         ipc_port_release_send(control);
         ipc_port_release_send(name);
         return KERN_RESOURCE_SHORTAGE;
     }
-    spin_lock(&object->lock);
-    object->flags |= VM_OBJECT_PAGER_INITIALIZED;
-    spin_unlock(&object->lock);
-    if (kr == MACH_SEND_INTERRUPTED) {
-        return KERN_ABORTED;
-    }
-    return kr == KERN_SUCCESS ? KERN_SUCCESS : KERN_MEMORY_ERROR;
+    return kr == MACH_SEND_INTERRUPTED ? KERN_ABORTED : KERN_MEMORY_ERROR;
 }
 
 /* The object of a port that had none. */
@@ -409,7 +438,7 @@ static kern_return_t memory_object_enter_new(struct ipc_port *port, struct vm_ob
         memory_object_discard(fresh);
         return KERN_SUCCESS;
     }
-    kr = memory_object_introduce(fresh, port);
+    kr = memory_object_introduce(fresh);
     if (kr != KERN_SUCCESS) {
         memory_object_give_up(fresh, true);
         vm_object_unref(fresh);

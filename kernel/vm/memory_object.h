@@ -51,8 +51,8 @@ void memory_object_unref(struct vm_object *object);
  * Nothing else knows the object. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (the port is dead),
  * KERN_RESOURCE_SHORTAGE. */
 kern_return_t memory_object_attach(struct vm_object *object, struct ipc_port *port);
-/* Undo that. */
-void memory_object_unattach(struct vm_object *object);
+/* Part the object and its pager: no more messages either way. */
+void memory_object_detach(struct vm_object *object);
 
 /* --- anonymous memory: memory_object_default.c --- */
 

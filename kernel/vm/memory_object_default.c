@@ -86,7 +86,7 @@ bool memory_object_back(struct vm_object *object)
         return false;
     }
     if (memory_object_hand_over(object, pager, port) != KERN_SUCCESS) {
-        memory_object_unattach(object);
+        memory_object_detach(object);
         return false;
     }
     spin_lock(&object->lock);

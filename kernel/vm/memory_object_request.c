@@ -65,7 +65,7 @@ bool memory_object_rights(struct vm_object *object, struct ipc_port **pager,
     if (ports[0] == NULL) {
         return false;
     }
-    *pager = ipc_port_copy_send(ports[0]);
+    *pager = ipc_port_try_copy_send(ports[0]); /* the object may have lost it meanwhile */
     *control = ipc_port_make_send(ports[1]);
     ipc_port_unref(ports[0]);
     ipc_port_unref(ports[1]);

@@ -61,7 +61,7 @@ struct vm_object {
     struct ipc_port *pager_control;  /* [L] receive right held for the pager's requests */
     struct ipc_port *pager_name;     /* [L] port that names the object in vm_region */
     struct ipc_request *pager_death; /* [L] asks to be told when the pager's port dies */
-    struct ipc_port *pager_key;      /* [H] the port it is found by, not a reference */
+    struct ipc_port *pager_key;      /* [H] the port it is found by; a reference */
     vm_offset_t last_alloc;          /* [L] end of the last request, to see sequential access */
     phys_addr_t device_phys;         /* [I] VM_OBJECT_DEVICE: where the memory is, */
     unsigned device_flags;           /* [I]   and PMAP_NOCACHE, PMAP_WC */
