@@ -6,7 +6,7 @@
 #include <portolan.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 
 static mach_port_t self(void)
 {
@@ -15,14 +15,14 @@ static mach_port_t self(void)
 
 static void unmap(uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
 }
 
 /* The first byte of each page says which it is: n + 1 at first. */
 static void check_pages(const uint8_t *at, unsigned pages, unsigned first)
 {
     for (unsigned i = 0; i < pages; i++) {
-        CHECK_EQ(at[i * PAGER_PAGE], first + i);
+        CHECK_EQ(at[i * PUPPET_PAGE], first + i);
     }
 }
 
@@ -30,44 +30,44 @@ static void check_pages(const uint8_t *at, unsigned pages, unsigned first)
 
 TEST(without_a_strategy_a_copy_is_made_at_once)
 {
-    struct pager_server server;
-    uint8_t *copy, *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_server server;
+    uint8_t *copy, *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     at[0] = 50;
-    copy = pager_map_again(&server.pager, 0, 4, true);
+    copy = puppet_map_again(&server.pager, 0, 4, true);
     CHECK_EQ(server.asked, 4);
     at[0] = 51;
-    at[PAGER_PAGE] = 52;
-    copy[2 * PAGER_PAGE] = 53;
+    at[PUPPET_PAGE] = 52;
+    copy[2 * PUPPET_PAGE] = 53;
     CHECK_EQ(copy[0], 50);
-    check_pages(copy + PAGER_PAGE, 1, 2);
-    check_pages(at + 2 * PAGER_PAGE, 2, 3);
-    pager_server_end(&server, at); /* the copy has nothing to do with the object */
-    CHECK_EQ(copy[2 * PAGER_PAGE], 53);
-    check_pages(copy + 3 * PAGER_PAGE, 1, 4);
+    check_pages(copy + PUPPET_PAGE, 1, 2);
+    check_pages(at + 2 * PUPPET_PAGE, 2, 3);
+    puppet_server_end(&server, at); /* the copy has nothing to do with the object */
+    CHECK_EQ(copy[2 * PUPPET_PAGE], 53);
+    check_pages(copy + 3 * PUPPET_PAGE, 1, 4);
     unmap(copy, 4);
 }
 
 static void delayed_copy(int strategy)
 {
-    struct pager_server server;
-    uint8_t *copy, *at = pager_server_start(&server, 4, false, strategy);
+    struct puppet_server server;
+    uint8_t *copy, *at = puppet_server_start(&server, 4, false, strategy);
 
     at[0] = 50;
-    copy = pager_map_again(&server.pager, 0, 4, true);
+    copy = puppet_map_again(&server.pager, 0, 4, true);
     CHECK_EQ(server.asked, 1);
     at[0] = 51;
-    at[PAGER_PAGE] = 52;
-    copy[2 * PAGER_PAGE] = 53;
+    at[PUPPET_PAGE] = 52;
+    copy[2 * PUPPET_PAGE] = 53;
     CHECK_EQ(copy[0], 50);
-    check_pages(copy + PAGER_PAGE, 1, 2);
-    check_pages(at + 2 * PAGER_PAGE, 2, 3);
-    check_pages(copy + 3 * PAGER_PAGE, 1, 4);
+    check_pages(copy + PUPPET_PAGE, 1, 2);
+    check_pages(at + 2 * PUPPET_PAGE, 2, 3);
+    check_pages(copy + 3 * PUPPET_PAGE, 1, 4);
     CHECK_EQ(at[0], 51);
-    CHECK_EQ(at[PAGER_PAGE], 52);
-    CHECK_EQ(copy[2 * PAGER_PAGE], 53);
+    CHECK_EQ(at[PUPPET_PAGE], 52);
+    CHECK_EQ(copy[2 * PUPPET_PAGE], 53);
     unmap(copy, 4);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
     CHECK_EQ(server.returns > 0, strategy != MEMORY_OBJECT_COPY_TEMPORARY);
 }
 
@@ -83,104 +83,104 @@ TEST(a_temporary_object_is_copied_the_same_and_dies_with_its_changes)
 
 TEST(a_copy_keeps_the_object_when_it_is_not_mapped_itself)
 {
-    struct pager pager;
-    uint8_t *copy, *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    struct puppet pager;
+    uint8_t *copy, *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_DELAY);
 
-    copy = pager_map_again(&pager, 0, 4, true);
+    copy = puppet_map_again(&pager, 0, 4, true);
     unmap(at, 4);
-    pager_expect_nothing(&pager);
-    CHECK_EQ(pager_touch(&pager, copy + PAGER_PAGE, false, 0, PAGER_PAGE, 5), 5);
-    CHECK_EQ(pager_touch(&pager, copy, true, 7, 0, 5), 7);
-    pager_end(&pager, copy, 4);
+    puppet_expect_nothing(&pager);
+    CHECK_EQ(puppet_touch(&pager, copy + PUPPET_PAGE, false, 0, PUPPET_PAGE, 5), 5);
+    CHECK_EQ(puppet_touch(&pager, copy, true, 7, 0, 5), 7);
+    puppet_end(&pager, copy, 4);
 }
 
 TEST(a_write_to_a_copy_asks_only_to_read)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *copy, *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    uint8_t *copy, *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_DELAY);
 
-    copy = pager_map_again(&pager, PAGER_PAGE, 3, true);
-    toucher_start(&toucher, copy + PAGER_PAGE, true, 7, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.offset, 2 * PAGER_PAGE);
-    pager_supply(&pager, m.offset, 1, 5);
+    copy = puppet_map_again(&pager, PUPPET_PAGE, 3, true);
+    toucher_start(&toucher, copy + PUPPET_PAGE, true, 7, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, 2 * PUPPET_PAGE);
+    puppet_supply(&pager, m.offset, 1, 5);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
-    CHECK_EQ(at[2 * PAGER_PAGE], 5);
-    CHECK_EQ(copy[PAGER_PAGE], 7);
+    CHECK_EQ(at[2 * PUPPET_PAGE], 5);
+    CHECK_EQ(copy[PUPPET_PAGE], 7);
     unmap(copy, 3);
-    pager_end(&pager, at, 4); /* and the pager gets nothing of it */
+    puppet_end(&pager, at, 4); /* and the pager gets nothing of it */
 }
 
 TEST(copies_of_different_times_differ)
 {
-    struct pager_server server;
-    uint8_t *copies[5], *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    struct puppet_server server;
+    uint8_t *copies[5], *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
 
     for (unsigned i = 0; i < 5; i++) {
-        at[PAGER_PAGE] = (uint8_t)(60 + i);
-        copies[i] = pager_map_again(&server.pager, 0, 4, true);
+        at[PUPPET_PAGE] = (uint8_t)(60 + i);
+        copies[i] = puppet_map_again(&server.pager, 0, 4, true);
     }
-    at[PAGER_PAGE] = 99;
-    at[2 * PAGER_PAGE] = 98;
+    at[PUPPET_PAGE] = 99;
+    at[2 * PUPPET_PAGE] = 98;
     for (unsigned i = 0; i < 5; i++) {
-        CHECK_EQ(copies[i][PAGER_PAGE], 60 + i);
-        check_pages(copies[i] + 2 * PAGER_PAGE, 2, 3);
+        CHECK_EQ(copies[i][PUPPET_PAGE], 60 + i);
+        check_pages(copies[i] + 2 * PUPPET_PAGE, 2, 3);
     }
     unmap(copies[2], 4);
     unmap(copies[0], 4);
-    at[3 * PAGER_PAGE] = 97;
-    CHECK_EQ(copies[1][3 * PAGER_PAGE], 4);
-    CHECK_EQ(copies[3][PAGER_PAGE], 63);
-    CHECK_EQ(copies[4][3 * PAGER_PAGE], 4);
+    at[3 * PUPPET_PAGE] = 97;
+    CHECK_EQ(copies[1][3 * PUPPET_PAGE], 4);
+    CHECK_EQ(copies[3][PUPPET_PAGE], 63);
+    CHECK_EQ(copies[4][3 * PUPPET_PAGE], 4);
     unmap(copies[1], 4);
     unmap(copies[4], 4);
     unmap(copies[3], 4);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(a_copy_survives_a_flush_of_what_it_saw_change)
 {
-    struct pager_server server;
-    uint8_t *copy, *at = pager_server_start(&server, 2, false, MEMORY_OBJECT_COPY_DELAY);
+    struct puppet_server server;
+    uint8_t *copy, *at = puppet_server_start(&server, 2, false, MEMORY_OBJECT_COPY_DELAY);
 
     at[0] = 50;
-    copy = pager_map_again(&server.pager, 0, 2, true);
+    copy = puppet_map_again(&server.pager, 0, 2, true);
     at[0] = 51;
-    pager_lock(&server.pager, 0, 2, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+    puppet_lock(&server.pager, 0, 2, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
     CHECK_EQ(copy[0], 50);
     CHECK_EQ(at[0], 51);
     unmap(copy, 2);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(a_copy_of_an_object_that_is_not_ready_waits)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     vm_address_t address = 0;
     mach_port_t thread = mach_thread_self();
 
-    pager_create(&pager);
+    puppet_create(&pager);
     thread_set_memory_timeout(thread, 50);
-    CHECK_EQ(vm_map(self(), &address, PAGER_PAGE, 0, 1, pager.object, 0, true, VM_PROT_READ,
+    CHECK_EQ(vm_map(self(), &address, PUPPET_PAGE, 0, 1, pager.object, 0, true, VM_PROT_READ,
                     VM_PROT_ALL, VM_INHERIT_COPY),
              KERN_MEMORY_ERROR);
     thread_set_memory_timeout(thread, 0);
     mach_port_deallocate(self(), thread);
-    pager_expect(&pager, PAGER_INIT, &m);
+    puppet_expect(&pager, PUPPET_INIT, &m);
     pager.control = m.control;
     pager.name = m.port;
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- the pager is asked to copy --- */
 
 struct copier {
     pthread_t thread;
-    struct pager *pager;
+    struct puppet *pager;
     vm_offset_t offset;
     unsigned pages;
     unsigned timeout_ms;
@@ -195,13 +195,13 @@ static void *copier_run(void *argument)
 
     thread_set_memory_timeout(thread, copier->timeout_ms);
     copier->result =
-        vm_map(self(), &copier->address, copier->pages * PAGER_PAGE, 0, 1, copier->pager->object,
+        vm_map(self(), &copier->address, copier->pages * PUPPET_PAGE, 0, 1, copier->pager->object,
                copier->offset, true, VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_COPY);
     mach_port_deallocate(self(), thread);
     return NULL;
 }
 
-static void copier_start(struct copier *copier, struct pager *pager, vm_offset_t offset,
+static void copier_start(struct copier *copier, struct puppet *pager, vm_offset_t offset,
                          unsigned pages, unsigned timeout_ms)
 {
     *copier =
@@ -210,17 +210,17 @@ static void copier_start(struct copier *copier, struct pager *pager, vm_offset_t
 }
 
 /* Receive the new object of memory_object_copy, and its introduction. */
-static void expect_copy(struct pager *pager, vm_offset_t offset, unsigned pages,
-                        struct pager *fresh)
+static void expect_copy(struct puppet *pager, vm_offset_t offset, unsigned pages,
+                        struct puppet *fresh)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_expect(pager, PAGER_COPY, &m);
+    puppet_expect(pager, PUPPET_COPY, &m);
     CHECK_EQ(m.offset, offset);
-    CHECK_EQ(m.length, pages * PAGER_PAGE);
+    CHECK_EQ(m.length, pages * PUPPET_PAGE);
     CHECK_EQ(ipc_type(m.port), MACH_PORT_TYPE_RECEIVE);
-    *fresh = (struct pager){.object = m.port};
-    pager_expect(fresh, PAGER_INIT, &m);
+    *fresh = (struct puppet){.object = m.port};
+    puppet_expect(fresh, PUPPET_INIT, &m);
     fresh->control = m.control;
     fresh->name = m.port;
     CHECK(fresh->control != pager->control);
@@ -229,90 +229,90 @@ static void expect_copy(struct pager *pager, vm_offset_t offset, unsigned pages,
 
 TEST(a_pager_may_copy_itself)
 {
-    struct pager pager, fresh;
+    struct puppet pager, fresh;
     struct copier copier;
-    uint8_t *copy, *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_CALL);
+    uint8_t *copy, *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_CALL);
 
-    pager_supply(&pager, 0, 8, 1);
-    at[3 * PAGER_PAGE] = 2;
-    copier_start(&copier, &pager, 2 * PAGER_PAGE, 4, 0);
+    puppet_supply(&pager, 0, 8, 1);
+    at[3 * PUPPET_PAGE] = 2;
+    copier_start(&copier, &pager, 2 * PUPPET_PAGE, 4, 0);
     /* First what it does not have yet. */
-    CHECK_EQ(pager_expect_return(&pager, 3 * PAGER_PAGE, 1, true, true), 2);
-    expect_copy(&pager, 2 * PAGER_PAGE, 4, &fresh);
+    CHECK_EQ(puppet_expect_return(&pager, 3 * PUPPET_PAGE, 1, true, true), 2);
+    expect_copy(&pager, 2 * PUPPET_PAGE, 4, &fresh);
     CHECK_EQ(pthread_join(copier.thread, NULL), 0);
     CHECK_EQ(copier.result, KERN_SUCCESS);
     copy = (uint8_t *)copier.address;
-    at[3 * PAGER_PAGE] = 3;
-    CHECK_EQ(pager_touch(&fresh, copy + PAGER_PAGE, true, 9, 3 * PAGER_PAGE, 2), 9);
-    CHECK_EQ(at[3 * PAGER_PAGE], 3);
-    CHECK_EQ(copy[PAGER_PAGE + 1], 2);
+    at[3 * PUPPET_PAGE] = 3;
+    CHECK_EQ(puppet_touch(&fresh, copy + PUPPET_PAGE, true, 9, 3 * PUPPET_PAGE, 2), 9);
+    CHECK_EQ(at[3 * PUPPET_PAGE], 3);
+    CHECK_EQ(copy[PUPPET_PAGE + 1], 2);
     unmap(copy, 4);
-    CHECK_EQ(pager_expect_return(&fresh, 3 * PAGER_PAGE, 1, true, false), 9);
-    pager_expect_end(&fresh);
-    pager_destroy(&fresh);
+    CHECK_EQ(puppet_expect_return(&fresh, 3 * PUPPET_PAGE, 1, true, false), 9);
+    puppet_expect_end(&fresh);
+    puppet_destroy(&fresh);
     unmap(at, 8);
-    CHECK_EQ(pager_expect_return(&pager, 3 * PAGER_PAGE, 1, true, false), 3);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 3 * PUPPET_PAGE, 1, true, false), 3);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_pager_that_drops_the_copy_costs_its_client_an_exception)
 {
-    struct pager pager, fresh;
-    struct pager_message m;
+    struct puppet pager, fresh;
+    struct puppet_message m;
     struct copier copier;
-    uint8_t *copy, *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_CALL);
+    uint8_t *copy, *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_CALL);
 
     copier_start(&copier, &pager, 0, 2, 0);
-    pager_expect(&pager, PAGER_COPY, &m);
-    fresh = (struct pager){.object = m.port};
+    puppet_expect(&pager, PUPPET_COPY, &m);
+    fresh = (struct puppet){.object = m.port};
     CHECK_EQ(pthread_join(copier.thread, NULL), 0);
     CHECK_EQ(copier.result, KERN_SUCCESS);
     copy = (uint8_t *)copier.address;
-    pager_destroy(&fresh);
+    puppet_destroy(&fresh);
     CHECK_EQ(toucher_touch(copy, false, 0, 0), KERN_MEMORY_ERROR);
     unmap(copy, 2);
-    pager_end(&pager, at, 2);
+    puppet_end(&pager, at, 2);
 }
 
 TEST(a_pager_that_takes_no_message_makes_a_copy_fail)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct copier copier;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_CALL);
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_CALL);
 
     CHECK_EQ(mach_port_set_qlimit(self(), pager.object, 1), KERN_SUCCESS);
     CHECK_EQ(test_send(pager.object, MACH_PORT_NULL, 1, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
     copier_start(&copier, &pager, 0, 2, 50);
     CHECK_EQ(pthread_join(copier.thread, NULL), 0);
     CHECK_EQ(copier.result, KERN_MEMORY_ERROR);
-    pager_receive(pager.object, &m, 0);
+    puppet_receive(pager.object, &m, 0);
     CHECK_EQ(m.id, 1);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 2);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 2);
 }
 
 /* --- vm_read, vm_write, vm_copy --- */
 
 static void read_with(int strategy)
 {
-    struct pager_server server;
-    uint8_t *at = pager_server_start(&server, 8, false, strategy);
+    struct puppet_server server;
+    uint8_t *at = puppet_server_start(&server, 8, false, strategy);
     mach_msg_type_number_t count = 0;
     pointer_t data = 0;
 
     at[0] = 50;
-    CHECK_EQ(vm_read(self(), (vm_address_t)at, 8 * PAGER_PAGE, &data, &count), KERN_SUCCESS);
-    CHECK_EQ(count, 8 * PAGER_PAGE);
+    CHECK_EQ(vm_read(self(), (vm_address_t)at, 8 * PUPPET_PAGE, &data, &count), KERN_SUCCESS);
+    CHECK_EQ(count, 8 * PUPPET_PAGE);
     at[0] = 51;
-    at[PAGER_PAGE] = 52;
+    at[PUPPET_PAGE] = 52;
     CHECK_EQ(((uint8_t *)data)[0], 50);
-    check_pages((uint8_t *)data + PAGER_PAGE, 7, 2);
-    ((uint8_t *)data)[3 * PAGER_PAGE] = 53;
-    CHECK_EQ(at[3 * PAGER_PAGE], 4);
+    check_pages((uint8_t *)data + PUPPET_PAGE, 7, 2);
+    ((uint8_t *)data)[3 * PUPPET_PAGE] = 53;
+    CHECK_EQ(at[3 * PUPPET_PAGE], 4);
     unmap((uint8_t *)data, 8);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(vm_read_copies_an_object_without_a_strategy)
@@ -332,79 +332,80 @@ TEST(vm_read_copies_a_temporary_object)
 
 TEST(vm_read_of_what_does_not_come_fails)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     mach_port_t thread = mach_thread_self();
     mach_msg_type_number_t count = 0;
     pointer_t data = 0;
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
 
     thread_set_memory_timeout(thread, 50);
-    CHECK_EQ(vm_read(self(), (vm_address_t)at, 8 * PAGER_PAGE, &data, &count), KERN_MEMORY_ERROR);
+    CHECK_EQ(vm_read(self(), (vm_address_t)at, 8 * PUPPET_PAGE, &data, &count), KERN_MEMORY_ERROR);
     thread_set_memory_timeout(thread, 0);
     mach_port_deallocate(self(), thread);
     CHECK_EQ(data, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_end(&pager, at, 8);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_end(&pager, at, 8);
 }
 
 TEST(vm_write_goes_to_the_object)
 {
-    struct pager_server server;
+    struct puppet_server server;
     uint8_t bytes[64];
     uint8_t *data = ipc_pages(4);
-    uint8_t *at = pager_server_start(&server, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_server_start(&server, 8, false, MEMORY_OBJECT_COPY_NONE);
 
     memset(bytes, 9, sizeof(bytes));
-    memset(data, 8, 4 * PAGER_PAGE);
-    CHECK_EQ(vm_write(self(), (vm_address_t)at + PAGER_PAGE + 10, (pointer_t)bytes, sizeof(bytes)),
+    memset(data, 8, 4 * PUPPET_PAGE);
+    CHECK_EQ(vm_write(self(), (vm_address_t)at + PUPPET_PAGE + 10, (pointer_t)bytes, sizeof(bytes)),
              KERN_SUCCESS);
-    CHECK_EQ(at[PAGER_PAGE + 9], 2);
-    CHECK_EQ(at[PAGER_PAGE + 10], 9);
-    CHECK_EQ(vm_copy(self(), (vm_address_t)data, 4 * PAGER_PAGE, (vm_address_t)at + 4 * PAGER_PAGE),
-             KERN_SUCCESS);
-    CHECK_EQ(at[7 * PAGER_PAGE], 8);
+    CHECK_EQ(at[PUPPET_PAGE + 9], 2);
+    CHECK_EQ(at[PUPPET_PAGE + 10], 9);
+    CHECK_EQ(
+        vm_copy(self(), (vm_address_t)data, 4 * PUPPET_PAGE, (vm_address_t)at + 4 * PUPPET_PAGE),
+        KERN_SUCCESS);
+    CHECK_EQ(at[7 * PUPPET_PAGE], 8);
     ipc_free_pages(data, 4);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(vm_copy_out_of_an_object)
 {
-    struct pager_server server;
+    struct puppet_server server;
     uint8_t *data = ipc_pages(8);
-    uint8_t *at = pager_server_start(&server, 8, false, MEMORY_OBJECT_COPY_DELAY);
+    uint8_t *at = puppet_server_start(&server, 8, false, MEMORY_OBJECT_COPY_DELAY);
 
-    CHECK_EQ(vm_copy(self(), (vm_address_t)at, 8 * PAGER_PAGE, (vm_address_t)data), KERN_SUCCESS);
-    at[PAGER_PAGE] = 99;
+    CHECK_EQ(vm_copy(self(), (vm_address_t)at, 8 * PUPPET_PAGE, (vm_address_t)data), KERN_SUCCESS);
+    at[PUPPET_PAGE] = 99;
     check_pages(data, 8, 1);
     data[0] = 77;
     CHECK_EQ(at[0], 1);
     ipc_free_pages(data, 8);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 /* --- messages --- */
 
 static void message_with(int strategy, unsigned pages)
 {
-    struct pager_server server;
+    struct puppet_server server;
     static struct ipc_message out, in;
     mach_port_t port = test_port();
-    uint8_t *got, *at = pager_server_start(&server, pages, false, strategy);
+    uint8_t *got, *at = puppet_server_start(&server, pages, false, strategy);
 
     at[0] = 50;
     ipc_begin(&out, port, MACH_MSG_TYPE_COPY_SEND, 5);
-    ipc_add_memory(&out, at, (uint32_t)(pages * PAGER_PAGE), false);
+    ipc_add_memory(&out, at, (uint32_t)(pages * PUPPET_PAGE), false);
     CHECK_EQ(ipc_send(&out, 0, 0), MACH_MSG_SUCCESS);
     at[0] = 51;
-    at[PAGER_PAGE] = 52;
+    at[PUPPET_PAGE] = 52;
     CHECK_EQ(ipc_receive(port, &in, 0, 1000), MACH_MSG_SUCCESS);
     got = (uint8_t *)*ipc_item_data(&in, 0);
     CHECK_EQ(got[0], 50);
-    check_pages(got + PAGER_PAGE, pages - 1, 2);
+    check_pages(got + PUPPET_PAGE, pages - 1, 2);
     unmap(got, pages);
     ipc_drop(port);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(a_message_carries_memory_of_an_object)
@@ -421,39 +422,39 @@ TEST(a_message_carries_memory_of_an_object)
 TEST(a_message_that_lies_in_a_queue_keeps_the_object)
 {
     static struct ipc_message out;
-    struct pager pager;
+    struct puppet pager;
     mach_port_t port = test_port();
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_DELAY);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_DELAY);
 
     ipc_begin(&out, port, MACH_MSG_TYPE_COPY_SEND, 5);
-    ipc_add_memory(&out, at, 8 * PAGER_PAGE, true);
+    ipc_add_memory(&out, at, 8 * PUPPET_PAGE, true);
     CHECK_EQ(ipc_send(&out, 0, 0), MACH_MSG_SUCCESS);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     ipc_drop(port);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_message_with_memory_that_does_not_come_is_not_sent)
 {
     static struct ipc_message out, in;
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     mach_port_t port = test_port(), thread = mach_thread_self();
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
 
     thread_set_memory_timeout(thread, 50);
     for (unsigned pages = 1; pages <= 8; pages += 7) {
         ipc_begin(&out, port, MACH_MSG_TYPE_COPY_SEND, 5);
-        ipc_add_memory(&out, at, (uint32_t)(pages * PAGER_PAGE), false);
+        ipc_add_memory(&out, at, (uint32_t)(pages * PUPPET_PAGE), false);
         CHECK_EQ(ipc_send(&out, 0, 0), MACH_SEND_INVALID_MEMORY);
-        pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+        puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     }
     thread_set_memory_timeout(thread, 0);
     CHECK_EQ(ipc_receive(port, &in, 0, 0), MACH_RCV_TIMED_OUT);
     mach_port_deallocate(self(), thread);
     ipc_drop(port);
-    pager_end(&pager, at, 8);
+    puppet_end(&pager, at, 8);
 }
 
 /* --- new tasks --- */
@@ -463,7 +464,7 @@ static int peek(mach_port_t task, const uint8_t *at)
     mach_msg_type_number_t count = 0;
     pointer_t data = 0;
     kern_return_t kr =
-        vm_read(task, (vm_address_t)at & ~(PAGER_PAGE - 1), PAGER_PAGE, &data, &count);
+        vm_read(task, (vm_address_t)at & ~(PUPPET_PAGE - 1), PUPPET_PAGE, &data, &count);
     int byte = kr == KERN_SUCCESS ? *(uint8_t *)data : -kr;
 
     if (kr == KERN_SUCCESS) {
@@ -476,7 +477,7 @@ static mach_port_t fork_with(uint8_t *at, unsigned pages, vm_inherit_t inheritan
 {
     mach_port_t task = MACH_PORT_NULL;
 
-    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, pages * PAGER_PAGE, inheritance), KERN_SUCCESS);
+    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, pages * PUPPET_PAGE, inheritance), KERN_SUCCESS);
     CHECK_EQ(task_create(self(), TRUE, &task), KERN_SUCCESS);
     return task;
 }
@@ -489,19 +490,19 @@ static void end_task(mach_port_t task)
 
 TEST(a_child_that_shares_an_object_sees_changes)
 {
-    struct pager_server server;
-    uint8_t *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_server server;
+    uint8_t *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
     mach_port_t task = fork_with(at, 4, VM_INHERIT_SHARE);
     uint8_t byte = 71;
 
     at[0] = 70;
     CHECK_EQ(peek(task, at), 70);
-    CHECK_EQ(vm_write(task, (vm_address_t)at + PAGER_PAGE, (pointer_t)&byte, 1), KERN_SUCCESS);
-    CHECK_EQ(at[PAGER_PAGE], 71);
-    CHECK_EQ(peek(task, at + 2 * PAGER_PAGE), 3);
+    CHECK_EQ(vm_write(task, (vm_address_t)at + PUPPET_PAGE, (pointer_t)&byte, 1), KERN_SUCCESS);
+    CHECK_EQ(at[PUPPET_PAGE], 71);
+    CHECK_EQ(peek(task, at + 2 * PUPPET_PAGE), 3);
     end_task(task);
-    pager_server_end(&server, at);
-    CHECK_EQ(server.store[PAGER_PAGE], 71);
+    puppet_server_end(&server, at);
+    CHECK_EQ(server.store[PUPPET_PAGE], 71);
 }
 
 TEST(a_child_with_a_copy_sees_what_was_there)
@@ -510,8 +511,8 @@ TEST(a_child_with_a_copy_sees_what_was_there)
                                      MEMORY_OBJECT_COPY_TEMPORARY};
 
     for (unsigned i = 0; i < 3; i++) {
-        struct pager_server server;
-        uint8_t *at = pager_server_start(&server, 4, false, strategies[i]);
+        struct puppet_server server;
+        uint8_t *at = puppet_server_start(&server, 4, false, strategies[i]);
         uint8_t byte = 71;
         mach_port_t task;
 
@@ -519,64 +520,64 @@ TEST(a_child_with_a_copy_sees_what_was_there)
         task = fork_with(at, 4, VM_INHERIT_COPY);
         at[0] = 70;
         CHECK_EQ(peek(task, at), 60);
-        CHECK_EQ(vm_write(task, (vm_address_t)at + PAGER_PAGE, (pointer_t)&byte, 1), KERN_SUCCESS);
-        CHECK_EQ(at[PAGER_PAGE], 2);
-        CHECK_EQ(peek(task, at + PAGER_PAGE), 71);
+        CHECK_EQ(vm_write(task, (vm_address_t)at + PUPPET_PAGE, (pointer_t)&byte, 1), KERN_SUCCESS);
+        CHECK_EQ(at[PUPPET_PAGE], 2);
+        CHECK_EQ(peek(task, at + PUPPET_PAGE), 71);
         end_task(task);
-        pager_server_end(&server, at);
-        CHECK_EQ(server.store[PAGER_PAGE], 2);
+        puppet_server_end(&server, at);
+        CHECK_EQ(server.store[PUPPET_PAGE], 2);
     }
 }
 
 TEST(a_child_without_inheritance_has_nothing)
 {
-    struct pager_server server;
-    uint8_t *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_server server;
+    uint8_t *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
     mach_port_t task = fork_with(at, 4, VM_INHERIT_NONE);
 
     CHECK_EQ(peek(task, at), -KERN_INVALID_ADDRESS);
     CHECK_EQ(server.asked, 0);
     end_task(task);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 TEST(a_child_is_not_made_when_its_copy_does_not_come)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     mach_port_t task = MACH_PORT_NULL, thread = mach_thread_self();
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, 4 * PAGER_PAGE, VM_INHERIT_COPY), KERN_SUCCESS);
+    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, 4 * PUPPET_PAGE, VM_INHERIT_COPY), KERN_SUCCESS);
     thread_set_memory_timeout(thread, 50);
     CHECK_EQ(task_create(self(), TRUE, &task), KERN_MEMORY_ERROR);
     thread_set_memory_timeout(thread, 0);
     mach_port_deallocate(self(), thread);
     CHECK_EQ(task, MACH_PORT_NULL);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_end(&pager, at, 4);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_grandchild_has_a_copy_of_a_copy)
 {
-    struct pager_server server;
-    uint8_t *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    struct puppet_server server;
+    uint8_t *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
     mach_port_t child = fork_with(at, 4, VM_INHERIT_COPY), grandchild = MACH_PORT_NULL;
     uint8_t byte = 71;
 
     CHECK_EQ(vm_write(child, (vm_address_t)at, (pointer_t)&byte, 1), KERN_SUCCESS);
     CHECK_EQ(task_create(child, TRUE, &grandchild), KERN_SUCCESS);
     at[0] = 5;
-    at[PAGER_PAGE] = 6;
+    at[PUPPET_PAGE] = 6;
     byte = 72;
     CHECK_EQ(vm_write(child, (vm_address_t)at, (pointer_t)&byte, 1), KERN_SUCCESS);
     CHECK_EQ(peek(grandchild, at), 71);
     CHECK_EQ(peek(child, at), 72);
-    CHECK_EQ(peek(grandchild, at + PAGER_PAGE), 2);
+    CHECK_EQ(peek(grandchild, at + PUPPET_PAGE), 2);
     end_task(child);
-    CHECK_EQ(peek(grandchild, at + 3 * PAGER_PAGE), 4);
+    CHECK_EQ(peek(grandchild, at + 3 * PUPPET_PAGE), 4);
     end_task(grandchild);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
 }
 
 static mach_port_t forked;
@@ -596,24 +597,24 @@ static void *fork_run(void *argument)
 
 TEST(nobody_else_waits_while_a_copy_of_a_wired_page_waits_for_its_pager)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     pthread_t thread;
     vm_address_t address = 0;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
-    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, PAGER_PAGE, VM_INHERIT_COPY), KERN_SUCCESS);
-    CHECK_EQ(vm_wire(mach_host_self(), self(), (vm_address_t)at, PAGER_PAGE, VM_PROT_READ),
+    puppet_supply(&pager, 0, 1, 1);
+    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, PUPPET_PAGE, VM_INHERIT_COPY), KERN_SUCCESS);
+    CHECK_EQ(vm_wire(mach_host_self(), self(), (vm_address_t)at, PUPPET_PAGE, VM_PROT_READ),
              KERN_SUCCESS);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_ALL);
-    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_ALL);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
     fork_done = false;
     CHECK_EQ(pthread_create(&thread, NULL, fork_run, NULL), 0);
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
-    CHECK_EQ(vm_allocate(self(), &address, PAGER_PAGE, true), KERN_SUCCESS);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
+    CHECK_EQ(vm_allocate(self(), &address, PUPPET_PAGE, true), KERN_SUCCESS);
     CHECK(!fork_done);
-    vm_deallocate(self(), address, PAGER_PAGE);
+    vm_deallocate(self(), address, PUPPET_PAGE);
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }

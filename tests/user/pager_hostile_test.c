@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 #include "lib/peer.h"
 
 static mach_port_t self(void)
@@ -19,7 +19,7 @@ static mach_port_t self(void)
 
 static void unmap(uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
 }
 
 static int64_t free_pages(void)
@@ -57,7 +57,7 @@ static uint8_t *map_from_peer(struct ipc_peer *peer, ipc_peer_function function)
     vm_address_t at = 0;
 
     ipc_peer_start(peer, function, true);
-    CHECK_EQ(vm_map(self(), &at, 4 * PAGER_PAGE, 0, 1, peer->service, 0, false,
+    CHECK_EQ(vm_map(self(), &at, 4 * PUPPET_PAGE, 0, 1, peer->service, 0, false,
                     VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_NONE),
              KERN_SUCCESS);
     return (uint8_t *)at;
@@ -70,7 +70,7 @@ TEST(a_pager_s_task_that_ends_costs_its_clients_an_exception)
     uint8_t *at = map_from_peer(&peer, takes_one);
 
     for (unsigned i = 0; i < 4; i++) {
-        toucher_start(&touchers[i], at + i * PAGER_PAGE, false, 0, 0);
+        toucher_start(&touchers[i], at + i * PUPPET_PAGE, false, 0, 0);
         CHECK(ipc_wait_blocked(touchers[i].port));
     }
     CHECK_EQ(task_terminate(peer.task), KERN_SUCCESS);
@@ -99,46 +99,46 @@ TEST(a_pager_that_is_suspended_costs_its_clients_an_exception)
 
 TEST(a_pager_that_touches_its_own_memory_gets_an_exception)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     /* This thread is the one that would answer. */
     CHECK_EQ(toucher_touch(at, true, 1, 50), KERN_MEMORY_ERROR);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     /* And it receives into its own memory: the message is lost, the thread is not. */
     CHECK_EQ(test_send(pager.object, MACH_PORT_NULL, 1, 0, 0), MACH_MSG_SUCCESS);
     set_patience(50);
     CHECK_EQ(mach_msg((mach_msg_header_t *)at, MACH_RCV_MSG, 0, 4000, pager.object, 0, 0),
              MACH_RCV_INVALID_DATA);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     /* It supplies its own memory with its own memory. */
-    CHECK_EQ(memory_object_data_supply(pager.control, 0, (vm_offset_t)at + PAGER_PAGE, PAGER_PAGE,
+    CHECK_EQ(memory_object_data_supply(pager.control, 0, (vm_offset_t)at + PUPPET_PAGE, PUPPET_PAGE,
                                        false, VM_PROT_NONE, false, MACH_PORT_NULL),
              MACH_SEND_INVALID_MEMORY);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     set_patience(0);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(two_pagers_that_need_each_other_get_exceptions)
 {
-    struct pager left, right;
-    struct pager_message m;
+    struct puppet left, right;
+    struct puppet_message m;
     struct toucher touchers[2];
-    uint8_t *l = pager_map(&left, 4, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *r = pager_map(&right, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *l = puppet_map(&left, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *r = puppet_map(&right, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     /* Each one's thread needs a page of the other before it answers. */
     toucher_start(&touchers[0], r, false, 0, 100);
     toucher_start(&touchers[1], l, false, 0, 100);
     CHECK_EQ(toucher_end(&touchers[0]), KERN_MEMORY_ERROR);
     CHECK_EQ(toucher_end(&touchers[1]), KERN_MEMORY_ERROR);
-    pager_expect(&left, PAGER_DATA_REQUEST, &m);
-    pager_expect(&right, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(pager_touch(&left, l, false, 0, 0, 1), 1);
-    pager_end(&left, l, 4);
-    pager_end(&right, r, 4);
+    puppet_expect(&left, PUPPET_DATA_REQUEST, &m);
+    puppet_expect(&right, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(puppet_touch(&left, l, false, 0, 0, 1), 1);
+    puppet_end(&left, l, 4);
+    puppet_end(&right, r, 4);
 }
 
 /* --- queues --- */
@@ -146,63 +146,63 @@ TEST(two_pagers_that_need_each_other_get_exceptions)
 TEST(a_pager_that_never_receives_costs_its_clients_an_exception)
 {
     static struct toucher touchers[20];
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     unsigned asked = 0;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < 20; i++) {
-        toucher_start(&touchers[i], at + (39 - 2 * i) * PAGER_PAGE, false, 0, 100);
+        toucher_start(&touchers[i], at + (39 - 2 * i) * PUPPET_PAGE, false, 0, 100);
     }
     for (unsigned i = 0; i < 20; i++) {
         CHECK_EQ(toucher_end(&touchers[i]), KERN_MEMORY_ERROR);
     }
     CHECK(ipc_status(pager.object).mps_msgcount <= ipc_status(pager.object).mps_qlimit);
     do {
-        pager_receive(pager.object, &m, 0);
+        puppet_receive(pager.object, &m, 0);
         mach_port_deallocate(self(), m.control);
-        asked += m.id == PAGER_DATA_REQUEST;
+        asked += m.id == PUPPET_DATA_REQUEST;
     } while (m.id != 0);
     CHECK(asked > 0);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 3), 3);
-    pager_end(&pager, at, 40);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 3), 3);
+    puppet_end(&pager, at, 40);
 }
 
 TEST(maps_a_full_queue_refuses_add_nothing_to_it)
 {
-    struct pager pager = {.object = test_port()};
+    struct puppet pager = {.object = test_port()};
     vm_address_t at = 0;
 
     CHECK_EQ(mach_port_set_qlimit(self(), pager.object, 1), KERN_SUCCESS);
     CHECK_EQ(test_send(pager.object, MACH_PORT_NULL, 1, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
     set_patience(1);
     for (unsigned i = 0; i < 20; i++) {
-        CHECK_EQ(vm_map(self(), &at, PAGER_PAGE, 0, 1, pager.object, 0, false, VM_PROT_READ,
+        CHECK_EQ(vm_map(self(), &at, PUPPET_PAGE, 0, 1, pager.object, 0, false, VM_PROT_READ,
                         VM_PROT_READ, VM_INHERIT_NONE),
                  KERN_MEMORY_ERROR);
     }
     set_patience(0);
     ipc_pause_ms(20);
     CHECK_EQ(ipc_status(pager.object).mps_msgcount, 1);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_pager_that_dies_with_pages_in_its_queue_gives_them_back)
 {
-    struct pager pager;
+    struct puppet pager;
     int64_t before;
-    uint8_t *at = pager_map(&pager, 256, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 256, false, MEMORY_OBJECT_COPY_NONE);
 
     before = free_pages();
-    pager_supply(&pager, 0, 256, 1);
-    memset(at, 2, 256 * PAGER_PAGE);
+    puppet_supply(&pager, 0, 256, 1);
+    memset(at, 2, 256 * PUPPET_PAGE);
     unmap(at, 256);
     for (unsigned i = 0; i < 500 && ipc_status(pager.object).mps_msgcount < 17; i++) {
         ipc_pause_ms(2);
     }
     CHECK_EQ(ipc_status(pager.object).mps_msgcount, 17);
     CHECK(free_pages() < before - 200);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
     for (unsigned i = 0; i < 500 && free_pages() < before - 30; i++) {
         ipc_pause_ms(2);
     }
@@ -211,25 +211,25 @@ TEST(a_pager_that_dies_with_pages_in_its_queue_gives_them_back)
 
 TEST(a_pager_that_keeps_what_it_was_given_has_it_on_its_own_account)
 {
-    struct pager pager;
+    struct puppet pager;
     int64_t before = free_pages();
-    uint8_t *at = pager_map(&pager, 64, false, MEMORY_OBJECT_COPY_NONE);
-    struct pager_message m;
+    uint8_t *at = puppet_map(&pager, 64, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_message m;
 
     for (unsigned round = 0; round < 8; round++) { /* P2: flushed, and never freed */
-        pager_supply(&pager, 0, 64, 1);
-        memset(at, 2, 64 * PAGER_PAGE);
-        pager_lock(&pager, 0, 64, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+        puppet_supply(&pager, 0, 64, 1);
+        memset(at, 2, 64 * PUPPET_PAGE);
+        puppet_lock(&pager, 0, 64, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
     }
     CHECK_EQ(ipc_status(pager.object).mps_msgcount, 8 * 5);
     for (unsigned i = 0; i < 8 * 5; i++) {
-        pager_receive(pager.object, &m, 0);
+        puppet_receive(pager.object, &m, 0);
         mach_port_deallocate(self(), m.control);
-        if (m.id == PAGER_DATA_RETURN) {
+        if (m.id == PUPPET_DATA_RETURN) {
             CHECK_EQ(vm_deallocate(self(), (vm_address_t)m.data, m.length), KERN_SUCCESS);
         }
     }
-    pager_end(&pager, at, 64);
+    puppet_end(&pager, at, 64);
     CHECK(free_pages() > before - 100);
 }
 
@@ -237,17 +237,17 @@ TEST(a_pager_that_keeps_what_it_was_given_has_it_on_its_own_account)
 
 TEST(pages_nobody_asked_for_leave_memory_for_others)
 {
-    struct pager pager;
+    struct puppet pager;
     vm_statistics_data_t statistics;
     unsigned taken = 0, total = 0;
     vm_address_t memory = 0;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *big = pager_map_again(&pager, 0, 1u << 20, false);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *big = puppet_map_again(&pager, 0, 1u << 20, false);
 
     CHECK_EQ(vm_statistics(self(), &statistics), KERN_SUCCESS);
     total = (unsigned)(statistics.free_count + statistics.active_count + statistics.wire_count);
     for (unsigned i = 0; i < total; i += 512) {
-        pager_supply(&pager, i * PAGER_PAGE, 512, 1);
+        puppet_supply(&pager, i * PUPPET_PAGE, 512, 1);
         taken += 512;
     }
     CHECK(taken >= total);
@@ -256,23 +256,23 @@ TEST(pages_nobody_asked_for_leave_memory_for_others)
     memset((void *)memory, 1, 1 << 20);
     vm_deallocate(self(), memory, 1 << 20);
     unmap(big, 1u << 20);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 /* --- data that changes (P4) --- */
 
 TEST(data_that_changes_between_two_requests_is_the_client_s_risk_only)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < 5; i++) {
-        CHECK_EQ(pager_touch(&pager, at, false, 0, 0, (int)i), i);
-        pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, true, VM_PROT_NO_CHANGE);
-        pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+        CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, (int)i), i);
+        puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, true, VM_PROT_NO_CHANGE);
+        puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
     }
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 /* --- ports that die while they are mapped --- */
@@ -284,7 +284,7 @@ static void *map_the_dying(void *argument)
     (void)argument;
     for (unsigned i = 0; i < 400; i++) {
         vm_address_t at = 0;
-        kern_return_t kr = vm_map(self(), &at, PAGER_PAGE, 0, 1, dying, 0, false, VM_PROT_READ,
+        kern_return_t kr = vm_map(self(), &at, PUPPET_PAGE, 0, 1, dying, 0, false, VM_PROT_READ,
                                   VM_PROT_READ, VM_INHERIT_NONE);
 
         if (kr == KERN_SUCCESS) {
@@ -321,7 +321,7 @@ TEST(a_port_may_die_while_it_is_mapped_for_the_first_time)
 
 /* A pager that does something at random with each message, and a client that reads. */
 struct hostile {
-    struct pager pager;
+    struct puppet pager;
     uint8_t *at;
     uint32_t seed;
     pthread_t threads[2];
@@ -336,35 +336,35 @@ static unsigned hostile_random(struct hostile *hostile, unsigned below)
     return (hostile->seed >> 8) % below;
 }
 
-static void hostile_answer(struct hostile *hostile, const struct pager_message *m)
+static void hostile_answer(struct hostile *hostile, const struct puppet_message *m)
 {
-    struct pager *pager = &hostile->pager;
-    vm_offset_t offset = hostile_random(hostile, HOSTILE_PAGES) * PAGER_PAGE;
+    struct puppet *pager = &hostile->pager;
+    vm_offset_t offset = hostile_random(hostile, HOSTILE_PAGES) * PUPPET_PAGE;
 
     switch (hostile_random(hostile, 12)) {
     case 0:
     case 1:
     case 2:
-        pager_supply(pager, m->offset, 1 + hostile_random(hostile, 4), 1);
+        puppet_supply(pager, m->offset, 1 + hostile_random(hostile, 4), 1);
         break;
     case 3:
-        pager_supply_as(pager, offset, 1, 1, VM_PROT_ALL, true);
+        puppet_supply_as(pager, offset, 1, 1, VM_PROT_ALL, true);
         break;
     case 4:
-        pager_supply(pager, offset + 1, 1, 1);
+        puppet_supply(pager, offset + 1, 1, 1);
         break;
     case 5:
         memory_object_data_error(pager->control, m->offset, m->length, 77);
         break;
     case 6:
-        memory_object_data_unavailable(pager->control, offset, 8 * PAGER_PAGE);
+        memory_object_data_unavailable(pager->control, offset, 8 * PUPPET_PAGE);
         break;
     case 7:
-        pager_lock(pager, 0, HOSTILE_PAGES, (int)hostile_random(hostile, 4), true, VM_PROT_WRITE);
+        puppet_lock(pager, 0, HOSTILE_PAGES, (int)hostile_random(hostile, 4), true, VM_PROT_WRITE);
         break;
     case 8:
-        pager_lock(pager, offset, 4, MEMORY_OBJECT_RETURN_ALL, false,
-                   (vm_prot_t)hostile_random(hostile, 10));
+        puppet_lock(pager, offset, 4, MEMORY_OBJECT_RETURN_ALL, false,
+                    (vm_prot_t)hostile_random(hostile, 10));
         break;
     case 9:
         memory_object_change_attributes(pager->control, hostile_random(hostile, 2),
@@ -380,9 +380,9 @@ static void *hostile_serve(void *argument)
     struct hostile *hostile = argument;
 
     while (hostility) {
-        struct pager_message m;
+        struct puppet_message m;
 
-        pager_receive(hostile->pager.object, &m, 10);
+        puppet_receive(hostile->pager.object, &m, 10);
         hostile->messages += m.id != 0;
         if (m.data != NULL) {
             vm_deallocate(self(), (vm_address_t)m.data, m.length);
@@ -404,12 +404,12 @@ static void *hostile_read(void *argument)
 
     set_patience(20);
     while (hostility) {
-        uint8_t *at = hostile->at + hostile_random(&dice, HOSTILE_PAGES - 4) * PAGER_PAGE;
+        uint8_t *at = hostile->at + hostile_random(&dice, HOSTILE_PAGES - 4) * PUPPET_PAGE;
         uint8_t byte = 1;
         mach_msg_type_number_t count;
         pointer_t data;
 
-        if (vm_read(self(), (vm_address_t)at, (1 + hostile_random(&dice, 4)) * PAGER_PAGE, &data,
+        if (vm_read(self(), (vm_address_t)at, (1 + hostile_random(&dice, 4)) * PUPPET_PAGE, &data,
                     &count) == KERN_SUCCESS) {
             hostile->reads++;
             vm_deallocate(self(), data, count);
@@ -426,7 +426,7 @@ static void hostile_start(struct hostile *hostile, uint32_t seed)
     pthread_attr_t attributes;
 
     *hostile = (struct hostile){.seed = seed};
-    hostile->at = pager_map(&hostile->pager, HOSTILE_PAGES, seed % 2 == 0, strategies[seed % 3]);
+    hostile->at = puppet_map(&hostile->pager, HOSTILE_PAGES, seed % 2 == 0, strategies[seed % 3]);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 65536);
     CHECK_EQ(pthread_create(&hostile->threads[0], &attributes, hostile_serve, hostile), 0);
@@ -437,7 +437,7 @@ static void hostile_end(struct hostile *hostile)
 {
     CHECK_EQ(pthread_join(hostile->threads[0], NULL), 0);
     CHECK_EQ(pthread_join(hostile->threads[1], NULL), 0);
-    pager_destroy(&hostile->pager);
+    puppet_destroy(&hostile->pager);
     unmap(hostile->at, HOSTILE_PAGES);
 }
 
@@ -463,15 +463,15 @@ TEST(pagers_that_do_anything_at_random_harm_nobody)
 
 static void *destroy_again_and_again(void *argument)
 {
-    struct pager *pager = argument;
+    struct puppet *pager = argument;
 
     while (hostility) {
-        struct pager_message m;
+        struct puppet_message m;
 
-        pager_receive(pager->object, &m, 1);
-        if (m.id == PAGER_INIT) {
+        puppet_receive(pager->object, &m, 1);
+        if (m.id == PUPPET_INIT) {
             memory_object_ready(m.control, true, MEMORY_OBJECT_COPY_NONE);
-        } else if (m.id == PAGER_DATA_REQUEST) {
+        } else if (m.id == PUPPET_DATA_REQUEST) {
             memory_object_destroy(m.control, KERN_FAILURE);
         }
         if (m.control != MACH_PORT_NULL) {
@@ -484,18 +484,18 @@ static void *destroy_again_and_again(void *argument)
 
 TEST(an_object_destroyed_in_the_middle_of_requests_harms_nobody)
 {
-    struct pager pager;
+    struct puppet pager;
     pthread_t thread;
     struct toucher touchers[6];
 
-    pager_create(&pager);
+    puppet_create(&pager);
     hostility = true;
     CHECK_EQ(pthread_create(&thread, NULL, destroy_again_and_again, &pager), 0);
     for (unsigned round = 0; round < 15; round++) { /* P6 */
-        uint8_t *at = pager_map_again(&pager, 0, 6, false);
+        uint8_t *at = puppet_map_again(&pager, 0, 6, false);
 
         for (unsigned i = 0; i < 6; i++) {
-            toucher_start(&touchers[i], at + i * PAGER_PAGE, false, 0, 1000);
+            toucher_start(&touchers[i], at + i * PUPPET_PAGE, false, 0, 1000);
         }
         for (unsigned i = 0; i < 6; i++) {
             CHECK_EQ(toucher_end(&touchers[i]), KERN_MEMORY_ERROR);
@@ -504,7 +504,7 @@ TEST(an_object_destroyed_in_the_middle_of_requests_harms_nobody)
     }
     hostility = false;
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- and the others? --- */
@@ -574,7 +574,7 @@ TEST_CHILD(measures_faults)
     for (unsigned i = 0; i < SAMPLES; i++) {
         uint64_t start = cycles();
 
-        memory[i * PAGER_PAGE] = 1;
+        memory[i * PUPPET_PAGE] = 1;
         samples[i] = cycles() - start;
     }
     exit_with_median(samples);

@@ -7,7 +7,7 @@
 #include <portolan.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 #include "lib/peer.h"
 
 static mach_port_t self(void)
@@ -17,16 +17,16 @@ static mach_port_t self(void)
 
 static void unmap(uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
 }
 
 /* Map an object that has ended, or was never mapped, and say ready. */
-static uint8_t *map_anew(struct pager *pager, unsigned pages, bool may_cache)
+static uint8_t *map_anew(struct puppet *pager, unsigned pages, bool may_cache)
 {
-    struct pager_message m;
-    uint8_t *at = pager_map_again(pager, 0, pages, false);
+    struct puppet_message m;
+    uint8_t *at = puppet_map_again(pager, 0, pages, false);
 
-    pager_expect(pager, PAGER_INIT, &m);
+    puppet_expect(pager, PUPPET_INIT, &m);
     pager->control = m.control;
     pager->name = m.port;
     CHECK_EQ(memory_object_ready(pager->control, may_cache, MEMORY_OBJECT_COPY_NONE), KERN_SUCCESS);
@@ -68,121 +68,121 @@ static bool objects_go_down_to(int64_t count)
 
 TEST(an_object_that_may_be_cached_keeps_its_pages)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, true, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, true, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
+    puppet_supply(&pager, 0, 2, 1);
     at[0] = 2;
     unmap(at, 4);
-    pager_expect_nothing(&pager);
-    at = pager_map_again(&pager, 0, 4, false);
+    puppet_expect_nothing(&pager);
+    at = puppet_map_again(&pager, 0, 4, false);
     CHECK_EQ(at[0], 2);
-    CHECK_EQ(at[PAGER_PAGE], 1);
-    pager_expect_nothing(&pager);
+    CHECK_EQ(at[PUPPET_PAGE], 1);
+    puppet_expect_nothing(&pager);
     CHECK_EQ(memory_object_change_attributes(pager.control, false, MEMORY_OBJECT_COPY_NONE,
                                              MACH_PORT_NULL),
              KERN_SUCCESS);
     unmap(at, 4);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 2);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 2);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(an_object_that_may_not_be_cached_ends_and_begins_anew)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < 5; i++) {
-        CHECK_EQ(pager_touch(&pager, at, false, 0, 0, (int)i), i);
+        CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, (int)i), i);
         unmap(at, 1);
-        pager_expect_end(&pager);
+        puppet_expect_end(&pager);
         at = map_anew(&pager, 1, false);
     }
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_cached_object_ends_when_its_pager_says_so)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 2, true, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 2, true, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
-    at[PAGER_PAGE] = 2;
+    puppet_supply(&pager, 0, 2, 1);
+    at[PUPPET_PAGE] = 2;
     unmap(at, 2);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     CHECK_EQ(memory_object_change_attributes(pager.control, false, MEMORY_OBJECT_COPY_NONE,
                                              pager.object),
              KERN_SUCCESS);
-    pager_expect(&pager, PAGER_CHANGE_COMPLETED, &m);
-    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 1, true, false), 2);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect(&pager, PUPPET_CHANGE_COMPLETED, &m);
+    CHECK_EQ(puppet_expect_return(&pager, PUPPET_PAGE, 1, true, false), 2);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_cached_object_can_be_cleaned_and_flushed)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, true, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, true, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     at[0] = 2;
     unmap(at, 1);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 2);
-    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
-    at = pager_map_again(&pager, 0, 1, false);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 4), 4);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 2);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
+    at = puppet_map_again(&pager, 0, 1, false);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 4), 4);
     memory_object_change_attributes(pager.control, false, MEMORY_OBJECT_COPY_NONE, MACH_PORT_NULL);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_cached_object_goes_with_its_pager)
 {
-    struct pager pager;
+    struct puppet pager;
     int64_t before = settled_count();
-    uint8_t *at = pager_map(&pager, 8, true, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, true, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 8, 1);
+    puppet_supply(&pager, 0, 8, 1);
     unmap(at, 8);
     CHECK(object_count() > before);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
     CHECK(objects_go_down_to(before));
 }
 
 TEST(a_destroyed_object_that_might_be_cached_goes_when_it_is_unmapped)
 {
-    struct pager pager;
+    struct puppet pager;
     int64_t before = settled_count();
-    uint8_t *at = pager_map(&pager, 8, true, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, true, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 8, 1);
+    puppet_supply(&pager, 0, 8, 1);
     CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
-    pager_expect_end(&pager);
+    puppet_expect_end(&pager);
     unmap(at, 8);
     CHECK(objects_go_down_to(before));
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 #define CACHED 300
 
 TEST(of_many_cached_objects_the_oldest_end)
 {
-    static struct pager pagers[CACHED];
+    static struct puppet pagers[CACHED];
     unsigned ended = 0;
 
     for (unsigned i = 0; i < CACHED; i++) {
-        uint8_t *at = pager_map(&pagers[i], 1, true, MEMORY_OBJECT_COPY_NONE);
+        uint8_t *at = puppet_map(&pagers[i], 1, true, MEMORY_OBJECT_COPY_NONE);
 
         unmap(at, 1);
     }
     for (unsigned i = 0; i < CACHED; i++) {
-        struct pager_message m;
+        struct puppet_message m;
 
-        pager_receive(pagers[i].object, &m, i < CACHED - 256 ? 2000 : 0);
-        if (m.id == PAGER_TERMINATE) {
+        puppet_receive(pagers[i].object, &m, i < CACHED - 256 ? 2000 : 0);
+        if (m.id == PUPPET_TERMINATE) {
             ipc_drop(m.control);
             ipc_drop(m.port);
             pagers[i].control = pagers[i].name = MACH_PORT_NULL;
@@ -193,7 +193,7 @@ TEST(of_many_cached_objects_the_oldest_end)
     CHECK(ended > 0);
     CHECK(ended <= CACHED - 256);
     for (unsigned i = 0; i < CACHED; i++) {
-        pager_destroy(&pagers[i]);
+        puppet_destroy(&pagers[i]);
     }
 }
 
@@ -201,16 +201,16 @@ TEST(of_many_cached_objects_the_oldest_end)
 
 TEST(destroying_an_object_ends_all_waits_with_an_error)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher touchers[8];
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 7 * PAGER_PAGE, 1, 1);
-    pager_lock(&pager, 7 * PAGER_PAGE, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_ALL);
-    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    puppet_supply(&pager, 7 * PUPPET_PAGE, 1, 1);
+    puppet_lock(&pager, 7 * PUPPET_PAGE, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_ALL);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
     for (unsigned i = 0; i < 8; i++) {
-        toucher_start(&touchers[i], at + i * PAGER_PAGE, i % 2 != 0, 1, 0);
+        toucher_start(&touchers[i], at + i * PUPPET_PAGE, i % 2 != 0, 1, 0);
         CHECK(ipc_wait_blocked(touchers[i].port));
     }
     CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
@@ -218,87 +218,87 @@ TEST(destroying_an_object_ends_all_waits_with_an_error)
         CHECK_EQ(toucher_end(&touchers[i]), KERN_MEMORY_ERROR);
     }
     do {
-        pager_receive(pager.object, &m, 1000);
+        puppet_receive(pager.object, &m, 1000);
         mach_port_destroy(self(), m.control);
-    } while (m.id != 0 && m.id != PAGER_TERMINATE);
-    CHECK_EQ(m.id, PAGER_TERMINATE);
+    } while (m.id != 0 && m.id != PUPPET_TERMINATE);
+    CHECK_EQ(m.id, PUPPET_TERMINATE);
     ipc_drop(m.port);
     pager.control = pager.name = MACH_PORT_NULL;
     unmap(at, 8);
-    pager_expect_nothing(&pager);
-    pager_destroy(&pager);
+    puppet_expect_nothing(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_destroyed_object_loses_its_pages_and_asks_nobody)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
+    puppet_supply(&pager, 0, 2, 1);
     at[0] = 3;
     CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
-    pager_expect_end(&pager);
+    puppet_expect_end(&pager);
     CHECK_EQ(toucher_touch(at, false, 0, 0), KERN_MEMORY_ERROR);
-    CHECK_EQ(toucher_touch(at + PAGER_PAGE, true, 1, 0), KERN_MEMORY_ERROR);
-    pager_expect_nothing(&pager);
+    CHECK_EQ(toucher_touch(at + PUPPET_PAGE, true, 1, 0), KERN_MEMORY_ERROR);
+    puppet_expect_nothing(&pager);
     unmap(at, 2);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_port_can_be_mapped_again_after_its_object_was_destroyed)
 {
-    struct pager pager;
-    uint8_t *again, *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *again, *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
-    pager_expect_end(&pager);
+    puppet_expect_end(&pager);
     again = map_anew(&pager, 1, false);
-    CHECK_EQ(pager_touch(&pager, again, false, 0, 0, 4), 4);
+    CHECK_EQ(puppet_touch(&pager, again, false, 0, 0, 4), 4);
     CHECK_EQ(toucher_touch(at, false, 0, 0), KERN_MEMORY_ERROR);
     unmap(at, 1);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     CHECK_EQ(again[0], 4);
-    pager_end(&pager, again, 1);
+    puppet_end(&pager, again, 1);
 }
 
 TEST(answers_after_the_end_are_ignored)
 {
-    struct pager pager, gone;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager, gone;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
     gone = pager;
-    pager_expect(&pager, PAGER_TERMINATE, &m);
+    puppet_expect(&pager, PUPPET_TERMINATE, &m);
     CHECK_EQ(m.control, gone.control); /* now ours to receive from, so these lie in its queue */
     CHECK_EQ(mach_port_set_qlimit(self(), gone.control, 16), KERN_SUCCESS);
-    pager_supply(&gone, 0, 1, 1);
-    memory_object_data_unavailable(gone.control, 0, PAGER_PAGE);
-    memory_object_data_error(gone.control, 0, PAGER_PAGE, 1);
-    memory_object_lock_request(gone.control, 0, PAGER_PAGE, 2, true, 0, gone.object);
+    puppet_supply(&gone, 0, 1, 1);
+    memory_object_data_unavailable(gone.control, 0, PUPPET_PAGE);
+    memory_object_data_error(gone.control, 0, PUPPET_PAGE, 1);
+    memory_object_lock_request(gone.control, 0, PUPPET_PAGE, 2, true, 0, gone.object);
     memory_object_destroy(gone.control, 0);
     CHECK_EQ(toucher_touch(at, false, 0, 0), KERN_MEMORY_ERROR);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     ipc_drop(m.control); /* with the right to reply: */
-    pager_expect(&pager, PAGER_REFUSED, &m);
+    puppet_expect(&pager, PUPPET_REFUSED, &m);
     mach_port_destroy(self(), gone.name);
     pager.control = pager.name = MACH_PORT_NULL;
     unmap(at, 1);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(pages_outlive_a_pager_that_died)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 3, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 3, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
+    puppet_supply(&pager, 0, 2, 1);
     at[0] = 3;
-    pager_destroy(&pager);
-    CHECK_EQ(toucher_touch(at + 2 * PAGER_PAGE, false, 0, 0), KERN_MEMORY_ERROR);
+    puppet_destroy(&pager);
+    CHECK_EQ(toucher_touch(at + 2 * PUPPET_PAGE, false, 0, 0), KERN_MEMORY_ERROR);
     CHECK_EQ(at[0], 3);
-    CHECK_EQ(at[PAGER_PAGE], 1);
-    at[PAGER_PAGE] = 2;
+    CHECK_EQ(at[PUPPET_PAGE], 1);
+    at[PUPPET_PAGE] = 2;
     unmap(at, 3);
 }
 
@@ -323,111 +323,111 @@ static mach_port_t start_reader(struct ipc_peer *peer, uint8_t *at, bool own_tas
 
 TEST(a_thread_that_waits_for_a_page_can_be_ended)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct ipc_peer peer;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(thread_resume(start_reader(&peer, at, false)), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     ipc_peer_end(&peer);
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     CHECK_EQ(at[0], 1);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_task_that_waits_for_a_page_can_be_ended)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct ipc_peer peer;
     vm_address_t theirs = 0x600000000000;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, PAGER_PAGE, VM_INHERIT_NONE), KERN_SUCCESS);
+    CHECK_EQ(vm_inherit(self(), (vm_address_t)at, PUPPET_PAGE, VM_INHERIT_NONE), KERN_SUCCESS);
     start_reader(&peer, (uint8_t *)theirs, true);
-    CHECK_EQ(vm_map(peer.task, &theirs, PAGER_PAGE, 0, 0, pager.object, 0, false, VM_PROT_READ,
+    CHECK_EQ(vm_map(peer.task, &theirs, PUPPET_PAGE, 0, 0, pager.object, 0, false, VM_PROT_READ,
                     VM_PROT_READ, VM_INHERIT_NONE),
              KERN_SUCCESS);
     unmap(at, 1);
     CHECK_EQ(thread_resume(peer.thread), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     ipc_peer_end(&peer);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_suspended_thread_finds_its_page_when_it_goes_on)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(thread_suspend(toucher.port), KERN_SUCCESS);
-    pager_supply(&pager, 0, 1, 6);
+    puppet_supply(&pager, 0, 1, 6);
     ipc_pause_ms(20);
     CHECK(!toucher_is_done(&toucher));
     CHECK_EQ(thread_resume(toucher.port), KERN_SUCCESS);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 6);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(an_aborted_fault_starts_over)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK(ipc_wait_blocked(toucher.port));
     CHECK_EQ(thread_abort(toucher.port), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_supply(&pager, 0, 1, 6);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_supply(&pager, 0, 1, 6);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 6);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 /* --- the beginning --- */
 
 static void *map_once(void *argument)
 {
-    return pager_map_again(argument, 0, 1, false);
+    return puppet_map_again(argument, 0, 1, false);
 }
 
 TEST(threads_that_map_an_object_at_once_get_one_object)
 {
     for (unsigned round = 0; round < 30; round++) {
-        struct pager pager;
-        struct pager_message m;
+        struct puppet pager;
+        struct puppet_message m;
         pthread_t threads[4];
         void *maps[4];
 
-        pager_create(&pager);
+        puppet_create(&pager);
         for (unsigned i = 0; i < 4; i++) {
             CHECK_EQ(pthread_create(&threads[i], NULL, map_once, &pager), 0);
         }
         for (unsigned i = 0; i < 4; i++) {
             CHECK_EQ(pthread_join(threads[i], &maps[i]), 0);
         }
-        pager_expect(&pager, PAGER_INIT, &m);
+        puppet_expect(&pager, PUPPET_INIT, &m);
         pager.control = m.control;
         pager.name = m.port;
         memory_object_ready(pager.control, false, MEMORY_OBJECT_COPY_NONE);
-        CHECK_EQ(pager_touch(&pager, maps[3], false, 0, 0, 2), 2);
+        CHECK_EQ(puppet_touch(&pager, maps[3], false, 0, 0, 2), 2);
         for (unsigned i = 0; i < 4; i++) {
             CHECK_EQ(*(uint8_t *)maps[i], 2);
         }
         for (unsigned i = 0; i < 3; i++) {
             unmap(maps[i], 1);
         }
-        pager_end(&pager, maps[3], 1);
+        puppet_end(&pager, maps[3], 1);
     }
 }
 
@@ -436,33 +436,33 @@ static volatile bool mapping;
 static void *map_and_unmap(void *argument)
 {
     while (mapping) {
-        unmap(pager_map_again(argument, 0, 1, false), 1);
+        unmap(puppet_map_again(argument, 0, 1, false), 1);
     }
     return NULL;
 }
 
 TEST(mapping_and_ending_at_once_leaves_nothing)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     pthread_t threads[3];
     int balance = 0;
     unsigned ends = 0;
 
-    pager_create(&pager);
+    puppet_create(&pager);
     mapping = true;
     for (unsigned i = 0; i < 3; i++) {
         CHECK_EQ(pthread_create(&threads[i], NULL, map_and_unmap, &pager), 0);
     }
     while (ends < 200) {
-        pager_receive(pager.object, &m, 5000);
-        CHECK(m.id == PAGER_INIT || m.id == PAGER_TERMINATE);
+        puppet_receive(pager.object, &m, 5000);
+        CHECK(m.id == PUPPET_INIT || m.id == PUPPET_TERMINATE);
         if (m.id == 0) {
             break;
         }
-        balance += m.id == PAGER_INIT ? 1 : -1;
+        balance += m.id == PUPPET_INIT ? 1 : -1;
         CHECK(balance == 0 || balance == 1);
-        ends += m.id == PAGER_TERMINATE;
+        ends += m.id == PUPPET_TERMINATE;
         mach_port_destroy(self(), m.control);
         mach_port_destroy(self(), m.port);
     }
@@ -471,43 +471,43 @@ TEST(mapping_and_ending_at_once_leaves_nothing)
         CHECK_EQ(mach_port_set_qlimit(self(), pager.object, 16), KERN_SUCCESS);
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     }
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(who_receives_from_the_port_is_the_pager)
 {
     static struct ipc_message out, in;
-    struct pager pager;
+    struct puppet pager;
     mach_port_t box = test_port();
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     ipc_begin(&out, box, MACH_MSG_TYPE_COPY_SEND, 5);
     ipc_add_ports(&out, &pager.object, 1, MACH_MSG_TYPE_MOVE_RECEIVE);
     CHECK_EQ(ipc_send(&out, 0, 0), MACH_MSG_SUCCESS);
     CHECK_EQ(at[0], 1);
-    CHECK_EQ(toucher_touch(at + PAGER_PAGE, false, 0, 50), KERN_MEMORY_ERROR); /* nobody is */
+    CHECK_EQ(toucher_touch(at + PUPPET_PAGE, false, 0, 50), KERN_MEMORY_ERROR); /* nobody is */
     CHECK_EQ(ipc_receive(box, &in, 0, 1000), MACH_MSG_SUCCESS);
     pager.object = (mach_port_t)*ipc_item_data(&in, 0);
-    pager_answer(&pager, PAGER_PAGE, 7);
-    CHECK_EQ(at[PAGER_PAGE], 7);
+    puppet_answer(&pager, PUPPET_PAGE, 7);
+    CHECK_EQ(at[PUPPET_PAGE], 7);
     ipc_drop(box);
-    pager_end(&pager, at, 2);
+    puppet_end(&pager, at, 2);
 }
 
 TEST(an_object_in_a_destroyed_message_dies)
 {
     static struct ipc_message out;
-    struct pager pager;
+    struct puppet pager;
     mach_port_t box = test_port();
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     ipc_begin(&out, box, MACH_MSG_TYPE_COPY_SEND, 5);
     ipc_add_ports(&out, &pager.object, 1, MACH_MSG_TYPE_MOVE_RECEIVE);
     CHECK_EQ(ipc_send(&out, 0, 0), MACH_MSG_SUCCESS);
     ipc_drop(box);
     CHECK_EQ(toucher_touch(at, false, 0, 0), KERN_MEMORY_ERROR);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
     unmap(at, 1);
 }
 
@@ -518,10 +518,10 @@ TEST(forged_notifications_do_not_end_an_object)
     static const mach_msg_id_t ids[] = {MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
                                         MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_SEND_ONCE,
                                         MACH_NOTIFY_DEAD_NAME};
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         static struct ipc_message m;
         mach_msg_type_t type = {.msgt_name = MACH_MSG_TYPE_PORT_NAME,
@@ -538,6 +538,6 @@ TEST(forged_notifications_do_not_end_an_object)
         }
     }
     CHECK_EQ(at[0], 1);
-    CHECK_EQ(pager_touch(&pager, at + PAGER_PAGE, false, 0, PAGER_PAGE, 7), 7);
-    pager_end(&pager, at, 2);
+    CHECK_EQ(puppet_touch(&pager, at + PUPPET_PAGE, false, 0, PUPPET_PAGE, 7), 7);
+    puppet_end(&pager, at, 2);
 }

@@ -4,7 +4,7 @@
 #include <mach_port.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 
 static mach_port_t self(void)
 {
@@ -13,26 +13,26 @@ static mach_port_t self(void)
 
 static void unmap(uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    CHECK_EQ(vm_deallocate(self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
 }
 
-static void expect_locked(struct pager *pager, vm_offset_t offset, unsigned pages)
+static void expect_locked(struct puppet *pager, vm_offset_t offset, unsigned pages)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_expect(pager, PAGER_LOCK_COMPLETED, &m);
+    puppet_expect(pager, PUPPET_LOCK_COMPLETED, &m);
     CHECK_EQ(m.offset, offset);
-    CHECK_EQ(m.length, pages * PAGER_PAGE);
+    CHECK_EQ(m.length, pages * PUPPET_PAGE);
 }
 
-static void clean(struct pager *pager, unsigned pages)
+static void clean(struct puppet *pager, unsigned pages)
 {
-    pager_lock(pager, 0, pages, MEMORY_OBJECT_RETURN_DIRTY, false, VM_PROT_NO_CHANGE);
+    puppet_lock(pager, 0, pages, MEMORY_OBJECT_RETURN_DIRTY, false, VM_PROT_NO_CHANGE);
 }
 
-static void restrict_to(struct pager *pager, vm_offset_t offset, unsigned pages, vm_prot_t lock)
+static void restrict_to(struct puppet *pager, vm_offset_t offset, unsigned pages, vm_prot_t lock)
 {
-    pager_lock(pager, offset, pages, MEMORY_OBJECT_RETURN_NONE, false, lock);
+    puppet_lock(pager, offset, pages, MEMORY_OBJECT_RETURN_NONE, false, lock);
     expect_locked(pager, offset, pages);
 }
 
@@ -40,144 +40,144 @@ static void restrict_to(struct pager *pager, vm_offset_t offset, unsigned pages,
 
 TEST(cleaning_sends_changed_pages_and_keeps_them)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 4, 1);
-    at[PAGER_PAGE] = 2;
+    puppet_supply(&pager, 0, 4, 1);
+    at[PUPPET_PAGE] = 2;
     clean(&pager, 4);
-    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 1, true, true), 2);
+    CHECK_EQ(puppet_expect_return(&pager, PUPPET_PAGE, 1, true, true), 2);
     expect_locked(&pager, 0, 4);
-    CHECK_EQ(at[PAGER_PAGE], 2);
-    CHECK_EQ(at[PAGER_PAGE + 1], 1);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(at[PUPPET_PAGE], 2);
+    CHECK_EQ(at[PUPPET_PAGE + 1], 1);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_page_is_cleaned_once_for_each_change)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     for (unsigned i = 0; i < 5; i++) {
         at[0] = (uint8_t)i;
         clean(&pager, 1);
-        CHECK_EQ(pager_expect_return(&pager, 0, 1, true, true), i);
+        CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, true), i);
         expect_locked(&pager, 0, 1);
         clean(&pager, 1);
         expect_locked(&pager, 0, 1);
     }
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(pages_only_read_are_clean)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 4, 1);
-    CHECK_EQ(at[0] + at[PAGER_PAGE] + at[2 * PAGER_PAGE] + at[3 * PAGER_PAGE], 4);
+    puppet_supply(&pager, 0, 4, 1);
+    CHECK_EQ(at[0] + at[PUPPET_PAGE] + at[2 * PUPPET_PAGE] + at[3 * PUPPET_PAGE], 4);
     clean(&pager, 4);
     expect_locked(&pager, 0, 4);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(flushing_sends_changed_pages_and_forgets_all)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 4, 1);
-    at[PAGER_PAGE] = 2;
-    pager_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
-    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 1, true, false), 2);
+    puppet_supply(&pager, 0, 4, 1);
+    at[PUPPET_PAGE] = 2;
+    puppet_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+    CHECK_EQ(puppet_expect_return(&pager, PUPPET_PAGE, 1, true, false), 2);
     expect_locked(&pager, 0, 4);
-    CHECK_EQ(pager_touch(&pager, at + 2 * PAGER_PAGE, false, 0, 2 * PAGER_PAGE, 5), 5);
-    CHECK_EQ(pager_touch(&pager, at + PAGER_PAGE, false, 0, PAGER_PAGE, 6), 6);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(puppet_touch(&pager, at + 2 * PUPPET_PAGE, false, 0, 2 * PUPPET_PAGE, 5), 5);
+    CHECK_EQ(puppet_touch(&pager, at + PUPPET_PAGE, false, 0, PUPPET_PAGE, 6), 6);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(flushing_without_return_throws_changes_away)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
+    puppet_supply(&pager, 0, 2, 1);
     at[0] = 2;
-    pager_lock(&pager, 0, 2, MEMORY_OBJECT_RETURN_NONE, true, VM_PROT_NO_CHANGE);
+    puppet_lock(&pager, 0, 2, MEMORY_OBJECT_RETURN_NONE, true, VM_PROT_NO_CHANGE);
     expect_locked(&pager, 0, 2);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 3), 3);
-    pager_end(&pager, at, 2);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 3), 3);
+    puppet_end(&pager, at, 2);
 }
 
 TEST(only_the_pages_of_the_range_are_flushed)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 5, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 5, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 5, 1);
-    memset(at, 2, 5 * PAGER_PAGE);
-    pager_lock(&pager, 2 * PAGER_PAGE, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
-    CHECK_EQ(pager_expect_return(&pager, 2 * PAGER_PAGE, 1, true, false), 2);
-    expect_locked(&pager, 2 * PAGER_PAGE, 1);
-    CHECK_EQ(at[0] + at[PAGER_PAGE] + at[3 * PAGER_PAGE] + at[4 * PAGER_PAGE], 8);
-    pager_expect_nothing(&pager);
-    CHECK_EQ(pager_touch(&pager, at + 2 * PAGER_PAGE, false, 0, 2 * PAGER_PAGE, 3), 3);
+    puppet_supply(&pager, 0, 5, 1);
+    memset(at, 2, 5 * PUPPET_PAGE);
+    puppet_lock(&pager, 2 * PUPPET_PAGE, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+    CHECK_EQ(puppet_expect_return(&pager, 2 * PUPPET_PAGE, 1, true, false), 2);
+    expect_locked(&pager, 2 * PUPPET_PAGE, 1);
+    CHECK_EQ(at[0] + at[PUPPET_PAGE] + at[3 * PUPPET_PAGE] + at[4 * PUPPET_PAGE], 8);
+    puppet_expect_nothing(&pager);
+    CHECK_EQ(puppet_touch(&pager, at + 2 * PUPPET_PAGE, false, 0, 2 * PUPPET_PAGE, 3), 3);
     unmap(at, 5);
-    pager_expect_return(&pager, 0, 2, true, false);
-    pager_expect_return(&pager, 3 * PAGER_PAGE, 2, true, false);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_return(&pager, 0, 2, true, false);
+    puppet_expect_return(&pager, 3 * PUPPET_PAGE, 2, true, false);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(pages_side_by_side_come_in_one_message)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 40, 1);
-    memset(at, 2, 3 * PAGER_PAGE);
-    memset(at + 5 * PAGER_PAGE, 3, PAGER_PAGE);
-    memset(at + 10 * PAGER_PAGE, 4, 20 * PAGER_PAGE);
+    puppet_supply(&pager, 0, 40, 1);
+    memset(at, 2, 3 * PUPPET_PAGE);
+    memset(at + 5 * PUPPET_PAGE, 3, PUPPET_PAGE);
+    memset(at + 10 * PUPPET_PAGE, 4, 20 * PUPPET_PAGE);
     clean(&pager, 40);
-    CHECK_EQ(pager_expect_return(&pager, 0, 3, true, true), 2);
-    CHECK_EQ(pager_expect_return(&pager, 5 * PAGER_PAGE, 1, true, true), 3);
-    CHECK_EQ(pager_expect_return(&pager, 10 * PAGER_PAGE, 16, true, true), 4);
-    CHECK_EQ(pager_expect_return(&pager, 26 * PAGER_PAGE, 4, true, true), 4);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 3, true, true), 2);
+    CHECK_EQ(puppet_expect_return(&pager, 5 * PUPPET_PAGE, 1, true, true), 3);
+    CHECK_EQ(puppet_expect_return(&pager, 10 * PUPPET_PAGE, 16, true, true), 4);
+    CHECK_EQ(puppet_expect_return(&pager, 26 * PUPPET_PAGE, 4, true, true), 4);
     expect_locked(&pager, 0, 40);
-    pager_end(&pager, at, 40);
+    puppet_end(&pager, at, 40);
 }
 
 TEST(a_pager_s_own_flush_of_nothing_is_confirmed)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
+    puppet_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
     expect_locked(&pager, 0, 4);
-    pager_lock(&pager, 0, 0, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
+    puppet_lock(&pager, 0, 0, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
     expect_locked(&pager, 0, 0);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 3), 3);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 3), 3);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_flush_leaves_alone_what_was_asked_for)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_lock(&pager, 0, 4, MEMORY_OBJECT_RETURN_ALL, true, VM_PROT_ALL);
     expect_locked(&pager, 0, 4);
-    pager_supply(&pager, 0, 1, 3);
+    puppet_supply(&pager, 0, 1, 3);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 3);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 4);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(requests_that_make_no_sense_are_refused)
@@ -187,97 +187,98 @@ TEST(requests_that_make_no_sense_are_refused)
         vm_size_t size;
         memory_object_return_t should_return;
         vm_prot_t lock;
-    } bad[] = {{1, PAGER_PAGE, 1, 0},    {0, 1, 1, 0},           {0, PAGER_PAGE, 3, 0},
-               {0, PAGER_PAGE, -1, 0},   {0, PAGER_PAGE, 1, 16}, {0, PAGER_PAGE, 1, -1},
+    } bad[] = {{1, PUPPET_PAGE, 1, 0},   {0, 1, 1, 0},
+               {0, PUPPET_PAGE, 3, 0},   {0, PUPPET_PAGE, -1, 0},
+               {0, PUPPET_PAGE, 1, 16},  {0, PUPPET_PAGE, 1, -1},
                {~0xffful, 0x2000, 1, 0}, {0, ~0xffful, 1, 0}};
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     at[0] = 2;
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK_EQ(memory_object_lock_request(pager.control, bad[i].offset, bad[i].size,
                                             bad[i].should_return, true, bad[i].lock, pager.object),
                  KERN_SUCCESS); /* sent */
-        pager_expect(&pager, PAGER_REFUSED, &m);
+        puppet_expect(&pager, PUPPET_REFUSED, &m);
     }
     CHECK_EQ(at[0], 2);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     unmap(at, 1);
-    pager_expect_return(&pager, 0, 1, true, false);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_return(&pager, 0, 1, true, false);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- precious pages --- */
 
 TEST(a_precious_page_comes_back_though_it_is_clean)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply_as(&pager, 0, 1, 1, VM_PROT_NONE, true);
-    pager_expect(&pager, PAGER_SUPPLY_COMPLETED, &m);
-    pager_supply(&pager, PAGER_PAGE, 1, 2);
+    puppet_supply_as(&pager, 0, 1, 1, VM_PROT_NONE, true);
+    puppet_expect(&pager, PUPPET_SUPPLY_COMPLETED, &m);
+    puppet_supply(&pager, PUPPET_PAGE, 1, 2);
     clean(&pager, 4);
     expect_locked(&pager, 0, 4);
     unmap(at, 4);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, false, false), 1);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, false, false), 1);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_precious_page_that_was_returned_is_not_precious_any_more)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply_as(&pager, 0, 1, 1, VM_PROT_NONE, true);
-    pager_expect(&pager, PAGER_SUPPLY_COMPLETED, &m);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_ALL, false, VM_PROT_NO_CHANGE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, false, true), 1);
+    puppet_supply_as(&pager, 0, 1, 1, VM_PROT_NONE, true);
+    puppet_expect(&pager, PUPPET_SUPPLY_COMPLETED, &m);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_ALL, false, VM_PROT_NO_CHANGE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, false, true), 1);
     expect_locked(&pager, 0, 1);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_ALL, false, VM_PROT_NO_CHANGE);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_ALL, false, VM_PROT_NO_CHANGE);
     expect_locked(&pager, 0, 1);
     CHECK_EQ(at[0], 1);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(dirty_and_precious_pages_come_in_messages_of_their_own)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply_as(&pager, 0, 4, 1, VM_PROT_NONE, true);
-    pager_expect(&pager, PAGER_SUPPLY_COMPLETED, &m);
-    memset(at + PAGER_PAGE, 2, 2 * PAGER_PAGE);
+    puppet_supply_as(&pager, 0, 4, 1, VM_PROT_NONE, true);
+    puppet_expect(&pager, PUPPET_SUPPLY_COMPLETED, &m);
+    memset(at + PUPPET_PAGE, 2, 2 * PUPPET_PAGE);
     unmap(at, 4);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, false, false), 1);
-    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 2, true, false), 2);
-    CHECK_EQ(pager_expect_return(&pager, 3 * PAGER_PAGE, 1, false, false), 1);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, false, false), 1);
+    CHECK_EQ(puppet_expect_return(&pager, PUPPET_PAGE, 2, true, false), 2);
+    CHECK_EQ(puppet_expect_return(&pager, 3 * PUPPET_PAGE, 1, false, false), 1);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- locks --- */
 
 /* A touch that has to ask for an unlock first, which is given. */
-static int touch_unlocks(struct pager *pager, uint8_t *at, bool write, int value,
+static int touch_unlocks(struct puppet *pager, uint8_t *at, bool write, int value,
                          vm_offset_t offset)
 {
-    struct pager_message m;
+    struct puppet_message m;
     struct toucher toucher;
 
     toucher_start(&toucher, at, write, value, 0);
-    pager_expect(pager, PAGER_DATA_UNLOCK, &m);
+    puppet_expect(pager, PUPPET_DATA_UNLOCK, &m);
     CHECK_EQ(m.offset, offset);
-    CHECK_EQ(m.length, PAGER_PAGE);
+    CHECK_EQ(m.length, PUPPET_PAGE);
     CHECK_EQ(m.access & VM_PROT_WRITE, write ? VM_PROT_WRITE : 0);
-    pager_expect_nothing(pager);
+    puppet_expect_nothing(pager);
     CHECK(!toucher_is_done(&toucher));
     restrict_to(pager, offset, 1, VM_PROT_NONE);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
@@ -286,59 +287,59 @@ static int touch_unlocks(struct pager *pager, uint8_t *at, bool write, int value
 
 TEST(a_page_locked_against_writes_is_read_and_asks_for_the_first_write)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 2, 1);
+    puppet_supply(&pager, 0, 2, 1);
     at[0] = 2;
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
     CHECK_EQ(at[0], 2);
-    at[PAGER_PAGE] = 3; /* not of the range */
-    pager_expect_nothing(&pager);
+    at[PUPPET_PAGE] = 3; /* not of the range */
+    puppet_expect_nothing(&pager);
     CHECK_EQ(touch_unlocks(&pager, at, true, 4, 0), 4);
     at[1] = 5;
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     unmap(at, 2);
-    CHECK_EQ(pager_expect_return(&pager, 0, 2, true, false), 4);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 2, true, false), 4);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_page_may_be_supplied_locked)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply_as(&pager, 0, 1, 1, VM_PROT_WRITE, false);
-    pager_expect(&pager, PAGER_SUPPLY_COMPLETED, &m);
+    puppet_supply_as(&pager, 0, 1, 1, VM_PROT_WRITE, false);
+    puppet_expect(&pager, PUPPET_SUPPLY_COMPLETED, &m);
     CHECK_EQ(at[0], 1);
     CHECK_EQ(touch_unlocks(&pager, at, true, 4, 0), 4);
     unmap(at, 1);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 4);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 4);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_page_locked_against_all_is_not_even_read)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     CHECK_EQ(at[0], 1);
     restrict_to(&pager, 0, 1, VM_PROT_ALL);
     CHECK_EQ(touch_unlocks(&pager, at, false, 0, 0), 1);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_locked_page_is_locked_in_each_mapping)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *again = pager_map_again(&pager, 0, 1, false);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *again = puppet_map_again(&pager, 0, 1, false);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     at[0] = again[1] = 2;
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
     CHECK_EQ(toucher_touch(again, true, 3, 50), KERN_MEMORY_ERROR);
@@ -346,122 +347,122 @@ TEST(a_locked_page_is_locked_in_each_mapping)
     unmap(again, 1);
     unmap(at, 1);
     for (unsigned i = 0; i < 1; i++) {
-        struct pager_message m;
+        struct puppet_message m;
 
-        pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+        puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
     }
-    pager_expect_return(&pager, 0, 1, true, false);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_return(&pager, 0, 1, true, false);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(an_unlock_that_never_comes_is_an_exception_and_asked_for_again)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
     for (unsigned i = 0; i < 2; i++) {
         CHECK_EQ(toucher_touch(at, true, 2, 50), KERN_MEMORY_ERROR);
-        pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+        puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
     }
     CHECK_EQ(at[0], 1);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(many_threads_wait_for_one_unlock_with_one_question)
 {
     static struct toucher touchers[20];
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
     for (unsigned i = 0; i < 20; i++) {
         toucher_start(&touchers[i], at + i, true, 9, 0);
         CHECK(ipc_wait_blocked(touchers[i].port));
     }
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
-    pager_expect_nothing(&pager);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
+    puppet_expect_nothing(&pager);
     restrict_to(&pager, 0, 1, VM_PROT_NONE);
     for (unsigned i = 0; i < 20; i++) {
         CHECK_EQ(toucher_end(&touchers[i]), KERN_SUCCESS);
         CHECK_EQ(at[i], 9);
     }
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     unmap(at, 1);
-    pager_expect_return(&pager, 0, 1, true, false);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_return(&pager, 0, 1, true, false);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(another_lock_in_answer_to_a_question_is_asked_about_again)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     restrict_to(&pager, 0, 1, VM_PROT_ALL);
     toucher_start(&toucher, at, true, 2, 0);
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
     CHECK_EQ(m.access & VM_PROT_WRITE, VM_PROT_WRITE);
     CHECK(!toucher_is_done(&toucher));
     restrict_to(&pager, 0, 1, VM_PROT_NONE);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     unmap(at, 1);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 2);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 2);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_locked_page_that_is_flushed_is_asked_for)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     restrict_to(&pager, 0, 1, VM_PROT_WRITE);
     toucher_start(&toucher, at, true, 2, 0);
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
     for (unsigned i = 0; i < 2; i++) { /* the two are sent by two threads */
-        pager_receive(pager.object, &m, 5000);
-        CHECK(m.id == PAGER_DATA_REQUEST || m.id == PAGER_LOCK_COMPLETED);
+        puppet_receive(pager.object, &m, 5000);
+        CHECK(m.id == PUPPET_DATA_REQUEST || m.id == PUPPET_LOCK_COMPLETED);
         mach_port_deallocate(self(), m.control);
     }
-    pager_supply(&pager, 0, 1, 7);
+    puppet_supply(&pager, 0, 1, 7);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(at[1], 7);
     unmap(at, 1);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 2);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 2);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(cleaning_and_locking_in_one_request_gives_the_last_contents)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 0, 1, 1);
+    puppet_supply(&pager, 0, 1, 1);
     at[0] = 2;
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, false, VM_PROT_WRITE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, true), 2);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, false, VM_PROT_WRITE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, true), 2);
     expect_locked(&pager, 0, 1);
     CHECK_EQ(touch_unlocks(&pager, at, true, 4, 0), 4);
     unmap(at, 1);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 4);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 4);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- all at once --- */
@@ -486,24 +487,24 @@ static void *count_up(void *argument)
 
 TEST(a_page_flushed_and_cleaned_while_it_is_written_loses_nothing)
 {
-    struct pager_server server;
+    struct puppet_server server;
     pthread_t thread;
     void *lost;
-    uint8_t *at = pager_server_start(&server, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_server_start(&server, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    memset(server.store, 0, PAGER_PAGE);
+    memset(server.store, 0, PUPPET_PAGE);
     counting = true;
     CHECK_EQ(pthread_create(&thread, NULL, count_up, at), 0);
     for (unsigned i = 0; i < 300; i++) {
         static const vm_prot_t locks[] = {VM_PROT_NO_CHANGE, VM_PROT_WRITE, VM_PROT_ALL};
 
-        pager_lock(&server.pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, i % 2 == 0, locks[i % 3]);
+        puppet_lock(&server.pager, 0, 1, MEMORY_OBJECT_RETURN_DIRTY, i % 2 == 0, locks[i % 3]);
         swtch();
     }
     counting = false;
     CHECK_EQ(pthread_join(thread, &lost), 0);
     CHECK_EQ((long)lost, 0);
     CHECK(*(uint32_t *)at > 0);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
     CHECK(server.returns > 0);
 }

@@ -6,7 +6,7 @@
 #include <portolan.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 
 static mach_port_t self(void)
 {
@@ -14,7 +14,7 @@ static mach_port_t self(void)
 }
 
 /* Supply from `data` as it is; the reply goes to the object's port. */
-static void supply(struct pager *pager, vm_offset_t offset, void *data, vm_size_t size,
+static void supply(struct puppet *pager, vm_offset_t offset, void *data, vm_size_t size,
                    bool deallocate)
 {
     CHECK_EQ(memory_object_data_supply(pager->control, offset, (vm_offset_t)data,
@@ -23,11 +23,11 @@ static void supply(struct pager *pager, vm_offset_t offset, void *data, vm_size_
              KERN_SUCCESS);
 }
 
-static void expect_supplied(struct pager *pager, vm_offset_t offset, vm_size_t length)
+static void expect_supplied(struct puppet *pager, vm_offset_t offset, vm_size_t length)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_expect(pager, PAGER_SUPPLY_COMPLETED, &m);
+    puppet_expect(pager, PUPPET_SUPPLY_COMPLETED, &m);
     CHECK_EQ(m.offset, offset);
     CHECK_EQ(m.length, length);
     CHECK_EQ(m.result, KERN_SUCCESS);
@@ -35,110 +35,110 @@ static void expect_supplied(struct pager *pager, vm_offset_t offset, vm_size_t l
 
 TEST(a_supply_is_confirmed)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply_as(&pager, PAGER_PAGE, 2, 7, VM_PROT_NONE, false);
-    expect_supplied(&pager, PAGER_PAGE, 2 * PAGER_PAGE);
-    pager_end(&pager, at, 4);
+    puppet_supply_as(&pager, PUPPET_PAGE, 2, 7, VM_PROT_NONE, false);
+    expect_supplied(&pager, PUPPET_PAGE, 2 * PUPPET_PAGE);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_page_supplied_before_it_is_needed_is_used)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, PAGER_PAGE, 2, 7);
-    CHECK_EQ(at[PAGER_PAGE], 7);
-    CHECK_EQ(at[2 * PAGER_PAGE], 7);
-    pager_expect_nothing(&pager);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 8), 8);
-    pager_end(&pager, at, 4);
+    puppet_supply(&pager, PUPPET_PAGE, 2, 7);
+    CHECK_EQ(at[PUPPET_PAGE], 7);
+    CHECK_EQ(at[2 * PUPPET_PAGE], 7);
+    puppet_expect_nothing(&pager);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 8), 8);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_page_supplied_before_the_pager_was_ready_is_not_taken)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     uint8_t *at;
 
-    pager_create(&pager);
-    at = pager_map_again(&pager, 0, 1, false);
-    pager_expect(&pager, PAGER_INIT, &m);
+    puppet_create(&pager);
+    at = puppet_map_again(&pager, 0, 1, false);
+    puppet_expect(&pager, PUPPET_INIT, &m);
     pager.control = m.control;
     pager.name = m.port;
-    pager_supply(&pager, 0, 1, 7);
+    puppet_supply(&pager, 0, 1, 7);
     memory_object_ready(pager.control, false, MEMORY_OBJECT_COPY_NONE);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 8), 8);
-    pager_end(&pager, at, 1);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 8), 8);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_page_that_is_there_is_not_replaced)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 7), 7);
-    pager_supply(&pager, 0, 1, 8);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 7), 7);
+    puppet_supply(&pager, 0, 1, 8);
     CHECK_EQ(at[0], 7);
-    pager_supply_as(&pager, 0, 1, 9, VM_PROT_ALL, true);
-    expect_supplied(&pager, 0, PAGER_PAGE);
+    puppet_supply_as(&pager, 0, 1, 9, VM_PROT_ALL, true);
+    expect_supplied(&pager, 0, PUPPET_PAGE);
     CHECK_EQ(at[0], 7);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_changed_page_is_not_replaced)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    CHECK_EQ(pager_touch(&pager, at, true, 1, 0, 7), 1);
-    pager_supply(&pager, 0, 1, 8);
+    CHECK_EQ(puppet_touch(&pager, at, true, 1, 0, 7), 1);
+    puppet_supply(&pager, 0, 1, 8);
     CHECK_EQ(at[0], 1);
-    vm_deallocate(self(), (vm_address_t)at, PAGER_PAGE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 1);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    vm_deallocate(self(), (vm_address_t)at, PUPPET_PAGE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 1);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_page_that_comes_late_serves_the_next_touch)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(toucher_touch(at, false, 0, 50), KERN_MEMORY_ERROR);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_supply(&pager, 0, 1, 7);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_supply(&pager, 0, 1, 7);
     CHECK_EQ(at[0], 7);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 1);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(who_gave_up_asks_again)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < 3; i++) {
         CHECK_EQ(toucher_touch(at, false, 0, 50), KERN_MEMORY_ERROR);
-        pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+        puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     }
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 7), 7);
-    pager_end(&pager, at, 1);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 7), 7);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(a_page_behind_the_end_of_the_object_is_not_taken)
 {
-    struct pager pager;
-    uint8_t *more, *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *more, *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_supply(&pager, 2 * PAGER_PAGE, 4, 7);
-    more = pager_map_again(&pager, 0, 6, false);
-    CHECK_EQ(pager_touch(&pager, more + 2 * PAGER_PAGE, false, 0, 2 * PAGER_PAGE, 8), 8);
-    vm_deallocate(self(), (vm_address_t)at, 2 * PAGER_PAGE);
-    pager_end(&pager, more, 6);
+    puppet_supply(&pager, 2 * PUPPET_PAGE, 4, 7);
+    more = puppet_map_again(&pager, 0, 6, false);
+    CHECK_EQ(puppet_touch(&pager, more + 2 * PUPPET_PAGE, false, 0, 2 * PUPPET_PAGE, 8), 8);
+    vm_deallocate(self(), (vm_address_t)at, 2 * PUPPET_PAGE);
+    puppet_end(&pager, more, 6);
 }
 
 TEST(ranges_that_are_not_whole_pages_are_refused)
@@ -146,102 +146,102 @@ TEST(ranges_that_are_not_whole_pages_are_refused)
     static const struct {
         vm_offset_t offset;
         vm_size_t size;
-    } bad[] = {{1, PAGER_PAGE},
+    } bad[] = {{1, PUPPET_PAGE},
                {0, 100},
-               {0, PAGER_PAGE + 1},
-               {PAGER_PAGE - 1, 2 * PAGER_PAGE},
-               {~0ul & ~(PAGER_PAGE - 1), PAGER_PAGE},
-               {1ul << 47, PAGER_PAGE},
-               {1ul << 63, 2 * PAGER_PAGE}};
-    struct pager pager;
-    struct pager_message m;
+               {0, PUPPET_PAGE + 1},
+               {PUPPET_PAGE - 1, 2 * PUPPET_PAGE},
+               {~0ul & ~(PUPPET_PAGE - 1), PUPPET_PAGE},
+               {1ul << 47, PUPPET_PAGE},
+               {1ul << 63, 2 * PUPPET_PAGE}};
+    struct puppet pager;
+    struct puppet_message m;
     uint8_t *data = ipc_pages(3);
-    uint8_t *at = pager_map(&pager, 3, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 3, false, MEMORY_OBJECT_COPY_NONE);
 
-    memset(data, 9, 3 * PAGER_PAGE);
+    memset(data, 9, 3 * PUPPET_PAGE);
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         supply(&pager, bad[i].offset, data, bad[i].size, false);
-        pager_expect(&pager, PAGER_REFUSED, &m);
+        puppet_expect(&pager, PUPPET_REFUSED, &m);
     }
-    CHECK_EQ(memory_object_data_supply(pager.control, 0, (vm_offset_t)data, PAGER_PAGE, false, 8,
+    CHECK_EQ(memory_object_data_supply(pager.control, 0, (vm_offset_t)data, PUPPET_PAGE, false, 8,
                                        false, pager.object),
              KERN_SUCCESS); /* no such protection */
-    pager_expect(&pager, PAGER_REFUSED, &m);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 7), 7);
+    puppet_expect(&pager, PUPPET_REFUSED, &m);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 7), 7);
     ipc_free_pages(data, 3);
-    pager_end(&pager, at, 3);
+    puppet_end(&pager, at, 3);
 }
 
 TEST(nothing_supplied_is_confirmed_as_nothing)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     supply(&pager, 0, at, 0, false);
     expect_supplied(&pager, 0, 0);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 7), 7);
-    pager_end(&pager, at, 1);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 7), 7);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(more_than_was_asked_for_is_kept)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
 
-    toucher_start(&toucher, at + 3 * PAGER_PAGE, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.length, PAGER_PAGE);
-    pager_supply(&pager, 0, 8, 5);
+    toucher_start(&toucher, at + 3 * PUPPET_PAGE, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.length, PUPPET_PAGE);
+    puppet_supply(&pager, 0, 8, 5);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     for (unsigned i = 0; i < 8; i++) {
-        CHECK_EQ(at[i * PAGER_PAGE], 5);
+        CHECK_EQ(at[i * PUPPET_PAGE], 5);
     }
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 8);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 8);
 }
 
 TEST(less_than_was_asked_for_leaves_the_others_waiting)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher first, third;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_touch(&pager, at, false, 0, 0, 5);
-    toucher_start(&first, at + PAGER_PAGE, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.length, 3 * PAGER_PAGE);
-    toucher_start(&third, at + 3 * PAGER_PAGE, false, 0, 0);
+    puppet_touch(&pager, at, false, 0, 0, 5);
+    toucher_start(&first, at + PUPPET_PAGE, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.length, 3 * PUPPET_PAGE);
+    toucher_start(&third, at + 3 * PUPPET_PAGE, false, 0, 0);
     CHECK(ipc_wait_blocked(third.port));
-    pager_supply(&pager, PAGER_PAGE, 1, 6);
+    puppet_supply(&pager, PUPPET_PAGE, 1, 6);
     CHECK_EQ(toucher_end(&first), KERN_SUCCESS);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     CHECK(!toucher_is_done(&third));
-    pager_supply(&pager, 2 * PAGER_PAGE, 2, 7);
+    puppet_supply(&pager, 2 * PUPPET_PAGE, 2, 7);
     CHECK_EQ(toucher_end(&third), KERN_SUCCESS);
     CHECK_EQ(third.value, 7);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_page_that_comes_is_no_error_for_the_pages_that_do_not)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher first;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_touch(&pager, at, false, 0, 0, 5);
-    toucher_start(&first, at + PAGER_PAGE, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_supply(&pager, PAGER_PAGE, 1, 6);
+    puppet_touch(&pager, at, false, 0, 0, 5);
+    toucher_start(&first, at + PUPPET_PAGE, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_supply(&pager, PUPPET_PAGE, 1, 6);
     CHECK_EQ(toucher_end(&first), KERN_SUCCESS);
     /* It has been asked for: this one waits until it gives up, the next asks anew. */
-    CHECK_EQ(toucher_touch(at + 2 * PAGER_PAGE, false, 0, 50), KERN_MEMORY_ERROR);
-    pager_expect_nothing(&pager);
-    CHECK_EQ(pager_touch(&pager, at + 2 * PAGER_PAGE, false, 0, 2 * PAGER_PAGE, 6), 6);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(toucher_touch(at + 2 * PUPPET_PAGE, false, 0, 50), KERN_MEMORY_ERROR);
+    puppet_expect_nothing(&pager);
+    CHECK_EQ(puppet_touch(&pager, at + 2 * PUPPET_PAGE, false, 0, 2 * PUPPET_PAGE, 6), 6);
+    puppet_end(&pager, at, 4);
 }
 
 /* --- how the pages come --- */
@@ -252,8 +252,8 @@ static uint64_t physical(void *address)
     mach_msg_type_number_t count = 0;
     uint64_t page = 0;
 
-    CHECK_EQ(vm_pages_phys(portolan_port("host"), self(), (vm_address_t)address, PAGER_PAGE, &pages,
-                           &count),
+    CHECK_EQ(vm_pages_phys(portolan_port("host"), self(), (vm_address_t)address, PUPPET_PAGE,
+                           &pages, &count),
              KERN_SUCCESS);
     if (count == 1) {
         page = pages[0];
@@ -282,208 +282,209 @@ static vm_address_t next_region(const void *at)
 
 TEST(memory_given_away_moves_into_the_object)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
     uint8_t *data = ipc_pages(4);
     uint64_t where[4];
 
     for (unsigned i = 0; i < 4; i++) {
-        data[i * PAGER_PAGE] = (uint8_t)(i + 1);
-        where[i] = physical(data + i * PAGER_PAGE);
+        data[i * PUPPET_PAGE] = (uint8_t)(i + 1);
+        where[i] = physical(data + i * PUPPET_PAGE);
         CHECK(where[i] != 0);
     }
-    supply(&pager, 0, data, 4 * PAGER_PAGE, true);
-    CHECK(next_region(data) >= (vm_address_t)data + 4 * PAGER_PAGE);
-    expect_supplied(&pager, 0, 4 * PAGER_PAGE);
+    supply(&pager, 0, data, 4 * PUPPET_PAGE, true);
+    CHECK(next_region(data) >= (vm_address_t)data + 4 * PUPPET_PAGE);
+    expect_supplied(&pager, 0, 4 * PUPPET_PAGE);
     for (unsigned i = 0; i < 4; i++) {
-        CHECK_EQ(at[i * PAGER_PAGE], i + 1);
-        CHECK_EQ(physical(at + i * PAGER_PAGE), where[i]);
+        CHECK_EQ(at[i * PUPPET_PAGE], i + 1);
+        CHECK_EQ(physical(at + i * PUPPET_PAGE), where[i]);
     }
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(memory_that_is_not_given_away_is_copied)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
     uint8_t *data = ipc_pages(4);
 
-    memset(data, 3, 4 * PAGER_PAGE);
-    supply(&pager, 0, data, 4 * PAGER_PAGE, false);
-    expect_supplied(&pager, 0, 4 * PAGER_PAGE);
-    memset(data, 4, 4 * PAGER_PAGE);
+    memset(data, 3, 4 * PUPPET_PAGE);
+    supply(&pager, 0, data, 4 * PUPPET_PAGE, false);
+    expect_supplied(&pager, 0, 4 * PUPPET_PAGE);
+    memset(data, 4, 4 * PUPPET_PAGE);
     for (unsigned i = 0; i < 4; i++) {
-        CHECK_EQ(at[i * PAGER_PAGE], 3);
-        CHECK(physical(at + i * PAGER_PAGE) != physical(data + i * PAGER_PAGE));
+        CHECK_EQ(at[i * PUPPET_PAGE], 3);
+        CHECK(physical(at + i * PUPPET_PAGE) != physical(data + i * PUPPET_PAGE));
     }
     ipc_free_pages(data, 4);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(memory_that_others_share_does_not_move)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
     uint8_t *data = ipc_pages(4), *copy = ipc_pages(4);
 
-    memset(data, 3, 4 * PAGER_PAGE);
-    CHECK_EQ(vm_copy(self(), (vm_address_t)data, 4 * PAGER_PAGE, (vm_address_t)copy), KERN_SUCCESS);
-    supply(&pager, 0, data, 4 * PAGER_PAGE, true);
-    expect_supplied(&pager, 0, 4 * PAGER_PAGE);
+    memset(data, 3, 4 * PUPPET_PAGE);
+    CHECK_EQ(vm_copy(self(), (vm_address_t)data, 4 * PUPPET_PAGE, (vm_address_t)copy),
+             KERN_SUCCESS);
+    supply(&pager, 0, data, 4 * PUPPET_PAGE, true);
+    expect_supplied(&pager, 0, 4 * PUPPET_PAGE);
     at[0] = 9;
-    CHECK_EQ(at[PAGER_PAGE], 3);
+    CHECK_EQ(at[PUPPET_PAGE], 3);
     CHECK_EQ(copy[0], 3);
-    copy[PAGER_PAGE] = 8;
-    CHECK_EQ(at[PAGER_PAGE], 3);
+    copy[PUPPET_PAGE] = 8;
+    CHECK_EQ(at[PUPPET_PAGE], 3);
     ipc_free_pages(copy, 4);
-    vm_deallocate(self(), (vm_address_t)at, 4 * PAGER_PAGE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 9);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    vm_deallocate(self(), (vm_address_t)at, 4 * PUPPET_PAGE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 9);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(memory_never_written_comes_as_zeroes)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    supply(&pager, 0, ipc_pages(4), 4 * PAGER_PAGE, true);
-    expect_supplied(&pager, 0, 4 * PAGER_PAGE);
+    supply(&pager, 0, ipc_pages(4), 4 * PUPPET_PAGE, true);
+    expect_supplied(&pager, 0, 4 * PUPPET_PAGE);
     CHECK_EQ(at[0], 0);
-    CHECK_EQ(at[4 * PAGER_PAGE - 1], 0);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(at[4 * PUPPET_PAGE - 1], 0);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(memory_that_does_not_begin_at_a_page_is_copied)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 2, false, MEMORY_OBJECT_COPY_NONE);
     uint8_t *data = ipc_pages(3);
 
-    memset(data, 1, 3 * PAGER_PAGE);
+    memset(data, 1, 3 * PUPPET_PAGE);
     data[100] = 2;
-    data[100 + 2 * PAGER_PAGE - 1] = 3;
-    supply(&pager, 0, data + 100, 2 * PAGER_PAGE, false);
-    expect_supplied(&pager, 0, 2 * PAGER_PAGE);
+    data[100 + 2 * PUPPET_PAGE - 1] = 3;
+    supply(&pager, 0, data + 100, 2 * PUPPET_PAGE, false);
+    expect_supplied(&pager, 0, 2 * PUPPET_PAGE);
     CHECK_EQ(at[0], 2);
-    CHECK_EQ(at[2 * PAGER_PAGE - 1], 3);
+    CHECK_EQ(at[2 * PUPPET_PAGE - 1], 3);
     ipc_free_pages(data, 3);
-    pager_end(&pager, at, 2);
+    puppet_end(&pager, at, 2);
 }
 
 TEST(a_pager_may_supply_memory_of_another_pager)
 {
-    struct pager_server server;
-    struct pager pager;
-    uint8_t *theirs = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_server server;
+    struct puppet pager;
+    uint8_t *theirs = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    supply(&pager, 0, theirs, 4 * PAGER_PAGE, false);
-    expect_supplied(&pager, 0, 4 * PAGER_PAGE);
+    supply(&pager, 0, theirs, 4 * PUPPET_PAGE, false);
+    expect_supplied(&pager, 0, 4 * PUPPET_PAGE);
     CHECK_EQ(at[0], 1);
-    CHECK_EQ(at[3 * PAGER_PAGE], 4);
+    CHECK_EQ(at[3 * PUPPET_PAGE], 4);
     CHECK_EQ(server.asked, 4);
-    pager_end(&pager, at, 4);
-    pager_server_end(&server, theirs);
+    puppet_end(&pager, at, 4);
+    puppet_server_end(&server, theirs);
 }
 
 TEST(memory_of_another_pager_that_does_not_come_is_reported)
 {
-    struct pager pager, other;
-    struct pager_message m;
+    struct puppet pager, other;
+    struct puppet_message m;
     struct toucher toucher;
     mach_port_t thread = mach_thread_self();
-    uint8_t *theirs = pager_map(&other, 4, false, MEMORY_OBJECT_COPY_DELAY);
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *theirs = puppet_map(&other, 4, false, MEMORY_OBJECT_COPY_DELAY);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    toucher_start(&toucher, at + PAGER_PAGE, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_supply(&other, 0, 1, 4);
+    toucher_start(&toucher, at + PUPPET_PAGE, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_supply(&other, 0, 1, 4);
     thread_set_memory_timeout(thread, 50);
-    supply(&pager, 0, theirs, 4 * PAGER_PAGE, false);
+    supply(&pager, 0, theirs, 4 * PUPPET_PAGE, false);
     thread_set_memory_timeout(thread, 0);
-    pager_expect(&pager, PAGER_SUPPLY_COMPLETED, &m);
+    puppet_expect(&pager, PUPPET_SUPPLY_COMPLETED, &m);
     CHECK_EQ(m.result, KERN_MEMORY_ERROR);
-    CHECK_EQ(m.error_offset, PAGER_PAGE);
+    CHECK_EQ(m.error_offset, PUPPET_PAGE);
     CHECK_EQ(at[0], 4);
     CHECK(!toucher_is_done(&toucher));
-    pager_supply(&pager, PAGER_PAGE, 3, 5);
+    puppet_supply(&pager, PUPPET_PAGE, 3, 5);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 5);
     mach_port_deallocate(self(), thread);
-    pager_end(&pager, at, 4);
-    pager_expect(&other, PAGER_DATA_REQUEST, &m);
-    pager_end(&other, theirs, 4);
+    puppet_end(&pager, at, 4);
+    puppet_expect(&other, PUPPET_DATA_REQUEST, &m);
+    puppet_end(&other, theirs, 4);
 }
 
 TEST(many_pages_come_in_one_message)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 512, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 512, false, MEMORY_OBJECT_COPY_NONE);
     unsigned wrong = 0;
 
-    pager_supply(&pager, 0, 512, 0x6b);
+    puppet_supply(&pager, 0, 512, 0x6b);
     for (unsigned i = 0; i < 512; i++) {
-        wrong += at[i * PAGER_PAGE + i] != 0x6b;
+        wrong += at[i * PUPPET_PAGE + i] != 0x6b;
     }
     CHECK_EQ(wrong, 0);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 512);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 512);
 }
 
 TEST(pages_supplied_are_counted)
 {
-    struct pager pager;
+    struct puppet pager;
     vm_statistics_data_t before, after;
-    uint8_t *at = pager_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 8, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(vm_statistics(self(), &before), KERN_SUCCESS);
-    pager_supply(&pager, 0, 8, 1);
+    puppet_supply(&pager, 0, 8, 1);
     CHECK_EQ(vm_statistics(self(), &after), KERN_SUCCESS);
     CHECK_EQ(after.pageins - before.pageins, 8);
-    pager_end(&pager, at, 8);
+    puppet_end(&pager, at, 8);
 }
 
 TEST(two_threads_may_supply_the_same_page)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 64, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 64, false, MEMORY_OBJECT_COPY_NONE);
     struct toucher touchers[2];
 
     /* Two requests, answered for both by two supplies that overlap. */
-    toucher_start(&touchers[0], at + 20 * PAGER_PAGE, false, 0, 0);
-    toucher_start(&touchers[1], at + 40 * PAGER_PAGE, false, 0, 0);
+    toucher_start(&touchers[0], at + 20 * PUPPET_PAGE, false, 0, 0);
+    toucher_start(&touchers[1], at + 40 * PUPPET_PAGE, false, 0, 0);
     CHECK(ipc_wait_blocked(touchers[0].port));
     CHECK(ipc_wait_blocked(touchers[1].port));
-    pager_supply(&pager, 0, 41, 1);
-    pager_supply(&pager, 20 * PAGER_PAGE, 44, 2);
+    puppet_supply(&pager, 0, 41, 1);
+    puppet_supply(&pager, 20 * PUPPET_PAGE, 44, 2);
     for (unsigned i = 0; i < 2; i++) {
         CHECK_EQ(toucher_end(&touchers[i]), KERN_SUCCESS);
         CHECK_EQ(touchers[i].value, 1);
     }
-    CHECK_EQ(at[40 * PAGER_PAGE], 1);
-    CHECK_EQ(at[41 * PAGER_PAGE], 2);
-    vm_deallocate(self(), (vm_address_t)at, 64 * PAGER_PAGE);
+    CHECK_EQ(at[40 * PUPPET_PAGE], 1);
+    CHECK_EQ(at[41 * PUPPET_PAGE], 2);
+    vm_deallocate(self(), (vm_address_t)at, 64 * PUPPET_PAGE);
     for (unsigned i = 0; i < 2; i++) {
-        struct pager_message m;
+        struct puppet_message m;
 
-        pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+        puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     }
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_name_port_takes_no_pages)
 {
-    struct pager pager;
-    struct pager wrong;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet wrong;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     wrong = pager;
     wrong.control = pager.name;
-    pager_supply(&wrong, 0, 1, 7);
+    puppet_supply(&wrong, 0, 1, 7);
     wrong.control = pager.object;
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 8), 8);
-    pager_end(&pager, at, 1);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 8), 8);
+    puppet_end(&pager, at, 1);
 }

@@ -4,165 +4,165 @@
 #include <portolan.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 
 TEST(a_fault_asks_the_pager_and_sees_what_it_supplies)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    toucher_start(&toucher, at + PAGER_PAGE + 5, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.offset, PAGER_PAGE);
-    CHECK_EQ(m.length, PAGER_PAGE);
+    toucher_start(&toucher, at + PUPPET_PAGE + 5, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, PUPPET_PAGE);
+    CHECK_EQ(m.length, PUPPET_PAGE);
     CHECK_EQ(m.access & VM_PROT_WRITE, 0);
     CHECK(!toucher_is_done(&toucher));
-    pager_supply(&pager, m.offset, 1, 0x42);
+    puppet_supply(&pager, m.offset, 1, 0x42);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 0x42);
-    CHECK_EQ(at[PAGER_PAGE], 0x42);
-    pager_end(&pager, at, 4);
+    CHECK_EQ(at[PUPPET_PAGE], 0x42);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_changed_page_comes_back_before_the_object_ends)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at + 7, true, 0x17, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(m.access & VM_PROT_WRITE, VM_PROT_WRITE);
-    pager_supply(&pager, m.offset, 1, 0x42);
+    puppet_supply(&pager, m.offset, 1, 0x42);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(at[7], 0x17);
-    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_DATA_RETURN, &m);
-    CHECK_EQ(m.length, PAGER_PAGE);
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PUPPET_PAGE), KERN_SUCCESS);
+    puppet_expect(&pager, PUPPET_DATA_RETURN, &m);
+    CHECK_EQ(m.length, PUPPET_PAGE);
     CHECK_EQ(m.data[7], 0x17);
     CHECK_EQ(m.data[8], 0x42);
     CHECK(m.dirty);
     CHECK_EQ(m.kernel_copy, 0);
     vm_deallocate(mach_task_self(), (vm_address_t)m.data, m.length);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_pager_that_never_answers_costs_its_client_an_exception)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 100);
     CHECK_EQ(toucher_end(&toucher), KERN_MEMORY_ERROR);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_end(&pager, at, 4);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_pager_that_dies_costs_its_client_an_exception)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    pager_destroy(&pager);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    puppet_destroy(&pager);
     CHECK_EQ(toucher_end(&toucher), KERN_MEMORY_ERROR);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PUPPET_PAGE);
 }
 
 TEST(an_error_of_the_pager_is_an_exception)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(memory_object_data_error(pager.control, m.offset, m.length, KERN_FAILURE),
              KERN_SUCCESS);
     CHECK_EQ(toucher_end(&toucher), KERN_MEMORY_ERROR);
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(memory_object_data_unavailable(pager.control, m.offset, m.length), KERN_SUCCESS);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 0);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
-    pager_destroy(&pager);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PUPPET_PAGE);
+    puppet_destroy(&pager);
 }
 
 /* --- the beginning --- */
 
 TEST(the_kernel_introduces_an_object_at_its_first_map_only)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     uint8_t *at, *again;
 
-    pager_create(&pager);
-    at = pager_map_again(&pager, 0, 4, false);
-    pager_expect(&pager, PAGER_INIT, &m);
-    CHECK_EQ(m.length, PAGER_PAGE);
+    puppet_create(&pager);
+    at = puppet_map_again(&pager, 0, 4, false);
+    puppet_expect(&pager, PUPPET_INIT, &m);
+    CHECK_EQ(m.length, PUPPET_PAGE);
     CHECK_EQ(ipc_type(m.control), MACH_PORT_TYPE_SEND);
     CHECK_EQ(ipc_type(m.port), MACH_PORT_TYPE_SEND);
     CHECK(m.control != m.port);
     pager.control = m.control;
     pager.name = m.port;
-    again = pager_map_again(&pager, 0, 4, false);
-    pager_expect_nothing(&pager);
-    vm_deallocate(mach_task_self(), (vm_address_t)again, 4 * PAGER_PAGE);
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 4);
+    again = puppet_map_again(&pager, 0, 4, false);
+    puppet_expect_nothing(&pager);
+    vm_deallocate(mach_task_self(), (vm_address_t)again, 4 * PUPPET_PAGE);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(a_fault_waits_until_the_pager_is_ready)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
     uint8_t *at;
 
-    pager_create(&pager);
-    at = pager_map_again(&pager, 0, 1, false);
-    pager_expect(&pager, PAGER_INIT, &m);
+    puppet_create(&pager);
+    at = puppet_map_again(&pager, 0, 1, false);
+    puppet_expect(&pager, PUPPET_INIT, &m);
     pager.control = m.control;
     pager.name = m.port;
     toucher_start(&toucher, at, false, 0, 0);
-    pager_expect_nothing(&pager);
+    puppet_expect_nothing(&pager);
     CHECK(!toucher_is_done(&toucher));
     CHECK_EQ(memory_object_ready(pager.control, false, MEMORY_OBJECT_COPY_NONE), KERN_SUCCESS);
-    pager_answer(&pager, 0, 9);
+    puppet_answer(&pager, 0, 9);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, 9);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(an_object_that_is_never_ready_costs_its_client_an_exception)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     uint8_t *at;
 
-    pager_create(&pager);
-    at = pager_map_again(&pager, 0, 1, false);
+    puppet_create(&pager);
+    at = puppet_map_again(&pager, 0, 1, false);
     CHECK_EQ(toucher_touch(at, true, 1, 100), KERN_MEMORY_ERROR);
-    pager_expect(&pager, PAGER_INIT, &m);
+    puppet_expect(&pager, PUPPET_INIT, &m);
     pager.name = m.port;
     pager.control = m.control;
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 /* --- attributes --- */
 
-static void check_attributes(struct pager *pager, bool ready, bool may_cache, int copy_strategy)
+static void check_attributes(struct puppet *pager, bool ready, bool may_cache, int copy_strategy)
 {
     boolean_t is_ready = -1, caches = -1;
     int strategy = -1;
@@ -180,131 +180,131 @@ TEST(attributes_are_what_the_pager_said)
                                      MEMORY_OBJECT_COPY_DELAY, MEMORY_OBJECT_COPY_TEMPORARY};
 
     for (unsigned i = 0; i < 4; i++) {
-        struct pager pager;
-        uint8_t *at = pager_map(&pager, 1, i % 2 != 0, strategies[i]);
+        struct puppet pager;
+        uint8_t *at = puppet_map(&pager, 1, i % 2 != 0, strategies[i]);
 
         check_attributes(&pager, true, i % 2 != 0, strategies[i]);
         CHECK_EQ(memory_object_change_attributes(pager.control, false, strategies[3 - i],
                                                  MACH_PORT_NULL),
                  KERN_SUCCESS);
         check_attributes(&pager, true, false, strategies[3 - i]);
-        pager_end(&pager, at, 1);
+        puppet_end(&pager, at, 1);
     }
 }
 
 TEST(a_change_of_attributes_is_confirmed)
 {
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, true, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, true, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(memory_object_change_attributes(pager.control, false, MEMORY_OBJECT_COPY_DELAY,
                                              pager.object),
              KERN_SUCCESS);
-    pager_expect(&pager, PAGER_CHANGE_COMPLETED, &m);
+    puppet_expect(&pager, PUPPET_CHANGE_COMPLETED, &m);
     CHECK_EQ(m.may_cache, false);
     CHECK_EQ(m.copy_strategy, MEMORY_OBJECT_COPY_DELAY);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 TEST(unknown_copy_strategies_are_refused)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     uint8_t *at;
 
-    pager_create(&pager);
-    at = pager_map_again(&pager, 0, 1, false);
-    pager_expect(&pager, PAGER_INIT, &m);
+    puppet_create(&pager);
+    at = puppet_map_again(&pager, 0, 1, false);
+    puppet_expect(&pager, PUPPET_INIT, &m);
     pager.control = m.control;
     pager.name = m.port;
     memory_object_ready(pager.control, true, 4);
     memory_object_ready(pager.control, true, -1);
     check_attributes(&pager, false, false, MEMORY_OBJECT_COPY_NONE);
     memory_object_change_attributes(pager.control, true, 4, pager.object);
-    pager_expect(&pager, PAGER_REFUSED, &m);
+    puppet_expect(&pager, PUPPET_REFUSED, &m);
     check_attributes(&pager, false, false, MEMORY_OBJECT_COPY_NONE);
-    pager_end(&pager, at, 1);
+    puppet_end(&pager, at, 1);
 }
 
 /* --- requests --- */
 
 TEST(a_request_names_the_page_of_the_object)
 {
-    struct pager pager;
-    uint8_t *first = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *at = pager_map_again(&pager, 5 * PAGER_PAGE, 3, false);
+    struct puppet pager;
+    uint8_t *first = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map_again(&pager, 5 * PUPPET_PAGE, 3, false);
 
-    CHECK_EQ(pager_touch(&pager, at + 2 * PAGER_PAGE, false, 0, 7 * PAGER_PAGE, 3), 3);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 3 * PAGER_PAGE);
-    pager_end(&pager, first, 1);
+    CHECK_EQ(puppet_touch(&pager, at + 2 * PUPPET_PAGE, false, 0, 7 * PUPPET_PAGE, 3), 3);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 3 * PUPPET_PAGE);
+    puppet_end(&pager, first, 1);
 }
 
 TEST(offsets_have_more_than_32_bits)
 {
-    struct pager pager;
+    struct puppet pager;
     vm_offset_t offset = 0x123456789000;
-    uint8_t *first = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *at = pager_map_again(&pager, offset, 2, false);
+    uint8_t *first = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map_again(&pager, offset, 2, false);
 
-    CHECK_EQ(pager_touch(&pager, at + PAGER_PAGE, true, 6, offset + PAGER_PAGE, 3), 6);
-    vm_deallocate(mach_task_self(), (vm_address_t)first, PAGER_PAGE);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 2 * PAGER_PAGE);
-    CHECK_EQ(pager_expect_return(&pager, offset + PAGER_PAGE, 1, true, false), 6);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(puppet_touch(&pager, at + PUPPET_PAGE, true, 6, offset + PUPPET_PAGE, 3), 6);
+    vm_deallocate(mach_task_self(), (vm_address_t)first, PUPPET_PAGE);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 2 * PUPPET_PAGE);
+    CHECK_EQ(puppet_expect_return(&pager, offset + PUPPET_PAGE, 1, true, false), 6);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* Touch a page, check how much the pager is asked for, supply that. */
-static void touch_asks(struct pager *pager, uint8_t *at, unsigned page, unsigned pages)
+static void touch_asks(struct puppet *pager, uint8_t *at, unsigned page, unsigned pages)
 {
-    struct pager_message m;
+    struct puppet_message m;
     struct toucher toucher;
 
-    toucher_start(&toucher, at + page * PAGER_PAGE, false, 0, 0);
-    pager_expect(pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.offset, page * PAGER_PAGE);
-    CHECK_EQ(m.length, pages * PAGER_PAGE);
-    pager_supply(pager, m.offset, (unsigned)(m.length / PAGER_PAGE), (int)page);
+    toucher_start(&toucher, at + page * PUPPET_PAGE, false, 0, 0);
+    puppet_expect(pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, page * PUPPET_PAGE);
+    CHECK_EQ(m.length, pages * PUPPET_PAGE);
+    puppet_supply(pager, m.offset, (unsigned)(m.length / PUPPET_PAGE), (int)page);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     CHECK_EQ(toucher.value, page);
 }
 
 TEST(reading_in_order_asks_for_clusters)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
     touch_asks(&pager, at, 0, 1);
     touch_asks(&pager, at, 1, 16);
-    CHECK_EQ(at[16 * PAGER_PAGE], 1);
+    CHECK_EQ(at[16 * PUPPET_PAGE], 1);
     touch_asks(&pager, at, 17, 16);
     touch_asks(&pager, at, 33, 7); /* to the end */
-    pager_expect_nothing(&pager);
-    pager_end(&pager, at, 40);
+    puppet_expect_nothing(&pager);
+    puppet_end(&pager, at, 40);
 }
 
 TEST(reading_here_and_there_asks_for_single_pages)
 {
     static const unsigned pages[] = {9, 3, 39, 20, 4, 22};
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         touch_asks(&pager, at, pages[i], 1);
     }
-    pager_end(&pager, at, 40);
+    puppet_end(&pager, at, 40);
 }
 
 TEST(a_cluster_ends_at_a_page_that_is_there)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
     touch_asks(&pager, at, 6, 1);
     touch_asks(&pager, at, 0, 1);
     touch_asks(&pager, at, 1, 5);
-    pager_end(&pager, at, 40);
+    puppet_end(&pager, at, 40);
 }
 
 #define WAITERS 50
@@ -312,150 +312,150 @@ TEST(a_cluster_ends_at_a_page_that_is_there)
 TEST(many_threads_wait_for_one_page_with_one_request)
 {
     static struct toucher waiters[WAITERS];
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < WAITERS; i++) {
         toucher_start(&waiters[i], at + i, i == 7, 0x33, 0);
     }
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     for (unsigned i = 0; i < WAITERS; i++) {
         CHECK(ipc_wait_blocked(waiters[i].port));
     }
-    pager_expect_nothing(&pager);
-    pager_supply(&pager, 0, 1, 0x33);
+    puppet_expect_nothing(&pager);
+    puppet_supply(&pager, 0, 1, 0x33);
     for (unsigned i = 0; i < WAITERS; i++) {
         CHECK_EQ(toucher_end(&waiters[i]), KERN_SUCCESS);
         CHECK_EQ(waiters[i].value, 0x33);
     }
-    pager_expect_nothing(&pager);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, PAGER_PAGE);
-    pager_expect_return(&pager, 0, 1, true, false);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect_nothing(&pager);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, PUPPET_PAGE);
+    puppet_expect_return(&pager, 0, 1, true, false);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(requests_may_be_answered_in_any_order)
 {
     struct toucher touchers[4];
-    struct pager pager;
-    struct pager_message m;
-    uint8_t *at = pager_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    struct puppet_message m;
+    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
 
     for (unsigned i = 0; i < 4; i++) {
-        toucher_start(&touchers[i], at + (32 - 8 * i) * PAGER_PAGE, false, 0, 0);
-        pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-        CHECK_EQ(m.offset, (32 - 8 * i) * PAGER_PAGE);
+        toucher_start(&touchers[i], at + (32 - 8 * i) * PUPPET_PAGE, false, 0, 0);
+        puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+        CHECK_EQ(m.offset, (32 - 8 * i) * PUPPET_PAGE);
     }
     for (unsigned i = 4; i > 0; i--) {
         CHECK(!toucher_is_done(&touchers[i - 1]));
-        pager_supply(&pager, (40 - 8 * i) * PAGER_PAGE, 1, (int)i);
+        puppet_supply(&pager, (40 - 8 * i) * PUPPET_PAGE, 1, (int)i);
         CHECK_EQ(toucher_end(&touchers[i - 1]), KERN_SUCCESS);
         CHECK_EQ(touchers[i - 1].value, i);
     }
-    pager_end(&pager, at, 40);
+    puppet_end(&pager, at, 40);
 }
 
 TEST(two_objects_do_not_mix)
 {
-    struct pager left, right;
-    uint8_t *l = pager_map(&left, 2, false, MEMORY_OBJECT_COPY_NONE);
-    uint8_t *r = pager_map(&right, 2, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet left, right;
+    uint8_t *l = puppet_map(&left, 2, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *r = puppet_map(&right, 2, false, MEMORY_OBJECT_COPY_NONE);
 
-    CHECK_EQ(pager_touch(&left, l, false, 0, 0, 1), 1);
-    CHECK_EQ(pager_touch(&right, r, false, 0, 0, 2), 2);
+    CHECK_EQ(puppet_touch(&left, l, false, 0, 0, 1), 1);
+    CHECK_EQ(puppet_touch(&right, r, false, 0, 0, 2), 2);
     CHECK_EQ(l[1], 1);
-    pager_expect_nothing(&left);
-    pager_end(&left, l, 2);
+    puppet_expect_nothing(&left);
+    puppet_end(&left, l, 2);
     CHECK_EQ(r[1], 2);
-    pager_end(&right, r, 2);
+    puppet_end(&right, r, 2);
 }
 
 /* --- no data --- */
 
 TEST(what_the_pager_has_not_is_zero_and_kept_once_written)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    toucher_start(&toucher, at + PAGER_PAGE, true, 5, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    toucher_start(&toucher, at + PUPPET_PAGE, true, 5, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(memory_object_data_unavailable(pager.control, m.offset, m.length), KERN_SUCCESS);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
-    CHECK_EQ(at[PAGER_PAGE], 5);
-    CHECK_EQ(at[PAGER_PAGE + 1], 0);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PAGER_PAGE);
-    CHECK_EQ(pager_expect_return(&pager, PAGER_PAGE, 1, true, false), 5);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    CHECK_EQ(at[PUPPET_PAGE], 5);
+    CHECK_EQ(at[PUPPET_PAGE + 1], 0);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, 4 * PUPPET_PAGE);
+    CHECK_EQ(puppet_expect_return(&pager, PUPPET_PAGE, 1, true, false), 5);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(parts_of_a_request_may_have_different_answers)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher first, second, third;
-    uint8_t *at = pager_map(&pager, 17, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 17, false, MEMORY_OBJECT_COPY_NONE);
 
     touch_asks(&pager, at, 0, 1);
-    toucher_start(&first, at + PAGER_PAGE, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.length, 16 * PAGER_PAGE);
-    toucher_start(&second, at + 2 * PAGER_PAGE, false, 0, 0);
-    toucher_start(&third, at + 3 * PAGER_PAGE, false, 0, 0);
-    pager_expect_nothing(&pager);
-    memory_object_data_error(pager.control, PAGER_PAGE, PAGER_PAGE, KERN_FAILURE);
-    memory_object_data_unavailable(pager.control, 2 * PAGER_PAGE, PAGER_PAGE);
-    pager_supply(&pager, 3 * PAGER_PAGE, 14, 8);
+    toucher_start(&first, at + PUPPET_PAGE, false, 0, 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.length, 16 * PUPPET_PAGE);
+    toucher_start(&second, at + 2 * PUPPET_PAGE, false, 0, 0);
+    toucher_start(&third, at + 3 * PUPPET_PAGE, false, 0, 0);
+    puppet_expect_nothing(&pager);
+    memory_object_data_error(pager.control, PUPPET_PAGE, PUPPET_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, 2 * PUPPET_PAGE, PUPPET_PAGE);
+    puppet_supply(&pager, 3 * PUPPET_PAGE, 14, 8);
     CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
     CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
     CHECK_EQ(second.value, 0);
     CHECK_EQ(toucher_end(&third), KERN_SUCCESS);
     CHECK_EQ(third.value, 8);
-    CHECK_EQ(at[16 * PAGER_PAGE], 8);
-    pager_end(&pager, at, 17);
+    CHECK_EQ(at[16 * PUPPET_PAGE], 8);
+    puppet_end(&pager, at, 17);
 }
 
 TEST(no_data_for_what_nobody_asked_for_changes_nothing)
 {
-    struct pager pager;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
-    memory_object_data_error(pager.control, 0, 4 * PAGER_PAGE, KERN_FAILURE);
-    memory_object_data_unavailable(pager.control, 0, 4 * PAGER_PAGE);
-    memory_object_data_error(pager.control, 1, 4 * PAGER_PAGE, KERN_FAILURE);
-    memory_object_data_unavailable(pager.control, ~0ul & ~0xffful, 2 * PAGER_PAGE);
-    CHECK_EQ(pager_touch(&pager, at, false, 0, 0, 4), 4);
-    memory_object_data_error(pager.control, 0, 4 * PAGER_PAGE, KERN_FAILURE);
+    memory_object_data_error(pager.control, 0, 4 * PUPPET_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, 0, 4 * PUPPET_PAGE);
+    memory_object_data_error(pager.control, 1, 4 * PUPPET_PAGE, KERN_FAILURE);
+    memory_object_data_unavailable(pager.control, ~0ul & ~0xffful, 2 * PUPPET_PAGE);
+    CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 4), 4);
+    memory_object_data_error(pager.control, 0, 4 * PUPPET_PAGE, KERN_FAILURE);
     CHECK_EQ(at[0], 4);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 /* --- the question --- */
 
 /* Fill the pager's queue, which takes one message then. */
-static void fill_queue(struct pager *pager)
+static void fill_queue(struct puppet *pager)
 {
     CHECK_EQ(mach_port_set_qlimit(mach_task_self(), pager->object, 1), KERN_SUCCESS);
     CHECK_EQ(test_send(pager->object, MACH_PORT_NULL, 1, MACH_SEND_TIMEOUT, 0), MACH_MSG_SUCCESS);
 }
 
-static void drain_queue(struct pager *pager)
+static void drain_queue(struct puppet *pager)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_receive(pager->object, &m, 0);
+    puppet_receive(pager->object, &m, 0);
     CHECK_EQ(m.id, 1);
 }
 
 TEST(who_waits_asks_when_the_thread_that_was_to_ask_gave_up)
 {
-    struct pager pager;
+    struct puppet pager;
     struct toucher first, second;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     fill_queue(&pager);
     toucher_start(&first, at, false, 0, 100);
@@ -464,22 +464,22 @@ TEST(who_waits_asks_when_the_thread_that_was_to_ask_gave_up)
     CHECK(ipc_wait_blocked(second.port));
     CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
     drain_queue(&pager);
-    pager_answer(&pager, 0, 6);
+    puppet_answer(&pager, 0, 6);
     CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
     CHECK_EQ(second.value, 6);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }
 
 TEST(who_waits_for_an_unlock_asks_when_the_thread_that_was_to_ask_gave_up)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher first, second;
-    uint8_t *at = pager_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
 
-    pager_touch(&pager, at, false, 0, 0, 6);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_WRITE);
-    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
+    puppet_touch(&pager, at, false, 0, 0, 6);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_WRITE);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
     fill_queue(&pager);
     toucher_start(&first, at, true, 7, 100);
     CHECK(ipc_wait_blocked(first.port));
@@ -487,22 +487,22 @@ TEST(who_waits_for_an_unlock_asks_when_the_thread_that_was_to_ask_gave_up)
     CHECK(ipc_wait_blocked(second.port));
     CHECK_EQ(toucher_end(&first), KERN_MEMORY_ERROR);
     drain_queue(&pager);
-    pager_expect(&pager, PAGER_DATA_UNLOCK, &m);
-    pager_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE);
+    puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
+    puppet_lock(&pager, 0, 1, MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE);
     CHECK_EQ(toucher_end(&second), KERN_SUCCESS);
-    pager_expect(&pager, PAGER_LOCK_COMPLETED, &m);
-    vm_deallocate(mach_task_self(), (vm_address_t)at, PAGER_PAGE);
-    CHECK_EQ(pager_expect_return(&pager, 0, 1, true, false), 8);
-    pager_expect_end(&pager);
-    pager_destroy(&pager);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &m);
+    vm_deallocate(mach_task_self(), (vm_address_t)at, PUPPET_PAGE);
+    CHECK_EQ(puppet_expect_return(&pager, 0, 1, true, false), 8);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
 }
 
 /* --- the kernel touches --- */
 
 TEST(messages_may_lie_in_memory_of_a_pager)
 {
-    struct pager_server server;
-    uint8_t *at = pager_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
+    struct puppet_server server;
+    uint8_t *at = puppet_server_start(&server, 4, false, MEMORY_OBJECT_COPY_NONE);
     struct ipc_message *out = (struct ipc_message *)at;
     struct test_message in;
     mach_port_t port = test_port();
@@ -522,32 +522,32 @@ TEST(messages_may_lie_in_memory_of_a_pager)
     asked = server.asked;
     CHECK_EQ(test_send(port, MACH_PORT_NULL, 78, 0, 0), MACH_MSG_SUCCESS);
     CHECK_EQ(
-        mach_msg((mach_msg_header_t *)(at + 3 * PAGER_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
+        mach_msg((mach_msg_header_t *)(at + 3 * PUPPET_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
         MACH_MSG_SUCCESS);
-    CHECK_EQ(((mach_msg_header_t *)(at + 3 * PAGER_PAGE))->msgh_id, 78);
+    CHECK_EQ(((mach_msg_header_t *)(at + 3 * PUPPET_PAGE))->msgh_id, 78);
     CHECK(server.asked > asked);
     ipc_drop(port);
-    pager_server_end(&server, at);
+    puppet_server_end(&server, at);
     CHECK_EQ(server.returns > 0, true);
 }
 
 TEST(a_message_in_memory_nobody_supplies_is_an_error)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     mach_port_t port = test_port(), thread = mach_thread_self();
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
 
     CHECK_EQ(thread_set_memory_timeout(thread, 50), KERN_SUCCESS);
     CHECK_EQ(mach_msg((mach_msg_header_t *)at, MACH_SEND_MSG, 64, 0, 0, 0, 0),
              MACH_SEND_INVALID_DATA);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(test_send(port, MACH_PORT_NULL, 78, 0, 0), MACH_MSG_SUCCESS);
-    CHECK_EQ(mach_msg((mach_msg_header_t *)(at + PAGER_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
+    CHECK_EQ(mach_msg((mach_msg_header_t *)(at + PUPPET_PAGE), MACH_RCV_MSG, 0, 4000, port, 0, 0),
              MACH_RCV_INVALID_DATA);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(thread_set_memory_timeout(thread, 0), KERN_SUCCESS);
     mach_port_deallocate(mach_task_self(), thread);
     ipc_drop(port);
-    pager_end(&pager, at, 4);
+    puppet_end(&pager, at, 4);
 }

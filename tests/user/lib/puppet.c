@@ -1,5 +1,5 @@
-/* pager.c - the pager harness. See pager.h. */
-#include "pager.h"
+/* puppet.c - the pager harness. See puppet.h. */
+#include "puppet.h"
 
 #include <mach.h>
 #include <mach/mig_errors.h>
@@ -13,35 +13,35 @@
 
 /* --- the pager --- */
 
-void pager_create(struct pager *pager)
+void puppet_create(struct puppet *pager)
 {
-    *pager = (struct pager){.object = test_port()};
+    *pager = (struct puppet){.object = test_port()};
 }
 
-static mach_port_t pager_port_at(struct ipc_message *m, unsigned i)
+static mach_port_t puppet_port_at(struct ipc_message *m, unsigned i)
 {
     return (mach_port_t)*ipc_item_data(m, i);
 }
 
 /* The items of each message after the header, as memory_object.defs has them. */
-static void pager_parse(struct ipc_message *in, struct pager_message *m)
+static void puppet_parse(struct ipc_message *in, struct puppet_message *m)
 {
     switch (m->id) {
-    case PAGER_INIT:
-    case PAGER_TERMINATE:
-        m->control = pager_port_at(in, 0);
-        m->port = pager_port_at(in, 1);
-        m->length = m->id == PAGER_INIT ? *ipc_item_data(in, 2) : 0;
+    case PUPPET_INIT:
+    case PUPPET_TERMINATE:
+        m->control = puppet_port_at(in, 0);
+        m->port = puppet_port_at(in, 1);
+        m->length = m->id == PUPPET_INIT ? *ipc_item_data(in, 2) : 0;
         return;
-    case PAGER_CHANGE_COMPLETED:
+    case PUPPET_CHANGE_COMPLETED:
         m->may_cache = *(int *)ipc_item_data(in, 0) != 0;
         m->copy_strategy = *(int *)ipc_item_data(in, 1);
         return;
     default:
-        m->control = pager_port_at(in, 0);
+        m->control = puppet_port_at(in, 0);
         m->offset = *ipc_item_data(in, 1);
     }
-    if (m->id == PAGER_DATA_RETURN) {
+    if (m->id == PUPPET_DATA_RETURN) {
         m->data = (uint8_t *)*ipc_item_data(in, 2);
         m->length = ((mach_msg_type_long_t *)ipc_item(in, 2))->msgtl_header.msgt_longform
                         ? ((mach_msg_type_long_t *)ipc_item(in, 2))->msgtl_number
@@ -51,125 +51,125 @@ static void pager_parse(struct ipc_message *in, struct pager_message *m)
         return;
     }
     m->length = *ipc_item_data(in, 2);
-    if (m->id == PAGER_DATA_REQUEST || m->id == PAGER_DATA_UNLOCK) {
+    if (m->id == PUPPET_DATA_REQUEST || m->id == PUPPET_DATA_UNLOCK) {
         m->access = *(int *)ipc_item_data(in, 3);
-    } else if (m->id == PAGER_COPY) {
-        m->port = pager_port_at(in, 3);
-    } else if (m->id == PAGER_SUPPLY_COMPLETED) {
+    } else if (m->id == PUPPET_COPY) {
+        m->port = puppet_port_at(in, 3);
+    } else if (m->id == PUPPET_SUPPLY_COMPLETED) {
         m->result = *(int *)ipc_item_data(in, 3);
         m->error_offset = *ipc_item_data(in, 4);
     }
 }
 
-void pager_receive(mach_port_t port, struct pager_message *m, unsigned timeout_ms)
+void puppet_receive(mach_port_t port, struct puppet_message *m, unsigned timeout_ms)
 {
     struct ipc_message in;
 
     memset(m, 0, sizeof(*m));
     if (ipc_receive(port, &in, MACH_RCV_MSG | MACH_RCV_TIMEOUT, timeout_ms) == MACH_MSG_SUCCESS) {
         m->id = in.head.msgh_id;
-        if (m->id >= PAGER_INIT) {
-            pager_parse(&in, m);
+        if (m->id >= PUPPET_INIT) {
+            puppet_parse(&in, m);
         }
     }
 }
 
-void pager_expect(struct pager *pager, mach_msg_id_t id, struct pager_message *m)
+void puppet_expect(struct puppet *pager, mach_msg_id_t id, struct puppet_message *m)
 {
-    pager_receive(pager->object, m, EXPECT_MS);
+    puppet_receive(pager->object, m, EXPECT_MS);
     CHECK_EQ(m->id, id);
     /* Each message brings one more reference to the control port's right. */
-    if (m->id != 0 && m->id != PAGER_INIT && m->id != PAGER_TERMINATE && m->control != 0) {
+    if (m->id != 0 && m->id != PUPPET_INIT && m->id != PUPPET_TERMINATE && m->control != 0) {
         CHECK_EQ(m->control, pager->control);
         mach_port_deallocate(mach_task_self(), m->control);
     }
 }
 
-void pager_expect_nothing(struct pager *pager)
+void puppet_expect_nothing(struct puppet *pager)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_receive(pager->object, &m, NOTHING_MS);
+    puppet_receive(pager->object, &m, NOTHING_MS);
     CHECK_EQ(m.id, 0);
 }
 
-uint8_t *pager_map_again(struct pager *pager, vm_offset_t offset, unsigned pages, bool copy)
+uint8_t *puppet_map_again(struct puppet *pager, vm_offset_t offset, unsigned pages, bool copy)
 {
     vm_address_t at = 0;
 
-    CHECK_EQ(vm_map(mach_task_self(), &at, pages * PAGER_PAGE, 0, 1, pager->object, offset, copy,
+    CHECK_EQ(vm_map(mach_task_self(), &at, pages * PUPPET_PAGE, 0, 1, pager->object, offset, copy,
                     VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_DEFAULT),
              KERN_SUCCESS);
     return (uint8_t *)at;
 }
 
-uint8_t *pager_map(struct pager *pager, unsigned pages, bool may_cache, int copy_strategy)
+uint8_t *puppet_map(struct puppet *pager, unsigned pages, bool may_cache, int copy_strategy)
 {
-    struct pager_message m;
+    struct puppet_message m;
     uint8_t *at;
 
-    pager_create(pager);
-    at = pager_map_again(pager, 0, pages, false);
-    pager_expect(pager, PAGER_INIT, &m);
+    puppet_create(pager);
+    at = puppet_map_again(pager, 0, pages, false);
+    puppet_expect(pager, PUPPET_INIT, &m);
     pager->control = m.control;
     pager->name = m.port;
     CHECK_EQ(memory_object_ready(pager->control, may_cache, copy_strategy), KERN_SUCCESS);
     return at;
 }
 
-static void pager_supply_bytes(struct pager *pager, vm_offset_t offset, unsigned pages, int byte,
-                               vm_prot_t lock_value, bool precious, mach_port_t reply_to)
+static void puppet_supply_bytes(struct puppet *pager, vm_offset_t offset, unsigned pages, int byte,
+                                vm_prot_t lock_value, bool precious, mach_port_t reply_to)
 {
     uint8_t *data = ipc_pages(pages);
 
-    memset(data, byte, pages * PAGER_PAGE);
+    memset(data, byte, pages * PUPPET_PAGE);
     CHECK_EQ(memory_object_data_supply(pager->control, offset, (vm_offset_t)data,
-                                       (mach_msg_type_number_t)(pages * PAGER_PAGE), true,
+                                       (mach_msg_type_number_t)(pages * PUPPET_PAGE), true,
                                        lock_value, precious, reply_to),
              KERN_SUCCESS);
 }
 
-void pager_supply(struct pager *pager, vm_offset_t offset, unsigned pages, int byte)
+void puppet_supply(struct puppet *pager, vm_offset_t offset, unsigned pages, int byte)
 {
-    pager_supply_bytes(pager, offset, pages, byte, VM_PROT_NONE, false, MACH_PORT_NULL);
+    puppet_supply_bytes(pager, offset, pages, byte, VM_PROT_NONE, false, MACH_PORT_NULL);
 }
 
-void pager_supply_as(struct pager *pager, vm_offset_t offset, unsigned pages, int byte,
-                     vm_prot_t lock_value, bool precious)
+void puppet_supply_as(struct puppet *pager, vm_offset_t offset, unsigned pages, int byte,
+                      vm_prot_t lock_value, bool precious)
 {
-    pager_supply_bytes(pager, offset, pages, byte, lock_value, precious, pager->object);
+    puppet_supply_bytes(pager, offset, pages, byte, lock_value, precious, pager->object);
 }
 
-void pager_answer(struct pager *pager, vm_offset_t offset, int byte)
+void puppet_answer(struct puppet *pager, vm_offset_t offset, int byte)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_expect(pager, PAGER_DATA_REQUEST, &m);
+    puppet_expect(pager, PUPPET_DATA_REQUEST, &m);
     CHECK_EQ(m.offset, offset);
-    CHECK_EQ(m.length, PAGER_PAGE);
-    pager_supply(pager, offset, 1, byte);
+    CHECK_EQ(m.length, PUPPET_PAGE);
+    puppet_supply(pager, offset, 1, byte);
 }
 
-void pager_lock(struct pager *pager, vm_offset_t offset, unsigned pages,
-                memory_object_return_t should_return, bool flush, vm_prot_t lock_value)
+void puppet_lock(struct puppet *pager, vm_offset_t offset, unsigned pages,
+                 memory_object_return_t should_return, bool flush, vm_prot_t lock_value)
 {
-    CHECK_EQ(memory_object_lock_request(pager->control, offset, pages * PAGER_PAGE, should_return,
+    CHECK_EQ(memory_object_lock_request(pager->control, offset, pages * PUPPET_PAGE, should_return,
                                         flush, lock_value, pager->object),
              KERN_SUCCESS);
 }
 
-int pager_expect_return(struct pager *pager, vm_offset_t offset, unsigned pages, bool dirty,
-                        bool kernel_copy)
+int puppet_expect_return(struct puppet *pager, vm_offset_t offset, unsigned pages, bool dirty,
+                         bool kernel_copy)
 {
-    struct pager_message m;
+    struct puppet_message m;
     int byte;
 
-    pager_expect(pager, PAGER_DATA_RETURN, &m);
-    if (m.id != PAGER_DATA_RETURN) {
+    puppet_expect(pager, PUPPET_DATA_RETURN, &m);
+    if (m.id != PUPPET_DATA_RETURN) {
         return -1;
     }
     CHECK_EQ(m.offset, offset);
-    CHECK_EQ(m.length, pages * PAGER_PAGE);
+    CHECK_EQ(m.length, pages * PUPPET_PAGE);
     CHECK_EQ(m.dirty, dirty);
     CHECK_EQ(m.kernel_copy, kernel_copy);
     byte = m.data[0];
@@ -177,26 +177,26 @@ int pager_expect_return(struct pager *pager, vm_offset_t offset, unsigned pages,
     return byte;
 }
 
-void pager_expect_end(struct pager *pager)
+void puppet_expect_end(struct puppet *pager)
 {
-    struct pager_message m;
+    struct puppet_message m;
 
-    pager_expect(pager, PAGER_TERMINATE, &m);
-    if (m.id == PAGER_TERMINATE) {
+    puppet_expect(pager, PUPPET_TERMINATE, &m);
+    if (m.id == PUPPET_TERMINATE) {
         ipc_drop(m.control); /* with what there is of send rights: the name is the same */
         ipc_drop(m.port);
         pager->control = pager->name = MACH_PORT_NULL;
     }
 }
 
-void pager_end(struct pager *pager, uint8_t *at, unsigned pages)
+void puppet_end(struct puppet *pager, uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
-    pager_expect_end(pager);
-    pager_destroy(pager);
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
+    puppet_expect_end(pager);
+    puppet_destroy(pager);
 }
 
-void pager_destroy(struct pager *pager)
+void puppet_destroy(struct puppet *pager)
 {
     mach_port_destroy(mach_task_self(), pager->object);
     if (pager->control != MACH_PORT_NULL) {
@@ -209,19 +209,19 @@ void pager_destroy(struct pager *pager)
 
 /* --- touching --- */
 
-/* An exception sets a toucher on at pager_touch_failed. */
-int pager_touch_read(const uint8_t *at);
-int pager_touch_write(uint8_t *at, int value);
-void pager_touch_failed(void);
+/* An exception sets a toucher on at puppet_touch_failed. */
+int puppet_touch_read(const uint8_t *at);
+int puppet_touch_write(uint8_t *at, int value);
+void puppet_touch_failed(void);
 __asm__(".text\n"
-        "pager_touch_read:\n"
+        "puppet_touch_read:\n"
         "    movzbl (%rdi), %eax\n"
         "    ret\n"
-        "pager_touch_write:\n"
+        "puppet_touch_write:\n"
         "    movb %sil, (%rdi)\n"
         "    movl $0, %eax\n"
         "    ret\n"
-        "pager_touch_failed:\n"
+        "puppet_touch_failed:\n"
         "    movl $-1, %eax\n"
         "    ret\n");
 
@@ -235,8 +235,8 @@ static void *toucher_run(void *argument)
     if (toucher->timeout_ms != 0) {
         thread_set_memory_timeout(toucher->port, toucher->timeout_ms);
     }
-    result = toucher->write ? pager_touch_write(toucher->at, toucher->value)
-                            : pager_touch_read(toucher->at);
+    result = toucher->write ? puppet_touch_write(toucher->at, toucher->value)
+                            : puppet_touch_read(toucher->at);
     if (!toucher->write && result >= 0) {
         toucher->value = (uint8_t)result;
     }
@@ -264,7 +264,7 @@ static void toucher_handle(struct toucher *toucher, struct ipc_message *m)
     toucher->code = *(int *)ipc_item_data(m, 3);
     CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
              KERN_SUCCESS);
-    state.rip = (uint64_t)pager_touch_failed;
+    state.rip = (uint64_t)puppet_touch_failed;
     CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count),
              KERN_SUCCESS);
     mach_port_deallocate(mach_task_self(), thread);
@@ -318,22 +318,22 @@ kern_return_t toucher_touch(uint8_t *at, bool write, int value, unsigned timeout
     return toucher_end(&toucher);
 }
 
-int pager_touch(struct pager *pager, uint8_t *at, bool write, int value, vm_offset_t offset,
-                int supplied)
+int puppet_touch(struct puppet *pager, uint8_t *at, bool write, int value, vm_offset_t offset,
+                 int supplied)
 {
     struct toucher toucher;
 
     toucher_start(&toucher, at, write, value, 0);
-    pager_answer(pager, offset, supplied);
+    puppet_answer(pager, offset, supplied);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
     return toucher.value;
 }
 
 /* --- a pager that keeps its pages --- */
 
-static void pager_server_supply(struct pager_server *server, const struct pager_message *m)
+static void puppet_server_supply(struct puppet_server *server, const struct puppet_message *m)
 {
-    vm_size_t size = server->pages * PAGER_PAGE;
+    vm_size_t size = server->pages * PUPPET_PAGE;
 
     if (m->offset >= size || m->length > size - m->offset) {
         CHECK_EQ(memory_object_data_error(server->pager.control, m->offset, m->length, 1),
@@ -346,20 +346,20 @@ static void pager_server_supply(struct pager_server *server, const struct pager_
              KERN_SUCCESS);
 }
 
-static void pager_server_serve(struct pager_server *server, const struct pager_message *m)
+static void puppet_server_serve(struct puppet_server *server, const struct puppet_message *m)
 {
     switch (m->id) {
-    case PAGER_DATA_REQUEST:
+    case PUPPET_DATA_REQUEST:
         server->requests++;
-        server->asked += m->length / PAGER_PAGE;
-        pager_server_supply(server, m);
+        server->asked += m->length / PUPPET_PAGE;
+        puppet_server_supply(server, m);
         break;
-    case PAGER_DATA_RETURN:
+    case PUPPET_DATA_RETURN:
         server->returns++;
         memcpy(server->store + m->offset, m->data, m->length);
         vm_deallocate(mach_task_self(), (vm_address_t)m->data, m->length);
         break;
-    case PAGER_DATA_UNLOCK:
+    case PUPPET_DATA_UNLOCK:
         server->unlocks++;
         CHECK_EQ(memory_object_lock_request(m->control, m->offset, m->length,
                                             MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE,
@@ -372,21 +372,21 @@ static void pager_server_serve(struct pager_server *server, const struct pager_m
     }
 }
 
-static void *pager_server_run(void *argument)
+static void *puppet_server_run(void *argument)
 {
-    struct pager_server *server = argument;
-    struct pager_message m;
+    struct puppet_server *server = argument;
+    struct puppet_message m;
 
     for (;;) {
-        pager_receive(server->pager.object, &m, IPC_LONG_MS);
-        if (m.id == PAGER_TERMINATE) {
+        puppet_receive(server->pager.object, &m, IPC_LONG_MS);
+        if (m.id == PUPPET_TERMINATE) {
             ipc_drop(m.control);
             ipc_drop(m.port);
             server->pager.control = server->pager.name = MACH_PORT_NULL;
             return NULL;
         }
         if (m.id != 0 && !server->is_dead) {
-            pager_server_serve(server, &m);
+            puppet_server_serve(server, &m);
         }
         if (m.control != MACH_PORT_NULL) {
             mach_port_deallocate(mach_task_self(), m.control);
@@ -394,24 +394,24 @@ static void *pager_server_run(void *argument)
     }
 }
 
-uint8_t *pager_server_start(struct pager_server *server, unsigned pages, bool may_cache,
-                            int copy_strategy)
+uint8_t *puppet_server_start(struct puppet_server *server, unsigned pages, bool may_cache,
+                             int copy_strategy)
 {
     uint8_t *at;
 
-    *server = (struct pager_server){.pages = pages, .store = ipc_pages(pages)};
+    *server = (struct puppet_server){.pages = pages, .store = ipc_pages(pages)};
     for (unsigned i = 0; i < pages; i++) {
-        memset(server->store + i * PAGER_PAGE, (int)i + 1, PAGER_PAGE);
+        memset(server->store + i * PUPPET_PAGE, (int)i + 1, PUPPET_PAGE);
     }
-    at = pager_map(&server->pager, pages, may_cache, copy_strategy);
-    CHECK_EQ(pthread_create(&server->thread, NULL, pager_server_run, server), 0);
+    at = puppet_map(&server->pager, pages, may_cache, copy_strategy);
+    CHECK_EQ(pthread_create(&server->thread, NULL, puppet_server_run, server), 0);
     return at;
 }
 
-void pager_server_end(struct pager_server *server, uint8_t *at)
+void puppet_server_end(struct puppet_server *server, uint8_t *at)
 {
-    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, server->pages * PAGER_PAGE),
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, server->pages * PUPPET_PAGE),
              KERN_SUCCESS);
     CHECK_EQ(pthread_join(server->thread, NULL), 0);
-    pager_destroy(&server->pager);
+    puppet_destroy(&server->pager);
 }
