@@ -34,7 +34,7 @@ LIBMACH_SERVED := device memory_object memory_object_default exc notify task_not
 LIBMACH_IDL := $(LIBMACH_KERNEL_IDL) $(LIBMACH_OWN_IDL)
 USER_GEN_H := $(LIBMACH_IDL:%=$(USER_GEN)/%.h)
 
-LIBMACH_DIRS := core spawn server posix start
+LIBMACH_DIRS := core spawn server pager posix start
 LIBMACH_C := $(foreach d,$(LIBMACH_DIRS),$(wildcard libmach/$(d)/*.c))
 LIBMACH_S := libmach/posix/entry.S
 LIBMACH_OBJ := $(patsubst libmach/%.c,$(USER_BUILD)/obj/%.o,$(LIBMACH_C)) \
