@@ -55,7 +55,7 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
