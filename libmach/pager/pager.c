@@ -258,7 +258,7 @@ struct pager_attributes pager_attributes_of(struct pager *pager)
     return attributes;
 }
 
-kern_return_t pager_change(struct pager *pager, const struct pager_attributes *attributes)
+void pager_change(struct pager *pager, const struct pager_attributes *attributes)
 {
     mach_port_t control = pager_control_take(pager);
 
@@ -270,5 +270,4 @@ kern_return_t pager_change(struct pager *pager, const struct pager_attributes *a
                                               attributes->copy_strategy, MACH_PORT_NULL);
         pager_control_drop(control);
     }
-    return KERN_SUCCESS;
 }

@@ -29,8 +29,10 @@
 #include "mach_i386_kernel_server.h"
 #include "mach_kernel_server.h"
 #include "portolan_kernel_server.h"
+#include "vm/memory_object.h"
 #include "vm/slab.h"
 #include "vm/vm_map.h"
+#include "vm/vm_page.h"
 
 static struct task *test_task(void)
 {
@@ -455,4 +457,44 @@ KTEST(thread, a_limit_of_priority_is_checked)
     EXPECT_EQ(thread_max_priority(thread, &processor_set_default_set, -1), KERN_INVALID_ARGUMENT);
     thread_unref(thread);
     test_end_task(task);
+}
+
+/* Put a changed page into the object. */
+static void test_changed_page(struct vm_object *object)
+{
+    struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
+
+    page->flags |= VM_PAGE_DIRTY;
+    spin_lock(&object->lock);
+    EXPECT_TRUE(vm_object_page_insert(object, page, 0));
+    spin_unlock(&object->lock);
+}
+
+KTEST(shortage, pages_stay_that_cannot_be_sent_to_their_pager)
+{
+    struct task *task = test_task();
+    struct ipc_port *port = ipc_port_create(task);
+    uint64_t objects = vm_object_count();
+    struct vm_map_region region;
+    vm_address_t at = 0;
+
+    EXPECT_EQ(vm_map(task->map, &at, PAGE_SIZE, 0, true, ipc_port_make_send(port), 0, false,
+                     VM_PROT_READ, VM_PROT_READ, VM_INHERIT_NONE),
+              KERN_SUCCESS);
+    EXPECT_EQ(vm_map_region(task->map, at, true, &region), KERN_SUCCESS);
+    EXPECT_EQ(memory_object_ready(region.object, false, MEMORY_OBJECT_COPY_NONE), KERN_SUCCESS);
+    test_changed_page(region.object);
+    slab_debug_refuse(0);
+    EXPECT_EQ(vm_msync(task->map, at, PAGE_SIZE, 0), KERN_RESOURCE_SHORTAGE);
+    slab_debug_refuse(0);
+    EXPECT_EQ(vm_object_sync(region.object, 0, PAGE_SIZE, true, true, false),
+              KERN_RESOURCE_SHORTAGE);
+    EXPECT_EQ(region.object->resident_count, 1);
+    vm_object_unref(region.object);
+    ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
+    test_end_task(task);
+    for (unsigned i = 0; i < 1000 && vm_object_count() > objects; i++) {
+        thread_sleep(NS_PER_MS); /* the object ends a little later */
+    }
+    EXPECT_EQ(vm_object_count(), objects);
 }

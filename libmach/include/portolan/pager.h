@@ -98,18 +98,19 @@ void pager_error(struct pager *pager, vm_offset_t offset, vm_size_t size, kern_r
 /* --- what the kernel has in memory; by any thread --- */
 
 /* When one of these returns, the kernel has sent the changed pages: write_page is called for each
- * once the thread that serves the set comes to it. Returns: KERN_SUCCESS, KERN_FAILURE (the object
- * is not in use, or the kernel refused: no whole pages, no memory). */
+ * once the thread that serves the set comes to it. They fail with KERN_FAILURE when the object is
+ * not in use, or the kernel refused: no whole pages, no memory. */
 
-/* Have changed pages written, which stay in memory. */
+/* Have changed pages written, which stay in memory. Returns: KERN_SUCCESS, KERN_FAILURE. */
 kern_return_t pager_clean(struct pager *pager, vm_offset_t offset, vm_size_t size);
-/* Have changed pages written, and all forgotten. */
+/* Have changed pages written, and all forgotten. Returns: KERN_SUCCESS, KERN_FAILURE. */
 kern_return_t pager_flush(struct pager *pager, vm_offset_t offset, vm_size_t size);
-/* Lock the pages that are in memory against this access; VM_PROT_NONE unlocks them. */
+/* Lock the pages that are in memory against this access; VM_PROT_NONE unlocks them. Returns:
+ * KERN_SUCCESS, KERN_FAILURE. */
 kern_return_t pager_restrict(struct pager *pager, vm_offset_t offset, vm_size_t size,
                              vm_prot_t lock);
 /* Other attributes from now on; cluster and lock too. */
-kern_return_t pager_change(struct pager *pager, const struct pager_attributes *attributes);
+void pager_change(struct pager *pager, const struct pager_attributes *attributes);
 
 /* --- for the server loop --- */
 
