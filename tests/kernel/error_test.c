@@ -489,6 +489,10 @@ KTEST(shortage, pages_stay_that_cannot_be_sent_to_their_pager)
     slab_debug_refuse(0);
     EXPECT_EQ(vm_object_sync(region.object, 0, PAGE_SIZE, true, true, false),
               KERN_RESOURCE_SHORTAGE);
+    slab_debug_refuse(0);
+    EXPECT_EQ(memory_object_lock_request(region.object, 0, PAGE_SIZE, MEMORY_OBJECT_RETURN_ALL,
+                                         true, VM_PROT_NO_CHANGE, IP_NULL, 0),
+              KERN_RESOURCE_SHORTAGE);
     EXPECT_EQ(region.object->resident_count, 1);
     vm_object_unref(region.object);
     ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
@@ -497,4 +501,19 @@ KTEST(shortage, pages_stay_that_cannot_be_sent_to_their_pager)
         thread_sleep(NS_PER_MS); /* the object ends a little later */
     }
     EXPECT_EQ(vm_object_count(), objects);
+}
+
+KTEST(refused, calls_of_pagers_without_an_object)
+{
+    EXPECT_EQ(memory_object_ready(NULL, false, MEMORY_OBJECT_COPY_NONE), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_change_attributes(NULL, false, MEMORY_OBJECT_COPY_NONE, IP_NULL, 0),
+              KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_destroy(NULL, KERN_SUCCESS), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_data_supply(NULL, 0, NULL, 0, VM_PROT_NONE, false, IP_NULL, 0),
+              KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_data_unavailable(NULL, 0, PAGE_SIZE), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_data_error(NULL, 0, PAGE_SIZE, KERN_FAILURE), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(memory_object_lock_request(NULL, 0, PAGE_SIZE, MEMORY_OBJECT_RETURN_ALL, true,
+                                         VM_PROT_NO_CHANGE, IP_NULL, 0),
+              KERN_INVALID_ARGUMENT);
 }

@@ -176,6 +176,39 @@ TEST(a_copy_of_an_object_that_is_not_ready_waits)
     puppet_destroy(&pager);
 }
 
+static mach_port_t volatile aborted_thread;
+
+static void *copy_until_aborted(void *argument)
+{
+    struct puppet *pager = argument;
+    vm_address_t address = 0;
+
+    aborted_thread = mach_thread_self();
+    CHECK_EQ(vm_map(self(), &address, PUPPET_PAGE, 0, 1, pager->object, 0, true, VM_PROT_READ,
+                    VM_PROT_ALL, VM_INHERIT_COPY),
+             KERN_ABORTED);
+    return NULL;
+}
+
+TEST(a_thread_that_waits_to_copy_can_be_aborted)
+{
+    struct puppet pager;
+    struct puppet_message m;
+    pthread_t thread;
+
+    puppet_create(&pager);
+    CHECK_EQ(pthread_create(&thread, NULL, copy_until_aborted, &pager), 0);
+    puppet_expect(&pager, PUPPET_INIT, &m);
+    pager.control = m.control;
+    pager.name = m.port;
+    CHECK(ipc_wait_blocked(aborted_thread)); /* for memory_object_ready */
+    CHECK_EQ(thread_abort(aborted_thread), KERN_SUCCESS);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    mach_port_deallocate(self(), aborted_thread);
+    puppet_expect_end(&pager);
+    puppet_destroy(&pager);
+}
+
 /* --- the pager is asked to copy --- */
 
 struct copier {

@@ -192,6 +192,21 @@ TEST(attributes_are_what_the_pager_said)
     }
 }
 
+TEST(attributes_are_not_those_of_another_port)
+{
+    struct puppet pager;
+    boolean_t ready, caches;
+    int strategy;
+    uint8_t *at = puppet_map(&pager, 1, false, MEMORY_OBJECT_COPY_NONE);
+
+    CHECK_EQ(memory_object_get_attributes(pager.name, &ready, &caches, &strategy),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(memory_object_get_attributes(mach_task_self(), &ready, &caches, &strategy),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(thread_set_memory_timeout(pager.control, 1), KERN_INVALID_ARGUMENT);
+    puppet_end(&pager, at, 1);
+}
+
 TEST(a_change_of_attributes_is_confirmed)
 {
     struct puppet pager;
