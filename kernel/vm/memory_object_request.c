@@ -172,7 +172,7 @@ static kern_return_t memory_object_want_page(struct vm_object *object, struct vm
     }
     if ((page->flags & VM_PAGE_ABSENT) != 0) {
         wait->page = page;
-        return KERN_SUCCESS;
+        return page->wire_count != UINT16_MAX ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
     }
     if ((access & ~(page->access_lock >> VM_PAGE_ASKED_SHIFT)) != 0) {
         page->access_lock |= (uint8_t)(access << VM_PAGE_ASKED_SHIFT);

@@ -470,6 +470,15 @@ static void test_changed_page(struct vm_object *object)
     spin_unlock(&object->lock);
 }
 
+/* Wait until there are as many objects as before: one with a pager ends a little later. */
+static void test_objects_end(uint64_t before)
+{
+    for (unsigned i = 0; i < 1000 && vm_object_count() > before; i++) {
+        thread_sleep(NS_PER_MS);
+    }
+    EXPECT_EQ(vm_object_count(), before);
+}
+
 KTEST(shortage, pages_stay_that_cannot_be_sent_to_their_pager)
 {
     struct task *task = test_task();
@@ -497,10 +506,35 @@ KTEST(shortage, pages_stay_that_cannot_be_sent_to_their_pager)
     vm_object_unref(region.object);
     ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
     test_end_task(task);
-    for (unsigned i = 0; i < 1000 && vm_object_count() > objects; i++) {
-        thread_sleep(NS_PER_MS); /* the object ends a little later */
-    }
-    EXPECT_EQ(vm_object_count(), objects);
+    test_objects_end(objects);
+}
+
+KTEST(shortage, a_page_counts_no_more_waiters_than_it_can)
+{
+    struct task *task = test_task();
+    struct ipc_port *port = ipc_port_create(task);
+    struct ipc_port *right = ipc_port_make_send(port);
+    struct vm_page *page = vm_object_absent_create();
+    uint64_t objects = vm_object_count();
+    struct memory_object_wait wait;
+    struct vm_object *object;
+
+    EXPECT_EQ(memory_object_enter(right, PAGE_SIZE, &object), KERN_SUCCESS);
+    EXPECT_EQ(memory_object_ready(object, false, MEMORY_OBJECT_COPY_NONE), KERN_SUCCESS);
+    spin_lock(&object->lock);
+    EXPECT_TRUE(vm_object_page_insert(object, page, 0));
+    page->wire_count = UINT16_MAX;
+    EXPECT_EQ(memory_object_want(&(struct vm_object_hit){.object = object, .page = page},
+                                 VM_PROT_READ, &wait),
+              KERN_RESOURCE_SHORTAGE);
+    EXPECT_EQ(page->wire_count, UINT16_MAX);
+    page->wire_count = 0;
+    spin_unlock(&object->lock);
+    vm_object_unref(object);
+    ipc_port_release_send(right);
+    ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
+    test_end_task(task);
+    test_objects_end(objects);
 }
 
 KTEST(refused, calls_of_pagers_without_an_object)
