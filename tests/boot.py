@@ -49,7 +49,7 @@ def failures(text):
 
 def user_tests(cpus, iso=USER_ISO):
     name = f"{os.path.basename(iso)[:-4]}-{cpus}"
-    with Machine(iso, cpus=cpus, timeout=300, extra=coverage.watch(name)) as m:
+    with Machine(iso, cpus=cpus, timeout=600, extra=coverage.watch(name)) as m:
         m.expect(r"runner: (\d+) programs, (\d+) with failures")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
