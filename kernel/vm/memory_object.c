@@ -25,8 +25,7 @@
 static struct spinlock memory_object_lock =
     SPINLOCK_INITIALIZER(LOCK_RANK_MEMORY_OBJECT, "memory_object");
 static struct list memory_object_hash[HASH_SIZE]; /* [memory_object_lock] by port */
-static struct list
-    memory_object_idle; /* [memory_object_lock] without references: next to end first */
+static struct list memory_object_idle; /* [memory_object_lock] no references: first to end first */
 static unsigned memory_object_idle_count; /* [memory_object_lock] */
 static struct waitq memory_object_work;   /* of the thread that ends objects */
 static struct waitq memory_object_ended;  /* of those that wait for an end */
