@@ -469,25 +469,34 @@ kern_return_t memory_object_enter(struct ipc_port *port, vm_size_t size, struct 
 
 /* --- without a pager --- */
 
-void memory_object_give_up(struct vm_object *object, bool flush)
+/* Answer or free some of the pages from `at` on. Returns where to go on, or MEMORY_OBJECT_ALL. */
+static vm_offset_t memory_object_give_up_some(struct vm_object *object, vm_offset_t at, bool flush)
 {
     struct vm_page *page;
 
-    memory_object_detach(object);
     spin_lock(&object->lock);
-    object->flags &= ~VM_OBJECT_CAN_PERSIST;
-    page = vm_object_page_next(object, 0, ~0ul);
-    while (page != NULL) {
-        vm_offset_t next = page->offset + PAGE_SIZE;
-
+    page = vm_object_page_next(object, at, ~0ul);
+    for (unsigned n = 0; page != NULL && n < MEMORY_OBJECT_AT_ONCE; n++) {
+        at = page->offset + PAGE_SIZE;
         if ((page->flags & VM_PAGE_ABSENT) != 0) {
             memory_object_answer(object, page, VM_PAGE_ERROR);
         } else if (flush && page->wire_count == 0) {
             vm_object_page_free(object, page);
         }
-        page = vm_object_page_next(object, next, ~0ul);
+        page = vm_object_page_next(object, at, ~0ul);
     }
     spin_unlock(&object->lock);
+    return page != NULL ? at : MEMORY_OBJECT_ALL;
+}
+
+void memory_object_give_up(struct vm_object *object, bool flush)
+{
+    vm_offset_t at = 0;
+
+    memory_object_detach(object);
+    while (at != MEMORY_OBJECT_ALL) {
+        at = memory_object_give_up_some(object, at, flush);
+    }
     memory_object_wake(object, MEMORY_OBJECT_ALL);
 }
 

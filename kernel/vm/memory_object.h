@@ -25,6 +25,8 @@
 /* Pages of an object asked for ahead of need, and objects without references that are kept. */
 #define MEMORY_OBJECT_AHEAD_MAX 256u
 #define MEMORY_OBJECT_CACHE_MAX 256u
+/* Pages looked at before others get at an object that is locked. */
+#define MEMORY_OBJECT_AT_ONCE 256u
 
 void memory_object_bootstrap(void);
 /* Start the thread that ends objects nobody uses. */

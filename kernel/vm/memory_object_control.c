@@ -246,14 +246,15 @@ kern_return_t memory_object_data_error(memory_object_control_t object, vm_offset
 
 /* --- lock, clean, flush --- */
 
-static void memory_object_lock_pages(struct vm_object *object, vm_offset_t start, vm_offset_t end,
-                                     vm_prot_t lock_value)
+/* Lock some of the pages in [start, end). Returns where to go on. */
+static vm_offset_t memory_object_lock_some(struct vm_object *object, vm_offset_t start,
+                                           vm_offset_t end, vm_prot_t lock_value)
 {
     struct vm_page *page;
 
     spin_lock(&object->lock);
     page = vm_object_page_next(object, start, end);
-    while (page != NULL) {
+    for (unsigned n = 0; page != NULL && n < MEMORY_OBJECT_AT_ONCE; n++) {
         if ((page->flags & VM_PAGE_ABSENT) == 0) {
             page->access_lock = (uint8_t)lock_value;
             page->flags &= (uint16_t)~VM_PAGE_UNUSUAL;
@@ -262,9 +263,19 @@ static void memory_object_lock_pages(struct vm_object *object, vm_offset_t start
                 pmap_page_protect(page, VM_PROT_ALL & ~lock_value);
             }
         }
-        page = vm_object_page_next(object, page->offset + PAGE_SIZE, end);
+        start = page->offset + PAGE_SIZE;
+        page = vm_object_page_next(object, start, end);
     }
     spin_unlock(&object->lock);
+    return page != NULL ? start : end;
+}
+
+static void memory_object_lock_pages(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                     vm_prot_t lock_value)
+{
+    while (start < end) {
+        start = memory_object_lock_some(object, start, end, lock_value);
+    }
     memory_object_wake(object, MEMORY_OBJECT_ALL);
 }
 

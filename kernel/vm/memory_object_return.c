@@ -149,7 +149,7 @@ static bool memory_object_collect(struct memory_object_bundle *bundle, vm_offset
     spin_lock(&bundle->object->lock);
     spin_lock_nested(&bundle->pages->lock);
     page = vm_object_page_next(bundle->object, *at, end);
-    while (page != NULL) {
+    for (unsigned n = 0; page != NULL && n < MEMORY_OBJECT_AT_ONCE; n++) {
         *at = page->offset;
         step = memory_object_collect_page(bundle, page);
         if (step == STEP_FULL || step == STEP_FAILED) {

@@ -162,6 +162,56 @@ TEST(pages_side_by_side_come_in_one_message)
     puppet_end(&pager, at, 40);
 }
 
+#define MANY 600
+
+/* What comes back of so many changed pages, in whatever portions. */
+static unsigned count_returned(struct puppet *pager)
+{
+    struct puppet_message m;
+    unsigned pages = 0;
+
+    for (puppet_receive(pager->object, &m, 5000); m.id == PUPPET_DATA_RETURN;
+         puppet_receive(pager->object, &m, 5000)) {
+        CHECK_EQ(m.offset, pages * PUPPET_PAGE);
+        CHECK_EQ(m.data[0], 2);
+        pages += (unsigned)(m.length / PUPPET_PAGE);
+        vm_deallocate(self(), (vm_address_t)m.data, m.length);
+        mach_port_deallocate(self(), m.control);
+    }
+    CHECK_EQ(m.id, PUPPET_LOCK_COMPLETED);
+    mach_port_deallocate(self(), m.control);
+    return pages;
+}
+
+TEST(many_pages_are_locked_cleaned_and_flushed)
+{
+    struct puppet pager;
+    uint8_t *at = puppet_map(&pager, MANY, false, MEMORY_OBJECT_COPY_NONE);
+
+    puppet_supply(&pager, 0, MANY, 1);
+    for (unsigned round = 0; round < 2; round++) {
+        memset(at, 2, MANY * PUPPET_PAGE);
+        puppet_lock(&pager, 0, MANY, MEMORY_OBJECT_RETURN_DIRTY, round == 1, VM_PROT_NO_CHANGE);
+        CHECK_EQ(count_returned(&pager), MANY);
+    }
+    puppet_supply(&pager, 0, MANY, 1);
+    restrict_to(&pager, 0, MANY, VM_PROT_WRITE);
+    for (unsigned i = 0; i < MANY; i += MANY - 1) {
+        CHECK_EQ(at[i * PUPPET_PAGE], 1);
+        CHECK_EQ(toucher_touch(at + i * PUPPET_PAGE, true, 1, 20), KERN_MEMORY_ERROR);
+    }
+    CHECK_EQ(memory_object_destroy(pager.control, KERN_FAILURE), KERN_SUCCESS);
+    for (unsigned i = 0; i < MANY; i += MANY - 1) {
+        struct puppet_message m;
+
+        CHECK_EQ(toucher_touch(at + i * PUPPET_PAGE, false, 0, 0), KERN_MEMORY_ERROR);
+        puppet_expect(&pager, PUPPET_DATA_UNLOCK, &m);
+    }
+    puppet_expect_end(&pager);
+    unmap(at, MANY);
+    puppet_destroy(&pager);
+}
+
 TEST(a_pager_s_own_flush_of_nothing_is_confirmed)
 {
     struct puppet pager;
