@@ -24,9 +24,8 @@
 extern const struct mig_kernel_subsystem mach_i386_subsystem;
 kern_return_t i386_set_ldt(struct thread *thread, int selector, struct vm_copy *list,
                            mach_msg_type_number_t count);
-kern_return_t memory_object_data_request(mach_port_t object, mach_msg_timeout_t timeout,
-                                         mach_port_t control, vm_offset_t offset, vm_size_t length,
-                                         vm_prot_t access);
+kern_return_t memory_object_data_request(mach_port_t object, uint32_t timeout, mach_port_t control,
+                                         vm_offset_t offset, vm_size_t length, vm_prot_t access);
 kern_return_t exception_raise(mach_port_t exception_port, mach_port_t reply_port,
                               mach_port_t thread, mach_port_t task, integer_t exception,
                               integer_t code, rpc_long_integer_t subcode);
@@ -138,7 +137,7 @@ kern_return_t ipc_kmsg_send_kernel(struct ipc_kmsg *kmsg)
 
 kern_return_t ipc_kmsg_send_timeout(struct ipc_kmsg *kmsg, uint32_t timeout_ms)
 {
-    assert_int_equal(timeout_ms, 500);
+    assert_int_equal(timeout_ms, 100);
     return ipc_kmsg_send_kernel(kmsg);
 }
 
@@ -467,7 +466,7 @@ static void the_kernel_sends_without_waiting(void **state)
 {
     (void)state;
     assert_int_equal(
-        memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+        memory_object_data_request(PORT(2), 100, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
         KERN_SUCCESS);
     assert_int_equal(sends, 1);
     assert_int_equal(sent.header.msgh_id, 2203);
@@ -479,7 +478,7 @@ static void the_kernel_sends_without_waiting(void **state)
     assert_int_equal(mig_load64(sent.bytes + 56), 0x4000);
     no_memory = true;
     assert_int_equal(
-        memory_object_data_request(PORT(2), 500, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
+        memory_object_data_request(PORT(2), 100, PORT(3), 0x4000, 0x1000, VM_PROT_READ),
         MACH_SEND_NO_BUFFER);
     assert_int_equal(sends, 1);
 }
