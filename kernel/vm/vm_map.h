@@ -121,9 +121,9 @@ kern_return_t vm_map_region(struct vm_map *map, vm_offset_t address, bool take_r
  * KERN_PROTECTION_FAILURE (the region may not be used for `access`), KERN_RESOURCE_SHORTAGE. */
 kern_return_t vm_map_share(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access,
                            struct vm_object **object, vm_offset_t *offset);
-/* Take up to n pages from `start` (page aligned) on out of memory that only this map sees and writes,
- * as far as they are resident: it reads as zeroes then. Refs: the caller owns pages[], unmapped and
- * of no object. Returns: how many. */
+/* Take up to n pages from `start` (page aligned) on out of memory that only this map sees and
+ * writes, as far as they are resident: it reads as zeroes then. Refs: the caller owns pages[],
+ * unmapped and of no object. Returns: how many. */
 unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
                            struct vm_page **pages);
 /* Wire the regions of [start, end) for the given access, or undo one wiring with VM_PROT_NONE.

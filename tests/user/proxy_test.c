@@ -5,7 +5,7 @@
 #include <mach_port.h>
 #include <string.h>
 
-#include "lib/pager.h"
+#include "lib/puppet.h"
 
 static const vm_prot_t READ_WRITE = VM_PROT_READ | VM_PROT_WRITE;
 
@@ -22,7 +22,7 @@ static kern_return_t map_proxy(mach_port_t proxy, vm_offset_t offset, vm_size_t 
 
 static void unmap(uint8_t *at, unsigned pages)
 {
-    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, pages * PAGER_PAGE), KERN_SUCCESS);
+    CHECK_EQ(vm_deallocate(mach_task_self(), (vm_address_t)at, pages * PUPPET_PAGE), KERN_SUCCESS);
 }
 
 static mach_port_t make_proxy(mach_port_t object, vm_prot_t maximum, uint64_t offset, uint64_t len)
@@ -42,21 +42,21 @@ TEST(a_region_is_shared_through_its_proxy)
     mach_port_t proxy;
     uint8_t *window;
 
-    memset(region, 7, 4 * PAGER_PAGE);
-    CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region + PAGER_PAGE, READ_WRITE,
-                                    2 * PAGER_PAGE, &proxy),
+    memset(region, 7, 4 * PUPPET_PAGE);
+    CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region + PUPPET_PAGE,
+                                    READ_WRITE, 2 * PUPPET_PAGE, &proxy),
              KERN_SUCCESS);
-    CHECK_EQ(map_proxy(proxy, 0, 2 * PAGER_PAGE, false, READ_WRITE, READ_WRITE, &window),
+    CHECK_EQ(map_proxy(proxy, 0, 2 * PUPPET_PAGE, false, READ_WRITE, READ_WRITE, &window),
              KERN_SUCCESS);
     CHECK_EQ(window[0], 7);
     window[1] = 9;
-    CHECK_EQ(region[PAGER_PAGE + 1], 9);
-    region[2 * PAGER_PAGE] = 11;
-    CHECK_EQ(window[PAGER_PAGE], 11);
+    CHECK_EQ(region[PUPPET_PAGE + 1], 9);
+    region[2 * PUPPET_PAGE] = 11;
+    CHECK_EQ(window[PUPPET_PAGE], 11);
     ipc_free_pages(region, 4);
     CHECK_EQ(window[1], 9);
     ipc_drop(proxy);
-    CHECK_EQ(window[PAGER_PAGE], 11);
+    CHECK_EQ(window[PUPPET_PAGE], 11);
     unmap(window, 2);
 }
 
@@ -68,24 +68,25 @@ TEST(a_proxy_gives_no_more_than_it_has)
 
     region[0] = 5;
     CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region, VM_PROT_READ,
-                                    2 * PAGER_PAGE, &proxy),
+                                    2 * PUPPET_PAGE, &proxy),
              KERN_SUCCESS);
-    CHECK_EQ(map_proxy(proxy, 0, PAGER_PAGE, false, READ_WRITE, READ_WRITE, &window),
+    CHECK_EQ(map_proxy(proxy, 0, PUPPET_PAGE, false, READ_WRITE, READ_WRITE, &window),
              KERN_PROTECTION_FAILURE);
-    CHECK_EQ(map_proxy(proxy, 0, PAGER_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
+    CHECK_EQ(map_proxy(proxy, 0, PUPPET_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
              KERN_SUCCESS);
     CHECK_EQ(window[0], 5);
-    CHECK_EQ(vm_protect(mach_task_self(), (vm_address_t)window, PAGER_PAGE, 0, READ_WRITE),
+    CHECK_EQ(vm_protect(mach_task_self(), (vm_address_t)window, PUPPET_PAGE, 0, READ_WRITE),
              KERN_PROTECTION_FAILURE);
     unmap(window, 1);
     CHECK_EQ(
-        map_proxy(proxy, PAGER_PAGE, 2 * PAGER_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
+        map_proxy(proxy, PUPPET_PAGE, 2 * PUPPET_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
         KERN_INVALID_ARGUMENT);
     CHECK_EQ(
-        map_proxy(proxy, -PAGER_PAGE, 2 * PAGER_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
+        map_proxy(proxy, -PUPPET_PAGE, 2 * PUPPET_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
         KERN_INVALID_ARGUMENT);
     /* A copy is the mapper's own. */
-    CHECK_EQ(map_proxy(proxy, 0, PAGER_PAGE, true, READ_WRITE, VM_PROT_ALL, &window), KERN_SUCCESS);
+    CHECK_EQ(map_proxy(proxy, 0, PUPPET_PAGE, true, READ_WRITE, VM_PROT_ALL, &window),
+             KERN_SUCCESS);
     window[0] = 6;
     CHECK_EQ(region[0], 5);
     unmap(window, 1);
@@ -98,13 +99,14 @@ TEST(a_region_can_not_be_given_away_for_more_than_its_maximum)
     uint8_t *region = ipc_pages(2);
     mach_port_t proxy;
 
-    CHECK_EQ(vm_protect(mach_task_self(), (vm_address_t)region, 2 * PAGER_PAGE, 1, VM_PROT_READ),
+    CHECK_EQ(vm_protect(mach_task_self(), (vm_address_t)region, 2 * PUPPET_PAGE, 1, VM_PROT_READ),
              KERN_SUCCESS);
     CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region, READ_WRITE,
-                                    2 * PAGER_PAGE, &proxy),
+                                    2 * PUPPET_PAGE, &proxy),
              KERN_PROTECTION_FAILURE);
-    CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region, 64, PAGER_PAGE, &proxy),
-             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(
+        vm_region_create_proxy(mach_task_self(), (vm_address_t)region, 64, PUPPET_PAGE, &proxy),
+        KERN_INVALID_ARGUMENT);
     CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region, VM_PROT_READ, 1ul << 40,
                                     &proxy),
              KERN_INVALID_ADDRESS);
@@ -116,29 +118,29 @@ TEST(a_region_can_not_be_given_away_for_more_than_its_maximum)
 
 TEST(a_memory_object_is_seen_through_its_proxy)
 {
-    struct pager pager;
-    struct pager_message m;
+    struct puppet pager;
+    struct puppet_message m;
     struct toucher toucher;
-    uint8_t *at = pager_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
-    mach_port_t proxy = make_proxy(pager.object, VM_PROT_READ, PAGER_PAGE, 2 * PAGER_PAGE);
-    mach_port_t inner = make_proxy(proxy, VM_PROT_ALL, PAGER_PAGE, PAGER_PAGE);
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    mach_port_t proxy = make_proxy(pager.object, VM_PROT_READ, PUPPET_PAGE, 2 * PUPPET_PAGE);
+    mach_port_t inner = make_proxy(proxy, VM_PROT_ALL, PUPPET_PAGE, PUPPET_PAGE);
     uint8_t *window;
 
-    CHECK_EQ(map_proxy(inner, 0, PAGER_PAGE, false, READ_WRITE, VM_PROT_ALL, &window),
+    CHECK_EQ(map_proxy(inner, 0, PUPPET_PAGE, false, READ_WRITE, VM_PROT_ALL, &window),
              KERN_PROTECTION_FAILURE);
-    CHECK_EQ(map_proxy(inner, 0, PAGER_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
+    CHECK_EQ(map_proxy(inner, 0, PUPPET_PAGE, false, VM_PROT_READ, VM_PROT_ALL, &window),
              KERN_SUCCESS);
     toucher_start(&toucher, window, false, 0, 0);
-    pager_expect(&pager, PAGER_DATA_REQUEST, &m);
-    CHECK_EQ(m.offset, 2 * PAGER_PAGE);
-    pager_supply(&pager, m.offset, 1, 0x33);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK_EQ(m.offset, 2 * PUPPET_PAGE);
+    puppet_supply(&pager, m.offset, 1, 0x33);
     CHECK_EQ(toucher_end(&toucher), KERN_SUCCESS);
-    CHECK_EQ(at[2 * PAGER_PAGE], 0x33);
+    CHECK_EQ(at[2 * PUPPET_PAGE], 0x33);
     unmap(window, 1);
     ipc_drop(proxy);
     ipc_drop(inner);
     unmap(at, 4);
-    pager_destroy(&pager);
+    puppet_destroy(&pager);
 }
 
 TEST(a_window_that_can_not_be_is_refused)
@@ -146,7 +148,7 @@ TEST(a_window_that_can_not_be_is_refused)
     mach_port_t object = test_port();
     mach_port_t objects[2] = {object, object};
     uint64_t numbers[2] = {0, 0};
-    uint64_t lengths[2] = {PAGER_PAGE, PAGER_PAGE};
+    uint64_t lengths[2] = {PUPPET_PAGE, PUPPET_PAGE};
     mach_port_t proxy;
 
     CHECK_EQ(memory_object_create_proxy(mach_task_self(), VM_PROT_ALL, objects,
@@ -170,7 +172,7 @@ TEST(a_window_that_can_not_be_is_refused)
                                         lengths, 1, &proxy),
              KERN_INVALID_ARGUMENT);
     objects[0] = mach_task_self();
-    lengths[0] = PAGER_PAGE;
+    lengths[0] = PUPPET_PAGE;
     CHECK_EQ(memory_object_create_proxy(mach_task_self(), VM_PROT_ALL, objects,
                                         MACH_MSG_TYPE_COPY_SEND, 1, numbers, 1, &numbers[1], 1,
                                         lengths, 1, &proxy),
@@ -186,9 +188,9 @@ TEST(the_trap_maps_memory_objects_too)
 
     region[0] = 3;
     CHECK_EQ(vm_region_create_proxy(mach_task_self(), (vm_address_t)region, VM_PROT_READ,
-                                    PAGER_PAGE, &proxy),
+                                    PUPPET_PAGE, &proxy),
              KERN_SUCCESS);
-    CHECK_EQ(syscall_vm_map(mach_task_self(), &at, PAGER_PAGE, 0, 1, proxy, 0, 0, VM_PROT_READ,
+    CHECK_EQ(syscall_vm_map(mach_task_self(), &at, PUPPET_PAGE, 0, 1, proxy, 0, 0, VM_PROT_READ,
                             VM_PROT_READ, VM_INHERIT_NONE),
              KERN_SUCCESS);
     CHECK_EQ(*(uint8_t *)at, 3);

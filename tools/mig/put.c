@@ -243,8 +243,7 @@ static void put_ool(const struct put_context *context, const struct mig_item *it
                 indent, context->kmsg, context->base, emit_at(position, 8), indent, item->name,
                 context->kmsg, item->name, item->name, name);
     } else {
-        fprintf(out,
-                "%sipc_kmsg_place(%s, %s + %s, %s != NULL ? ipc_kmsg_put_ool(%s, %s) : 0);\n",
+        fprintf(out, "%sipc_kmsg_place(%s, %s + %s, %s != NULL ? ipc_kmsg_put_ool(%s, %s) : 0);\n",
                 indent, context->kmsg, context->base, emit_at(position, 8), item->name,
                 context->kmsg, item->name);
     }

@@ -15,6 +15,7 @@ void (*fake_pager)(const struct fake_message *message);
 kern_return_t fake_send_result;
 uint64_t fake_port_count;
 struct ipc_port *fake_default_object;
+struct vm_object *fake_named_object;
 struct thread fake_thread;
 
 /* --- ports: a right is a reference --- */
@@ -62,6 +63,11 @@ struct ipc_port *ipc_port_copy_send(struct ipc_port *port)
     }
     ipc_port_ref(port);
     return port;
+}
+
+struct ipc_port *ipc_port_try_copy_send(struct ipc_port *port)
+{
+    return ipc_port_copy_send(port);
 }
 
 struct ipc_port *ipc_port_make_send(struct ipc_port *port)
@@ -133,6 +139,12 @@ void ipc_port_dncancel(struct ipc_port *port, struct ipc_request *request)
 void ipc_port_request_free(struct ipc_request *request)
 {
     free(request);
+}
+
+/* The name 1 stands for fake_named_object. */
+struct vm_object *port_name_to_memory_control(mach_port_name_t name)
+{
+    return name == 1 && memory_object_try_ref(fake_named_object) ? fake_named_object : NULL;
 }
 
 struct vm_object *convert_port_to_memory_control(struct ipc_port *port)

@@ -29,6 +29,8 @@ struct ipc_port *fake_pager_right(struct ipc_port *port);
 void fake_pager_kill(struct ipc_port *port);
 /* The receive right that came with the last memory_object_create. */
 extern struct ipc_port *fake_default_object;
+/* What a trap finds by the name 1. */
+extern struct vm_object *fake_named_object;
 /* Ports alive: part of what must balance. */
 extern uint64_t fake_port_count;
 /* End the objects that nobody uses, as the kernel's thread does. */

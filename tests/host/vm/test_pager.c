@@ -5,7 +5,9 @@
 #include "ddb/slab_debug.h"
 #include "ipc/ipc_port.h"
 #include "kern/waitq.h"
+#include "kern/task.h"
 #include "mach_kernel_server.h"
+#include "vm/memory_object_trap.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vm_user.h"
@@ -387,6 +389,110 @@ static void without_memory_nothing_is_returned_and_nothing_lost(void **state)
     pager_finish(map);
 }
 
+static kern_return_t supply(vm_offset_t offset, vm_offset_t at, vm_size_t size, vm_prot_t lock)
+{
+    return syscall_memory_object_supply(1, offset, at, size, lock, 0);
+}
+
+static void the_trap_moves_pages_and_leaves_zeroes(void **state)
+{
+    static struct task task;
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 32 * PG, false);
+    vm_offset_t data = fake_allocate(map, 20 * PG);
+    phys_addr_t before, after;
+
+    (void)state;
+    assert_int_equal(peek(map, at), 10);
+    task.map = map;
+    fake_thread.task = &task;
+    fake_named_object = pager.object;
+    for (unsigned i = 0; i < 20; i += 1) {
+        if (i != 7) { /* one that is not there: zeroes */
+            poke(map, data + i * PG, (uint8_t)(100 + i));
+        }
+    }
+    assert_true(pmap_extract(map->pmap, data + 5 * PG, &before));
+    ok(supply(4 * PG, data, 20 * PG, 0));
+    for (unsigned i = 0; i < 20; i += 1) {
+        assert_int_equal(peek(map, at + (4 + i) * PG), i == 7 ? 0 : 100 + i);
+        assert_int_equal(peek(map, data + i * PG), 0);
+    }
+    assert_true(pmap_extract(map->pmap, at + 9 * PG, &after));
+    assert_int_equal(before, after);
+    assert_int_equal(pager.requests, 1);
+    fake_check_map(map);
+    pager_finish(map);
+}
+
+static void the_trap_copies_what_others_see(void **state)
+{
+    static struct task task;
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 8 * PG, false);
+    vm_offset_t data = fake_allocate(map, 2 * PG);
+    struct vm_map *child;
+
+    (void)state;
+    assert_int_equal(peek(map, at), 10);
+    task.map = map;
+    fake_thread.task = &task;
+    fake_named_object = pager.object;
+    poke(map, data, 3);
+    ok(vm_inherit(map, at, 8 * PG, VM_INHERIT_NONE));
+    ok(vm_map_fork(map, &child));
+    ok(supply(2 * PG, data, PG, 0));
+    assert_int_equal(peek(map, data), 3);
+    assert_int_equal(peek(child, data), 3);
+    assert_int_equal(peek(map, at + 2 * PG), 3);
+    vm_map_unref(child);
+    pager_finish(map);
+}
+
+static void the_trap_says_what_is_wrong(void **state)
+{
+    static struct task task;
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 8 * PG, false);
+    vm_offset_t data = fake_allocate(map, 2 * PG);
+    struct list taken = LIST_INITIALIZER(taken);
+    struct list *node;
+    struct vm_page *page;
+
+    (void)state;
+    assert_int_equal(peek(map, at), 10);
+    task.map = map;
+    fake_thread.task = &task;
+    fake_named_object = pager.object;
+    assert_int_equal(syscall_memory_object_supply(2, 0, data, PG, 0, 0), MACH_SEND_INTERRUPTED);
+    assert_int_equal(syscall_memory_object_supply(1, 1, data, PG, 0, 0), KERN_INVALID_ARGUMENT);
+    assert_int_equal(syscall_memory_object_supply(1, 0, data + 8, PG, 0, 0), KERN_INVALID_ARGUMENT);
+    assert_int_equal(syscall_memory_object_supply(1, 0, data, PG, 8, 0), KERN_INVALID_ARGUMENT);
+    assert_int_equal(syscall_memory_object_supply(1, ~PAGE_MASK, data, 2 * PG, 0, 0),
+                     KERN_INVALID_ARGUMENT);
+    assert_int_equal(syscall_memory_object_supply(1, 0, data + 64 * PG, PG, 0, 0),
+                     KERN_INVALID_ADDRESS);
+    ok(vm_protect(map, data, PG, false, VM_PROT_NONE));
+    assert_int_equal(syscall_memory_object_supply(1, 0, data, PG, 0, 0), KERN_PROTECTION_FAILURE);
+    /* Memory of a pager that does not answer. */
+    fake_send_result = MACH_SEND_TIMED_OUT;
+    assert_int_equal(syscall_memory_object_supply(1, 0, at + PG, PG, 0, 0), KERN_MEMORY_ERROR);
+    fake_send_result = MACH_SEND_INTERRUPTED;
+    assert_int_equal(syscall_memory_object_supply(1, 0, at + PG, PG, 0, 0), KERN_ABORTED);
+    fake_send_result = KERN_SUCCESS;
+    do { /* what can be taken from the objects goes first */
+        while ((page = vm_page_alloc(0)) != NULL) {
+            list_insert_tail(&taken, &page->link);
+        }
+    } while (syscall_memory_object_supply(1, 0, data + PG, PG, 0, 0) == KERN_SUCCESS);
+    assert_int_equal(syscall_memory_object_supply(1, 0, data + PG, PG, 0, 0),
+                     KERN_RESOURCE_SHORTAGE);
+    while ((node = list_pop(&taken)) != NULL) {
+        vm_page_free(list_entry(node, struct vm_page, link));
+    }
+    pager_finish(map);
+}
+
 void run_pager_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +510,9 @@ void run_pager_tests(void)
         TEST(supplied_pages_move),
         TEST(a_pager_that_takes_no_message_is_an_error),
         TEST(calls_of_pagers_are_checked),
+        TEST(the_trap_moves_pages_and_leaves_zeroes),
+        TEST(the_trap_copies_what_others_see),
+        TEST(the_trap_says_what_is_wrong),
         TEST(without_memory_nothing_is_returned_and_nothing_lost),
     };
 
