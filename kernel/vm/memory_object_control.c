@@ -220,7 +220,7 @@ kern_return_t memory_object_data_supply(memory_object_control_t object, vm_offse
         return KERN_INVALID_ARGUMENT;
     }
     kr = memory_object_supply(object, offset, data, lock_value, precious != 0, &done);
-    if (kr != KERN_SUCCESS) { /* who waits for the rest must not wait for ever */
+    if (kr != KERN_SUCCESS && !IP_VALID(reply_to)) { /* the pager will not know: there is no more */
         (void)memory_object_refuse(object, offset + done, size - done, true);
     }
     vm_stat_pageins(done >> PAGE_SHIFT);

@@ -1,5 +1,5 @@
-/* memory_object_trap.c - the short way of memory_object_data_supply: a trap by which pages move from
- * a pager's memory into the object, without a message. */
+/* memory_object_trap.c - the short way of memory_object_data_supply: a trap by which pages move
+ * from a pager's memory into the object, without a message. */
 #include "vm/memory_object_trap.h"
 
 #include "kern/assert.h"
