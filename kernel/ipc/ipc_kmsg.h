@@ -177,7 +177,8 @@ static inline const mach_msg_type_t *ipc_kmsg_slot_type(struct ipc_kmsg *kmsg,
     return (const mach_msg_type_t *)(ipc_kmsg_slot_place(kmsg, slot) - 1);
 }
 
-/* Write a slot value at its place in the body. When all of a message's have been: ipc_kmsg_placed().
+/* Write a slot value at its place in the body. When all of a message's have been:
+ * ipc_kmsg_placed().
  */
 static inline void ipc_kmsg_place(struct ipc_kmsg *kmsg, void *place, uint64_t slot)
 {

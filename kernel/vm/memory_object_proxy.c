@@ -1,5 +1,5 @@
-/* memory_object_proxy.c - memory objects that are windows on another one, or on a region of a task's
- * memory, with no more rights than their maker gave them.
+/* memory_object_proxy.c - memory objects that are windows on another one, or on a region of a
+ * task's memory, with no more rights than their maker gave them.
  *
  * A proxy is a port of the kernel. It ends with its last send right. Mapping it maps what it shows:
  * nothing is asked of anybody for the proxy itself. */
@@ -154,15 +154,13 @@ static kern_return_t memory_object_proxy_narrow(struct ipc_port *port,
 
 /* A window of one part, which begins where the proxy does. Returns: KERN_SUCCESS,
  * KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. */
-kern_return_t memory_object_create_proxy(ipc_space_t space, vm_prot_t max_protection,
-                                         memory_object_array_t object,
-                                         mach_msg_type_number_t object_count,
-                                         rpc_vm_offset_array_t offset,
-                                         mach_msg_type_number_t offset_count,
-                                         rpc_vm_offset_array_t start,
-                                         mach_msg_type_number_t start_count,
-                                         rpc_vm_size_array_t len, mach_msg_type_number_t len_count,
-                                         mach_port_t *port)
+kern_return_t
+memory_object_create_proxy(ipc_space_t space, vm_prot_t max_protection,
+                           memory_object_array_t object, mach_msg_type_number_t object_count,
+                           rpc_vm_offset_array_t offset, mach_msg_type_number_t offset_count,
+                           rpc_vm_offset_array_t start, mach_msg_type_number_t start_count,
+                           rpc_vm_size_array_t len, mach_msg_type_number_t len_count,
+                           mach_port_t *port)
 {
     struct memory_object_proxy proxy = {.max_protection = max_protection & VM_PROT_ALL};
     kern_return_t kr;

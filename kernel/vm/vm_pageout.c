@@ -130,6 +130,7 @@ static bool vm_pageout_look(struct vm_pageout_visit *visit, struct vm_page *page
         return false;
     }
     if (vm_pageout_was_used(page)) {
+        visit->at = page->offset + PAGE_SIZE; /* not to be asked again in this visit */
         return !runs;
     }
     if (memory_object_must_keep(visit->object, page)) {
