@@ -362,7 +362,7 @@ static struct ipc_kmsg *count_messages(struct ipc_kmsg *request)
 
 static void kernel_objects_can_tell_forged_notifications(void **state)
 {
-    struct ipc_port *kernel = ipc_port_alloc_kernel(KOBJECT_PAGER, NULL);
+    struct ipc_port *kernel = ipc_port_alloc_kernel(KOBJECT_HARDWARE, NULL);
     struct ipc_port *previous;
     mach_port_name_t send;
     struct sim_msg msg;
@@ -408,7 +408,7 @@ static struct ipc_kmsg *answer_or_count(struct ipc_kmsg *request)
 static void reply_of_one_kernel_object_forges_no_notification_to_another(void **state)
 {
     struct ipc_port *one = ipc_port_alloc_kernel(KOBJECT_HOST, NULL);
-    struct ipc_port *other = ipc_port_alloc_kernel(KOBJECT_PAGER, NULL);
+    struct ipc_port *other = ipc_port_alloc_kernel(KOBJECT_HARDWARE, NULL);
     mach_port_name_t send;
     mach_port_name_t reply;
     struct sim_msg msg;
