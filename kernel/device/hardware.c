@@ -225,8 +225,8 @@ kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
     return KERN_SUCCESS;
 }
 
-/* Does the range hold memory (the kernel's image and page tables are in it), or registers of
- * interrupt controllers? Nobody else ever gets those. */
+/* Does the range hold memory (the kernel's image and page tables are in it) that is not the memory
+ * disk, or registers of interrupt controllers? Nobody else ever gets those. */
 static bool hardware_is_kernels(phys_addr_t start, phys_addr_t end)
 {
     bool is_controller = start <= acpi_info.lapic && acpi_info.lapic < end;
@@ -234,6 +234,9 @@ static bool hardware_is_kernels(phys_addr_t start, phys_addr_t end)
     assert(start < end);
     for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {
         is_controller |= start <= acpi_info.ioapics[i].phys && acpi_info.ioapics[i].phys < end;
+    }
+    if (boot_info.disk.start <= start && end <= boot_info.disk.end) {
+        return false;
     }
     return is_controller || boot_info_is_ram(start, end);
 }
@@ -299,5 +302,16 @@ kern_return_t hardware_framebuffer(struct ipc_port *hardware, hardware_info_t in
     info[HARDWARE_FRAMEBUFFER_BITS] = f->bits_per_pixel;
     info[HARDWARE_FRAMEBUFFER_TYPE] = f->type;
     *count = HARDWARE_FRAMEBUFFER_COUNT;
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS. */
+kern_return_t hardware_memory_disk(struct ipc_port *hardware, int64_t *phys, vm_size_t *size)
+{
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    *phys = (int64_t)boot_info.disk.start;
+    *size = boot_info.disk.end - boot_info.disk.start;
     return KERN_SUCCESS;
 }

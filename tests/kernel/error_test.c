@@ -194,10 +194,13 @@ KTEST(hardware, only_the_hardware_port_gives_hardware_out)
     hardware_info_t info;
     mach_msg_type_number_t count;
     vm_address_t address;
+    int64_t phys;
+    vm_size_t size;
     irq_t irq;
 
     EXPECT_EQ(hardware_irq_create(host_priv_port, 5, &irq), KERN_NO_ACCESS);
     EXPECT_EQ(hardware_framebuffer(host_priv_port, info, &count), KERN_NO_ACCESS);
+    EXPECT_EQ(hardware_memory_disk(host_priv_port, &phys, &size), KERN_NO_ACCESS);
     EXPECT_EQ(hardware_map(host_priv_port, task->map, 0xb8000, 4096, HARDWARE_CACHE_NONE, &address),
               KERN_NO_ACCESS);
     EXPECT_EQ(i386_io_perm_create(host_priv_port, 0x70, 0x71, &io_perm), KERN_INVALID_ARGUMENT);
@@ -256,8 +259,25 @@ KTEST(hardware, what_the_kernel_uses_is_never_mapped)
     }
     for (uint32_t i = 0; i < boot_info.ram_count; i++) { /* page tables, descriptors, free pages */
         EXPECT_EQ(test_map_hardware(boot_info.ram[i].start, 1), KERN_INVALID_ARGUMENT);
-        EXPECT_EQ(test_map_hardware(boot_info.ram[i].end - 1, 1), KERN_INVALID_ARGUMENT);
+        if (boot_info.ram[i].end != boot_info.disk.end) {
+            EXPECT_EQ(test_map_hardware(boot_info.ram[i].end - 1, 1), KERN_INVALID_ARGUMENT);
+        }
     }
+}
+
+/* The image of these tests is started with memdisk=8M. */
+KTEST(hardware, the_memory_disk_is_nobodys_but_whoever_maps_it)
+{
+    int64_t phys;
+    vm_size_t size;
+
+    EXPECT_EQ(hardware_memory_disk(host_hardware_port, &phys, &size), KERN_SUCCESS);
+    EXPECT_EQ(size, 8ul << 20);
+    EXPECT_TRUE(vm_page_from_phys((phys_addr_t)phys) == NULL);
+    EXPECT_TRUE(vm_page_from_phys((phys_addr_t)phys + size - 1) == NULL);
+    EXPECT_EQ(test_map_hardware((phys_addr_t)phys, size), KERN_SUCCESS);
+    EXPECT_EQ(test_map_hardware((phys_addr_t)phys - 1, size), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(test_map_hardware((phys_addr_t)phys, size + 1), KERN_INVALID_ARGUMENT);
 }
 
 KTEST(hardware, a_range_of_io_ports_goes_with_the_last_right_to_it)

@@ -2,6 +2,7 @@
 #include "arch/boot_info.h"
 
 #include "kern/assert.h"
+#include "kern/printf.h"
 #include "kern/string.h"
 
 #define TAG_END          0u
@@ -214,6 +215,44 @@ static void boot_info_read_tag(const struct mb2_tag *tag)
     }
 }
 
+/* The bytes that "320M" says; 0 when it is not such a word. */
+static uint64_t boot_info_size(const char *text)
+{
+    uint64_t size = 0;
+    unsigned shift = 0;
+
+    for (; *text >= '0' && *text <= '9' && size < DIRECT_MAP_SIZE; text++) {
+        size = size * 10 + (uint64_t)(*text - '0');
+    }
+    if (*text == 'K' || *text == 'M' || *text == 'G') {
+        shift = *text == 'K' ? 10 : *text == 'M' ? 20 : 30;
+        text++;
+    }
+    return *text == '\0' && size < DIRECT_MAP_SIZE >> shift ? size << shift : 0;
+}
+
+/* Set the memory disk aside, at the end of the highest range that is large enough. */
+static void boot_info_reserve_disk(void)
+{
+    char value[32];
+    uint64_t size;
+
+    if (!boot_info_option("memdisk", value, sizeof(value))) {
+        return;
+    }
+    size = boot_info_size(value) & ~PAGE_MASK;
+    for (uint32_t i = boot_info.usable_count; i-- > 0 && size != 0;) {
+        struct phys_range *range = &boot_info.usable[i];
+
+        if (range->end - range->start > size) {
+            range->end -= size;
+            boot_info.disk = (struct phys_range){range->end, range->end + size};
+            return;
+        }
+    }
+    kprintf("memdisk=%s: there is no such range of memory; no disk is made\n", value);
+}
+
 void boot_info_init(uint32_t phys)
 {
     const uint8_t *base = phys_to_virt(phys);
@@ -236,6 +275,7 @@ void boot_info_init(uint32_t phys)
     for (uint32_t i = 0; i < boot_info.module_count; i++) {
         boot_info_reserve(boot_info.modules[i].range.start, boot_info.modules[i].range.end);
     }
+    boot_info_reserve_disk();
 }
 
 phys_addr_t boot_info_take_pages(uint64_t npages)

@@ -32,7 +32,9 @@ struct boot_info {
     uint32_t usable_count;
     struct phys_range ram[BOOT_RANGE_MAX]; /* all that is memory */
     uint32_t ram_count;
-    phys_addr_t ram_end; /* behind the last usable byte */
+    struct phys_range disk; /* the memory disk of `memdisk=SIZE`, memory the kernel leaves alone;
+                               empty without */
+    phys_addr_t ram_end;    /* behind the last usable byte */
     uint64_t ram_bytes;
     struct boot_module modules[BOOT_MODULE_MAX];
     uint32_t module_count;
