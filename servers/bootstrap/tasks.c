@@ -201,7 +201,8 @@ static void child_ended(unsigned index)
 {
     struct child *child = &children[index];
     const struct manifest_entry *entry = child->entry;
-    bool quiet = entry->foreign || (child->status == 0 && entry->kind != MANIFEST_SERVICE);
+    bool quiet = entry->foreign || child->status == 0;
+    bool has_nothing_to_do = child->status == 0 && entry->kind == MANIFEST_SERVICE;
 
     if (child->replaced) {
         int code = (child->status & 0x7f) != 0 ? 128 + (child->status & 0x7f) : child->status >> 8;
@@ -209,7 +210,7 @@ static void child_ended(unsigned index)
         portolan_print("exit status %d\n", code & 0xff);
         power_off();
     }
-    if (entry->restart == 0) {
+    if (entry->restart == 0 || has_nothing_to_do) {
         if (!quiet) {
             child_say_end(child, "the manifest does not say to start it again");
         }
