@@ -8,7 +8,7 @@ include libmach/libmach.mk
 endif
 
 USER_BIN := $(USER_BUILD)/bin
-SERVERS := bootstrap console
+SERVERS := bootstrap console pager
 
 .PHONY: servers
 servers: $(SERVERS:%=$(USER_BIN)/%)

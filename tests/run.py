@@ -25,6 +25,7 @@ HOST = [
     ("vm", ["make", "-s", "-f", "tests/host/vm/vm.mk", "vm-host-test"]),
     ("libmach", ["make", "-s", "-f", "libmach/libmach.mk", "libmach-host-test"]),
     ("archive", ["make", "-s", "-f", "tests/host/archive/archive.mk", "archive-host-test"]),
+    ("pager", ["make", "-s", "-f", "tests/host/pager/pager.mk", "pager-host-test"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("spin", ["python3", "tests/spin/spin_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),

@@ -1,0 +1,158 @@
+/* main.c - the default pager: swap for anonymous memory.
+ *
+ * It must need no memory that could be in its own swap, and no other task. So all its memory is
+ * wired before the first page comes, its tables have the size they need (object.c), it calls
+ * nobody but the kernel while it serves, and the size of its address space is bounded: whatever
+ * memory a message brings is wired, too. */
+#include <mach/vm_wire.h>
+#include <portolan/error.h>
+#include <portolan/portolan.h>
+#include <portolan/server_loop.h>
+#include <portolan/thread.h>
+#include <stdlib.h>
+
+#include <gnumach.h>
+#include <mach.h>
+#include <mach_host.h>
+#include <mach_port.h>
+
+#include <mach/task_info.h>
+
+#include "default_pager_server.h"
+#include "disk_memory.h"
+#include "memory_object_default_server.h"
+#include "memory_object_server.h"
+#include "pager_impl.h"
+
+#define MESSAGE_MAX 8192u
+#define STACK_KEPT  (64ul * 1024)
+#define ROOM        (4ul << 20) /* for messages and new objects */
+
+struct pager pager = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void main_check(kern_return_t kr, const char *what)
+{
+    if (kr != KERN_SUCCESS) {
+        portolan_print("pager: %s: %s\n", what, mach_error_string(kr));
+        exit(1);
+    }
+}
+
+/* Give back the part of the stack that is not going to be used, so that it is not wired. */
+static void main_trim_stack(void)
+{
+    vm_address_t here = mach_trunc_page((vm_address_t)__builtin_frame_address(0));
+    vm_address_t start = here;
+    vm_size_t size;
+    vm_prot_t protection, max_protection;
+    vm_inherit_t inheritance;
+    boolean_t shared;
+    mach_port_t name = MACH_PORT_NULL;
+    vm_offset_t offset;
+
+    if (vm_region(mach_task_self(), &start, &size, &protection, &max_protection, &inheritance,
+                  &shared, &name, &offset) == KERN_SUCCESS &&
+        start + STACK_KEPT < here) {
+        vm_deallocate(mach_task_self(), start, here - STACK_KEPT - start);
+    }
+    if (MACH_PORT_VALID(name)) {
+        mach_port_deallocate(mach_task_self(), name);
+    }
+}
+
+/* Keep all memory of this task in memory, and let this thread use the reserve. */
+static void main_wire(mach_port_t host)
+{
+    main_trim_stack();
+    main_check(vm_wire_all(host, mach_task_self(), VM_WIRE_ALL), "its memory cannot be wired");
+    main_check(thread_wire(host, portolan_thread_port(), TRUE), "no right to the reserve");
+}
+
+static void main_bound(mach_port_t host)
+{
+    struct task_basic_info info;
+    mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
+
+    main_check(task_info(mach_task_self(), TASK_BASIC_INFO, (task_info_t)&info, &count),
+               "its size is not known");
+    main_check(vm_set_size_limit(host, mach_task_self(), info.virtual_size + ROOM,
+                                 info.virtual_size + ROOM),
+               "its size cannot be bounded");
+}
+
+static void main_open_store(mach_port_t hardware)
+{
+    static struct store_device device;
+    kern_return_t kr = disk_memory_open(hardware, &device);
+
+    if (kr == KERN_NO_SPACE) {
+        portolan_print("pager: no swap, for there is no memory disk (memdisk=SIZE)\n");
+        exit(0);
+    }
+    main_check(kr, "the memory disk cannot be mapped");
+    if (!store_init(&device) || !object_tables_init(device.blocks)) {
+        main_check(KERN_RESOURCE_SHORTAGE, "no memory for its tables");
+    }
+}
+
+static void main_port(mach_port_t port, uint64_t payload)
+{
+    main_check(mach_port_set_protected_payload(mach_task_self(), port, payload), "no payload");
+    main_check(mach_port_move_member(mach_task_self(), port, pager.set), "no member of its set");
+}
+
+/* From here on the kernel sends pages. */
+static void main_register(mach_port_t host)
+{
+    mach_port_t manager = pager.manager;
+    kern_return_t kr = vm_set_default_memory_manager(host, &manager);
+
+    if (kr != KERN_SUCCESS) {
+        portolan_print("pager: the kernel keeps anonymous memory to itself: %s\n",
+                       mach_error_string(kr));
+    } else if (MACH_PORT_VALID(manager)) {
+        mach_port_deallocate(mach_task_self(), manager); /* of one that has died */
+    }
+}
+
+static boolean_t main_demux(mach_msg_header_t *in, mach_msg_header_t *out)
+{
+    return memory_object_server(in, out) || memory_object_default_server(in, out) ||
+           default_pager_server(in, out);
+}
+
+static void main_no_senders(uint64_t payload, mach_port_mscount_t mscount)
+{
+    (void)mscount;
+    paging_no_senders(payload);
+}
+
+int main(void)
+{
+    static struct server server = {.demux = main_demux,
+                                   .max_in = MESSAGE_MAX,
+                                   .max_out = MESSAGE_MAX,
+                                   .no_senders = main_no_senders};
+    mach_port_t host = portolan_port("host");
+    mach_port_t hardware = portolan_port("hardware");
+
+    if (host == MACH_PORT_NULL || hardware == MACH_PORT_NULL) {
+        portolan_print("pager: not given its rights (rights: host=host hardware=hardware)\n");
+        return 1;
+    }
+    main_open_store(hardware);
+    main_wire(host);
+    main_check(server_set_create(&pager.set), "no port set");
+    main_check(portolan_check_in("pager", &pager.service),
+               "cannot check in as the service `pager`");
+    main_port(pager.service, PAGER_SERVICE);
+    main_check(portolan_port_allocate(false, &pager.manager), "no port");
+    main_port(pager.manager, PAGER_MANAGER);
+    if (!supply_start()) {
+        main_check(KERN_RESOURCE_SHORTAGE, "no second thread");
+    }
+    main_bound(host);
+    main_register(host);
+    server.receive = pager.set;
+    server_loop(&server);
+}

@@ -1,0 +1,179 @@
+/* object_test.c - what is written to a page is read from it, and from no other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "object.h"
+#include "pager_test.h"
+
+#define BLOCKS 300u
+#define FAR    (1ul << 40) /* a page of a very large object */
+
+static char page_in[STORE_BLOCK_SIZE], page_out[STORE_BLOCK_SIZE];
+
+static void test_objects(uint32_t blocks)
+{
+    test_disk(blocks);
+    assert_true(object_tables_init(blocks));
+}
+
+static bool write_page(struct object *object, uint64_t page, int byte)
+{
+    memset(page_in, byte, sizeof(page_in));
+    return object_write(object, page, page_in);
+}
+
+static void expect_page(const struct object *object, uint64_t page, int byte)
+{
+    assert_int_equal(object_read(object, page, page_out), OBJECT_PAGE_STORED);
+    assert_int_equal(page_out[0], byte);
+    assert_int_equal(page_out[STORE_BLOCK_SIZE - 1], byte);
+}
+
+static void a_page_keeps_what_was_written_last(void **state)
+{
+    struct object object;
+
+    (void)state;
+    test_objects(BLOCKS);
+    object_init(&object);
+    assert_int_equal(object_read(&object, 5, page_out), OBJECT_PAGE_NEVER);
+    assert_true(write_page(&object, 5, 1));
+    assert_true(write_page(&object, FAR, 2));
+    assert_true(write_page(&object, 5, 3));
+    expect_page(&object, 5, 3);
+    expect_page(&object, FAR, 2);
+    assert_int_equal(object.count, 2);
+    assert_int_equal(store_free_count(), BLOCKS - 2);
+    assert_int_equal(object_read(&object, 6, page_out), OBJECT_PAGE_NEVER);
+}
+
+static void objects_do_not_see_each_other(void **state)
+{
+    struct object objects[3];
+
+    (void)state;
+    test_objects(BLOCKS);
+    for (int i = 0; i < 3; i++) {
+        object_init(&objects[i]);
+        for (uint64_t page = 0; page < 50; page++) {
+            assert_true(write_page(&objects[i], page, i + 1));
+        }
+    }
+    object_clear(&objects[1]);
+    assert_int_equal(store_free_count(), BLOCKS - 100);
+    for (uint64_t page = 0; page < 50; page++) {
+        expect_page(&objects[0], page, 1);
+        assert_int_equal(object_read(&objects[1], page, page_out), OBJECT_PAGE_NEVER);
+        expect_page(&objects[2], page, 3);
+    }
+    object_clear(&objects[0]);
+    object_clear(&objects[2]);
+    assert_int_equal(store_free_count(), BLOCKS);
+}
+
+static void a_full_store_loses_new_pages_and_keeps_the_others(void **state)
+{
+    struct object object, other;
+
+    (void)state;
+    test_objects(4);
+    object_init(&object);
+    object_init(&other);
+    for (uint64_t page = 0; page < 4; page++) {
+        assert_true(write_page(&object, page, (int)page));
+    }
+    assert_false(write_page(&object, 4, 4));
+    assert_false(write_page(&other, 0, 5));
+    assert_true(write_page(&object, 2, 7));
+    expect_page(&object, 2, 7);
+    assert_int_equal(object_read(&object, 4, page_out), OBJECT_PAGE_LOST);
+    assert_int_equal(object_read(&other, 0, page_out), OBJECT_PAGE_LOST);
+    object_clear(&object);
+    assert_true(write_page(&other, 0, 6));
+    expect_page(&other, 0, 6);
+    assert_int_equal(object_read(&other, 1, page_out), OBJECT_PAGE_LOST);
+}
+
+static void a_device_that_fails_never_shows_old_contents(void **state)
+{
+    struct object object;
+
+    (void)state;
+    test_objects(BLOCKS);
+    object_init(&object);
+    assert_true(write_page(&object, 1, 1));
+    assert_true(write_page(&object, 2, 2));
+    test_disk_fails(false, true);
+    assert_false(write_page(&object, 1, 9));
+    assert_int_equal(object_read(&object, 1, page_out), OBJECT_PAGE_LOST);
+    expect_page(&object, 2, 2);
+    test_disk_fails(true, false);
+    assert_int_equal(object_read(&object, 2, page_out), OBJECT_PAGE_LOST);
+    assert_int_equal(object.count, 1);
+    assert_int_equal(store_free_count(), BLOCKS - 1);
+}
+
+static void the_pages_can_be_listed(void **state)
+{
+    uint64_t pages[8];
+    uint64_t sum = 0;
+    struct object object;
+
+    (void)state;
+    test_objects(BLOCKS);
+    object_init(&object);
+    assert_int_equal(object_list(&object, pages, 8), 0);
+    write_page(&object, 3, 1);
+    write_page(&object, 70, 1);
+    write_page(&object, FAR, 1);
+    assert_int_equal(object_list(&object, pages, 8), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        sum += pages[i];
+    }
+    assert_true(sum == 73 + FAR);
+    assert_int_equal(object_list(&object, pages, 2), 2);
+}
+
+/* Against an array that says what each page must be. */
+static void many_writes_and_ends_match_a_model(void **state)
+{
+    static int model[8][64];
+    static struct object objects[8];
+
+    (void)state;
+    test_objects(BLOCKS);
+    srandom(1);
+    memset(model, 0, sizeof(model));
+    for (unsigned i = 0; i < 8; i++) {
+        object_init(&objects[i]);
+    }
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned o = (unsigned)random() % 8, page = (unsigned)random() % 64;
+        int byte = (int)random() % 100 + 1;
+
+        if (random() % 100 == 0) {
+            object_clear(&objects[o]);
+            memset(model[o], 0, sizeof(model[o]));
+        } else if (model[o][page] != 0 || store_free_count() != 0) {
+            assert_true(write_page(&objects[o], page * FAR / 64, byte));
+            model[o][page] = byte;
+        }
+        o = (unsigned)random() % 8;
+        if (model[o][page] != 0) {
+            expect_page(&objects[o], page * FAR / 64, model[o][page]);
+        } else {
+            assert_int_equal(object_read(&objects[o], page * FAR / 64, page_out),
+                             OBJECT_PAGE_NEVER);
+        }
+    }
+}
+
+const struct CMUnitTest object_tests[] = {
+    cmocka_unit_test(a_page_keeps_what_was_written_last),
+    cmocka_unit_test(objects_do_not_see_each_other),
+    cmocka_unit_test(a_full_store_loses_new_pages_and_keeps_the_others),
+    cmocka_unit_test(a_device_that_fails_never_shows_old_contents),
+    cmocka_unit_test(the_pages_can_be_listed),
+    cmocka_unit_test(many_writes_and_ends_match_a_model),
+};
+const size_t object_test_count = sizeof(object_tests) / sizeof(object_tests[0]);
