@@ -232,11 +232,13 @@ kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t 
 {
     struct vm_map_entry *entry;
     kern_return_t kr = KERN_PROTECTION_FAILURE;
+    bool wires;
 
     if ((protection & ~VM_PROT_ALL) != 0) {
         return KERN_PROTECTION_FAILURE;
     }
     mutex_lock(&map->lock);
+    wires = (map->wire_future & protection) != 0;
     if (vm_map_protect_allowed(map, start, end, protection)) {
         kr = vm_map_entry_clip_range(map, start, end, &entry);
         for (; kr == KERN_SUCCESS && entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
@@ -245,6 +247,9 @@ kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t 
         vm_map_entry_merge_range(map, start, end);
     }
     mutex_unlock(&map->lock);
+    if (kr == KERN_SUCCESS && wires) {
+        (void)vm_map_wire_all(map, true, false); /* what nobody could use was not wired */
+    }
     return kr;
 }
 

@@ -131,8 +131,8 @@ unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
  * (unwiring what is not wired), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR; on error nothing is
  * wired or unwired. */
 kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access);
-/* Wire all regions there are (current) and those made later (future); VM_PROT_NONE as access undoes
- * both. */
+/* Wire all regions there are (current) and those made or made accessible later (future);
+ * neither undoes both. */
 kern_return_t vm_map_wire_all(struct vm_map *map, bool current, bool future);
 
 /* --- copies of memory: opaque to everybody else --- */

@@ -288,6 +288,26 @@ static void wired_pages_are_mapped_and_counted_until_unwired(void **state)
     vm_map_unref(map);
 }
 
+static void memory_that_becomes_usable_is_wired_like_future_memory(void **state)
+{
+    struct vm_map *map = fake_map();
+    vm_offset_t at = fake_allocate(map, 4 * PG);
+
+    (void)state;
+    ok(vm_protect(map, at, 4 * PG, false, VM_PROT_NONE));
+    ok(vm_map_wire_all(map, true, true));
+    assert_int_equal(map->wired_size, 0);
+    ok(vm_protect(map, at + PG, 2 * PG, false, VM_PROT_DEFAULT));
+    assert_int_equal(map->wired_size, 2 * PG);
+    assert_int_equal(fake_mapping_count(map), 2);
+    ok(vm_protect(map, at + PG, 2 * PG, false, VM_PROT_READ));
+    assert_int_equal(map->wired_size, 2 * PG);
+    ok(vm_map_wire_all(map, false, false));
+    assert_int_equal(map->wired_size, 0);
+    fake_check_map(map);
+    vm_map_unref(map);
+}
+
 static void wiring_a_hole_or_a_forbidden_access_wires_nothing(void **state)
 {
     struct vm_map *map = fake_map();
@@ -404,6 +424,7 @@ void run_map_tests(void)
         TEST(region_reports_what_was_set),
         TEST(untouched_memory_costs_no_page),
         TEST(wired_pages_are_mapped_and_counted_until_unwired),
+        TEST(memory_that_becomes_usable_is_wired_like_future_memory),
         TEST(wiring_a_hole_or_a_forbidden_access_wires_nothing),
         TEST(future_wiring_wires_new_regions),
         TEST(fault_reports_shortage_and_succeeds_later),
