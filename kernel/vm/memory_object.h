@@ -62,6 +62,8 @@ void memory_object_detach(struct vm_object *object);
  * held. Refs: the caller has one. Sleeps: no. Returns: false when the object cannot be paged out.
  */
 bool memory_object_back(struct vm_object *object);
+/* Does the default pager receive what is sent to the object's pager? Locks: none held. */
+bool memory_object_is_defaults(struct vm_object *object);
 /* A send right to the port that names the object; IP_NULL for anonymous memory and for NULL. */
 struct ipc_port *memory_object_name_right(struct vm_object *object);
 /* A copy of [*offset, *offset + size) by the object's copy strategy, with none of the source's lock

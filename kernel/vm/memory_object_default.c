@@ -94,3 +94,23 @@ bool memory_object_back(struct vm_object *object)
     spin_unlock(&object->lock);
     return true;
 }
+
+bool memory_object_is_defaults(struct vm_object *object)
+{
+    struct ipc_space *receiver = NULL;
+    bool same;
+
+    if ((object->flags & VM_OBJECT_INTERNAL) != 0) {
+        return true;
+    }
+    spin_lock(&object->lock);
+    if (object->pager != NULL) {
+        receiver = atomic_load(&object->pager->receiver);
+    }
+    spin_unlock(&object->lock);
+    spin_lock(&memory_object_default_lock);
+    same = receiver != NULL && IP_VALID(memory_object_default) &&
+           atomic_load(&memory_object_default->receiver) == receiver;
+    spin_unlock(&memory_object_default_lock);
+    return same;
+}

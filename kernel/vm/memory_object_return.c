@@ -14,6 +14,7 @@
 #include "memory_object_default_kernel_user.h"
 #include "memory_object_kernel_user.h"
 #include "vm/vm_map.h"
+#include "vm/vm_pageout.h"
 #include "vm/vm_stat.h"
 
 #define SHORTAGE_PAUSE_NS (10 * NS_PER_MS)
@@ -207,6 +208,9 @@ static bool memory_object_bundle_create(struct memory_object_bundle *bundle)
         return false;
     }
     bundle->pages->flags |= VM_OBJECT_PRIVATE;
+    if (memory_object_is_defaults(bundle->object)) {
+        vm_pageout_remove(bundle->pages); /* it would wait for itself to get them */
+    }
     bundle->copy = vm_copy_from_object(bundle->pages, size);
     if (bundle->copy == NULL) {
         vm_object_unref(bundle->pages);
