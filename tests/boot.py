@@ -13,6 +13,7 @@ import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
+import swap         # noqa: E402
 import window       # noqa: E402
 from machine import Bochs, Failure, Machine  # noqa: E402
 
@@ -92,6 +93,8 @@ MATRIX = [
     Suite("prompt release 1 cpu", lambda: prompt.person(SYSTEM)),
     Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
+    Suite("swap 1 cpu", lambda: swap.swap("build/test/swap-release.iso")),
+    Suite("swap 2 cpus debug", lambda: swap.swap("build/test/swap-debug.iso", cpus=2)),
     Suite("refused", bad_input.refused),
     Suite("wrong manifest", bad_input.wrong_manifest),
     Suite("cut archive", bad_input.cut_archive),

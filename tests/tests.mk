@@ -5,7 +5,7 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c)) fu
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
-.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o
+.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/swap.o
 
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
@@ -34,7 +34,7 @@ $(TEST_ARCHIVE): build/test/manifest $(ARCHIVE) $(TEST_PROGRAMS:%=$(TEST_BIN)/%)
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
 # Programs of the boot tests, and a program and an archive cut short.
-$(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
+$(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
 
@@ -55,7 +55,7 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
@@ -81,6 +81,8 @@ $(eval $(call TEST_ISO,one-module,release,$(BOOTSTRAP) -,))
 $(eval $(call TEST_ISO,not-elf,release,iso/motd $(ARCHIVE),))
 $(eval $(call TEST_ISO,broken-elf,release,build/test/broken-bootstrap $(ARCHIVE),))
 $(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
+$(eval $(call TEST_ISO,swap-release,release,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
+$(eval $(call TEST_ISO,swap-debug,debug,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
 $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
 $(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/rights_test))
@@ -101,8 +103,8 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
-DEBUG_ISOS := prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
+RELEASE_ISOS := swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+DEBUG_ISOS := swap-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso

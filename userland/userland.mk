@@ -10,7 +10,7 @@ endif
 MANIFEST ?= iso/manifest
 ARCHIVE := $(USER_BUILD)/archive.tar
 PROGRAMS := bench cat dmesg echo false hello hello-server kill ls mem notifications pages ports poweroff ps \
-	reboot rights sh sleep time top true uname vm
+	reboot rights sh sleep swap time top true uname vm
 
 USERLAND_LIB := $(patsubst userland/%.c,$(USER_BUILD)/obj/userland/%.o,$(wildcard userland/lib/*.c))
 HELLO_STUBS := $(USER_BUILD)/obj/userland/hello-server/stubs

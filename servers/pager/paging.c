@@ -302,6 +302,19 @@ kern_return_t memory_object_lock_completed(mach_port_t port, mach_port_t control
     return KERN_FAILURE;
 }
 
+kern_return_t memory_object_supply_completed(mach_port_t port, mach_port_t control,
+                                             vm_offset_t offset, vm_size_t length,
+                                             kern_return_t result, vm_offset_t error_offset)
+{
+    (void)port;
+    (void)control;
+    (void)offset;
+    (void)length;
+    (void)result;
+    (void)error_offset;
+    return KERN_FAILURE;
+}
+
 kern_return_t memory_object_change_completed(mach_port_t port, boolean_t may_cache,
                                              memory_object_copy_strategy_t copy_strategy)
 {

@@ -1,25 +1,19 @@
 /* supply.c - the thread that answers the kernel's requests.
  *
- * Pages go from a buffer of the pager's, which the kernel copies. It may have no memory for that:
- * it says how much it has taken, and the rest is tried again while page-outs go on. The thread must
- * not use the memory kept in reserve, or what is asked for could take the memory that page-outs
- * need. */
-#include <mach/mig_support.h>
+ * Pages go from a buffer of the pager's, which the kernel copies. While it has no memory for that
+ * the thread waits, here or in the kernel, and page-outs go on. It must not use the memory kept in
+ * reserve, or what is asked for could take the memory that page-outs need. */
 #include <portolan/portolan.h>
-#include <portolan/server_loop.h>
 #include <portolan/thread.h>
 #include <stdlib.h>
 
 #include <mach.h>
 #include <mach_port.h>
 
-#include "memory_object_server.h"
 #include "pager_impl.h"
 
 #define CLUSTER      16u /* pages in one answer */
 #define STACK_SIZE   (64ul * 1024)
-#define MESSAGE_MAX  1024u
-#define DONE_MS      1000u
 #define SHORTAGE_MS  5u
 #define SHORTAGE_MAX 2000u /* tries, 10 s: the kernel has given up by then */
 
@@ -36,8 +30,6 @@ static struct request *supply_queue; /* [L] */
 static struct request **supply_tail = &supply_queue;
 static struct request *supply_current; /* [L] being answered */
 static pthread_cond_t supply_work = PTHREAD_COND_INITIALIZER;
-static mach_port_t supply_done; /* receive right: what became of the pages */
-static vm_size_t supply_taken;  /* bytes of the last answer */
 static char supply_buffer[CLUSTER * PAGER_PAGE] __attribute__((aligned(PAGER_PAGE)));
 
 bool supply_request(const struct memory_object *object, mach_port_t control, vm_offset_t offset,
@@ -71,60 +63,6 @@ void supply_forget(const struct memory_object *object)
 
 /* --- one answer --- */
 
-kern_return_t memory_object_supply_completed(mach_port_t port, mach_port_t control,
-                                             vm_offset_t offset, vm_size_t length,
-                                             kern_return_t result, vm_offset_t error_offset)
-{
-    (void)port;
-    (void)result;
-    /* Only this file's thread asks for it, and is in no server loop. */
-    if (server_current_object() != 0 || error_offset < offset || error_offset - offset > length) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    supply_taken = error_offset - offset;
-    mach_port_deallocate(mach_task_self(), control);
-    return KERN_SUCCESS;
-}
-
-/* Receive what the kernel says of the last answer: how much it has taken, or that the object is
- * gone, which ends its right to say so. */
-static void supply_receive(void)
-{
-    static union {
-        mach_msg_header_t head;
-        char bytes[MESSAGE_MAX];
-    } in, out;
-
-    if (mach_msg(&in.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(in), supply_done, DONE_MS,
-                 MACH_PORT_NULL) == MACH_MSG_SUCCESS &&
-        !memory_object_server(&in.head, &out.head)) {
-        mach_msg_destroy(&in.head);
-    }
-}
-
-/* Send the pages in the buffer. Returns: how many bytes need not be sent again. */
-static vm_size_t supply_send(mach_port_t control, vm_offset_t offset, vm_size_t size)
-{
-    kern_return_t kr = memory_object_data_supply(control, offset, (pointer_t)supply_buffer,
-                                                 (mach_msg_type_number_t)size, FALSE, VM_PROT_NONE,
-                                                 FALSE, supply_done);
-
-    if (kr == MACH_SEND_NO_BUFFER) {
-        return 0;
-    }
-    supply_taken = size;
-    if (kr == KERN_SUCCESS) {
-        supply_receive();
-    }
-    return supply_taken;
-}
-
-/* The kernel had no memory for a message without pages. */
-static vm_size_t supply_said(kern_return_t kr, vm_size_t size)
-{
-    return kr == MACH_SEND_NO_BUFFER ? 0 : size;
-}
-
 /* Collect what the next answer is about: pages in a row of one kind, *size bytes. False when the
  * object has ended. */
 static bool supply_collect(const struct request *request, enum object_page *kind, vm_size_t *size)
@@ -149,6 +87,22 @@ static bool supply_collect(const struct request *request, enum object_page *kind
     return object != NULL;
 }
 
+/* Say it to the kernel. */
+static kern_return_t supply_say(mach_port_t control, enum object_page kind, vm_offset_t offset,
+                                vm_size_t size)
+{
+    switch (kind) {
+    case OBJECT_PAGE_STORED:
+        return memory_object_data_supply(control, offset, (pointer_t)supply_buffer,
+                                         (mach_msg_type_number_t)size, FALSE, VM_PROT_NONE, FALSE,
+                                         MACH_PORT_NULL);
+    case OBJECT_PAGE_NEVER:
+        return memory_object_data_unavailable(control, offset, size);
+    default:
+        return memory_object_data_error(control, offset, size, KERN_FAILURE);
+    }
+}
+
 /* Send one answer. Returns: how many bytes of the request it has settled, 0 for lack of memory. */
 static vm_size_t supply_answer(const struct request *request, bool give_up)
 {
@@ -158,15 +112,11 @@ static vm_size_t supply_answer(const struct request *request, bool give_up)
     if (!supply_collect(request, &kind, &size)) {
         return request->end - request->offset;
     }
-    if (kind == OBJECT_PAGE_NEVER) {
-        return supply_said(memory_object_data_unavailable(request->control, request->offset, size),
-                           size);
+    if (give_up) {
+        kind = OBJECT_PAGE_LOST;
     }
-    if (kind == OBJECT_PAGE_LOST || give_up) {
-        return supply_said(
-            memory_object_data_error(request->control, request->offset, size, KERN_FAILURE), size);
-    }
-    return supply_send(request->control, request->offset, size);
+    return supply_say(request->control, kind, request->offset, size) != MACH_SEND_NO_BUFFER ? size
+                                                                                            : 0;
 }
 
 /* --- the thread --- */
@@ -224,9 +174,6 @@ bool supply_start(void)
     pthread_t thread;
     bool started;
 
-    if (portolan_port_allocate(false, &supply_done) != KERN_SUCCESS) {
-        return false;
-    }
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     started = pthread_create(&thread, &attributes, supply_run, NULL) == 0;
