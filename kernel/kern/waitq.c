@@ -69,6 +69,9 @@ bool waitq_wake_one(struct waitq *waitq, enum wait_result result)
 
 void waitq_wake_all(struct waitq *waitq, enum wait_result result)
 {
+    /* One that is woken and waits again before this thread goes on would be woken for ever. */
+    preempt_disable();
     while (waitq_wake_one(waitq, result)) {
     }
+    preempt_enable();
 }

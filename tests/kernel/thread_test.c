@@ -57,6 +57,43 @@ KTEST(thread, only_one_waker_claims_a_wait)
     EXPECT_EQ(thread_block(NULL), WAIT_OK);
 }
 
+#define WAKES_MAX 1000u
+
+struct test_rewait {
+    struct waitq queue;
+    unsigned wakes;
+    bool stop;
+};
+
+/* Wait again whenever it is woken. */
+static void test_wait_again(void *argument)
+{
+    struct test_rewait *r = argument;
+
+    while (!atomic_load(&r->stop) && r->wakes < WAKES_MAX) {
+        waitq_assert_wait(&r->queue, false, clock_now_ns() + 100 * NS_PER_MS);
+        if (waitq_block(&r->queue) == WAIT_OK) {
+            atomic_inc(&r->wakes);
+        }
+    }
+    thread_exit();
+}
+
+KTEST(thread, who_is_woken_and_waits_again_is_not_woken_for_ever)
+{
+    struct test_rewait r = {.wakes = 0};
+    struct thread *t;
+
+    waitq_init(&r.queue, "again");
+    t = test_start(test_wait_again, &r, 0);
+    thread_sleep(5 * NS_PER_MS);
+    waitq_wake_all(&r.queue, WAIT_OK);
+    EXPECT_TRUE(atomic_load(&r.wakes) < WAKES_MAX);
+    atomic_store(&r.stop, true);
+    waitq_wake_all(&r.queue, WAIT_OK);
+    test_join(t);
+}
+
 KTEST(thread, a_cancelled_wait_leaves_the_thread_running)
 {
     thread_wait_prepare(true, clock_now_ns() + NS_PER_SEC);
