@@ -70,6 +70,8 @@ bool memory_object_back(struct vm_object *object)
     uint32_t flags = atomic_load(&object->flags);
     struct ipc_port *pager;
     struct ipc_port *port;
+    struct ipc_port *right;
+    kern_return_t kr;
 
     if ((flags & VM_OBJECT_PAGER_CREATED) != 0) {
         return atomic_load(&object->pager) != NULL;
@@ -80,7 +82,10 @@ bool memory_object_back(struct vm_object *object)
         ipc_port_release_send(pager);
         return false;
     }
-    if (memory_object_attach(object, port) != KERN_SUCCESS) {
+    right = ipc_port_make_send(port);
+    kr = memory_object_attach(object, port);
+    ipc_port_release_send(right);
+    if (kr != KERN_SUCCESS) {
         ipc_port_release_right(port, MACH_MSG_TYPE_PORT_RECEIVE);
         ipc_port_release_send(pager);
         return false;
