@@ -590,7 +590,7 @@ kern_return_t memory_object_copy_range(struct vm_object *object, vm_offset_t *of
         *needs_copy = true; /* an older copy may look through this one */
         return vm_object_copy_delayed(object, *offset, size, copy);
     default:
-        kr = vm_object_copy_slowly(object, *offset, size, copy);
+        kr = vm_object_copy_slowly(object, *offset, size, false, copy);
         *offset = 0;
         return kr;
     }

@@ -131,8 +131,13 @@ unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
  * (unwiring what is not wired), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR; on error nothing is
  * wired or unwired. */
 kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access);
+/* The same without waiting for a page. Returns: as vm_map_wire; KERN_ABORTED (the page at *stuck
+ * must be waited for). */
+kern_return_t vm_map_wire_now(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                              vm_prot_t access, vm_offset_t *stuck);
 /* Wire all regions there are (current) and those made or made accessible later (future);
- * neither undoes both. */
+ * neither undoes both. With future memory wired, what leaves the map in messages is not paged out
+ * on its way, so that a default pager can send what it has. */
 kern_return_t vm_map_wire_all(struct vm_map *map, bool current, bool future);
 
 /* --- copies of memory: opaque to everybody else --- */

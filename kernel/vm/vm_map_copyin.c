@@ -11,6 +11,7 @@
 #include "vm/slab.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_object.h"
+#include "vm/vm_pageout.h"
 
 static vm_size_t vm_map_copyin_threshold = VM_COPY_THRESHOLD; /* [I] after start-up */
 
@@ -143,6 +144,9 @@ static void vm_map_copyin_move(struct vm_map_copyin_ctx *ctx, struct vm_map_entr
 
     if (object != NULL) {
         vm_map_entry_unmap(ctx->map, entry);
+        if (ctx->map->wire_future != VM_PROT_NONE) {
+            vm_pageout_remove(object);
+        }
         if (entry->wired_count != 0) {
             vm_map_entry_unwire_pages(ctx->map, entry, entry->end);
             entry->wired_count = 0;

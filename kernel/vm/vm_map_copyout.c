@@ -50,6 +50,7 @@ static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *ent
 {
     vm_offset_t low = map->min < PAGE_SIZE ? PAGE_SIZE : map->min;
     vm_prot_t wire = VM_PROT_NONE;
+    vm_offset_t stuck;
     kern_return_t kr = KERN_NO_SPACE;
     struct vm_map_entry *next;
 
@@ -62,7 +63,8 @@ static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *ent
     }
     mutex_unlock(&map->lock);
     if (wire != VM_PROT_NONE) {
-        (void)vm_map_wire(map, *base, *base + size, wire);
+        /* Not what would have to be waited for: who gets a message must not wait for a pager. */
+        (void)vm_map_wire_now(map, *base, *base + size, wire, &stuck);
     }
     return kr;
 }

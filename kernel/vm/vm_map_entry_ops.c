@@ -90,7 +90,7 @@ kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
         return KERN_MEMORY_ERROR;
     default:
         return vm_object_copy_slowly(entry->object, entry->offset, vm_map_entry_size(entry),
-                                     &copy->object);
+                                     map->wire_future != VM_PROT_NONE, &copy->object);
     }
 }
 

@@ -104,6 +104,17 @@ static kern_return_t vm_map_wire_locked(struct vm_map *map, vm_offset_t start, v
     return kr;
 }
 
+kern_return_t vm_map_wire_now(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+                              vm_prot_t access, vm_offset_t *stuck)
+{
+    kern_return_t kr;
+
+    mutex_lock(&map->lock);
+    kr = vm_map_wire_locked(map, start, end, access, stuck);
+    mutex_unlock(&map->lock);
+    return kr;
+}
+
 kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end, vm_prot_t access)
 {
     kern_return_t kr = KERN_ABORTED;
@@ -114,9 +125,7 @@ kern_return_t vm_map_wire(struct vm_map *map, vm_offset_t start, vm_offset_t end
     for (unsigned tries = 0; kr == KERN_ABORTED && tries < WIRE_TRIES; tries += 1) {
         vm_offset_t stuck = start;
 
-        mutex_lock(&map->lock);
-        kr = vm_map_wire_locked(map, start, end, access, &stuck);
-        mutex_unlock(&map->lock);
+        kr = vm_map_wire_now(map, start, end, access, &stuck);
         if (kr == KERN_ABORTED) {
             struct vm_map_region region;
             kern_return_t fault = vm_map_region(map, stuck, false, &region);

@@ -178,11 +178,11 @@ void vm_object_collapse(struct vm_object *object);
 /* Number of objects from this one to the end of its chain. Locks: object->lock not held. */
 unsigned vm_object_chain_length(struct vm_object *object);
 
-/* A new object with copies of the pages that source shows at [offset, offset + size). Sleeps: for
- * its pager. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
+/* A new object with copies of the pages that source shows at [offset, offset + size), which are not
+ * paged out if it `stays`. Sleeps: for its pager. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
  * could not supply). Refs: caller owns *result. */
 kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset, vm_size_t size,
-                                    struct vm_object **result);
+                                    bool stays, struct vm_object **result);
 /* A new object that shows what source shows now, at the same offsets up to offset + size; source
  * pushes pages into it before they change. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. Refs:
  * caller owns *result. */

@@ -8,6 +8,7 @@
 
 #include "kern/assert.h"
 #include "vm/memory_object.h"
+#include "vm/vm_pageout.h"
 
 /* --- copies of pages --- */
 
@@ -96,7 +97,7 @@ static kern_return_t vm_object_copy_one(struct vm_object *source, vm_offset_t of
 }
 
 kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset, vm_size_t size,
-                                    struct vm_object **result)
+                                    bool stays, struct vm_object **result)
 {
     struct vm_object *copy = vm_object_create(size);
     vm_offset_t end = offset + size;
@@ -107,6 +108,9 @@ kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset
         return KERN_RESOURCE_SHORTAGE;
     }
     copy->flags |= VM_OBJECT_PRIVATE;
+    if (stays) {
+        vm_pageout_remove(copy);
+    }
     while (kr == KERN_SUCCESS && offset < end) {
         bool plain = true;
         vm_offset_t at;
@@ -143,7 +147,7 @@ static bool vm_object_flatten(struct vm_object *source, vm_offset_t offset, vm_s
         return false;
     }
     (void)vm_object_chain_next(source, offset, offset, &next, &plain);
-    return plain && vm_object_copy_slowly(source, offset, length, result) == KERN_SUCCESS;
+    return plain && vm_object_copy_slowly(source, offset, length, false, result) == KERN_SUCCESS;
 }
 
 kern_return_t vm_object_shadow(struct vm_object **object, vm_offset_t *offset, vm_size_t length)
