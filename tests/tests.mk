@@ -89,8 +89,8 @@ $(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- ru
 $(eval $(call TEST_ISO,million-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/nested_test))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest memdisk=8M))
 $(eval $(call TEST_ISO,fuzz,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),))
-$(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/runner))
-$(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off -- run=/tests/runner))
+$(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner))
+$(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off memdisk=16M -- run=/tests/runner))
 
 build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test

@@ -179,8 +179,8 @@ void vm_object_collapse(struct vm_object *object);
 unsigned vm_object_chain_length(struct vm_object *object);
 
 /* A new object with copies of the pages that source shows at [offset, offset + size), which are not
- * paged out if it `stays`. Sleeps: for its pager. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR (a page its pager
- * could not supply). Refs: caller owns *result. */
+ * paged out if it `stays`. Sleeps: for its pager. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE,
+ * KERN_MEMORY_ERROR (a page its pager could not supply). Refs: caller owns *result. */
 kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset, vm_size_t size,
                                     bool stays, struct vm_object **result);
 /* A new object that shows what source shows now, at the same offsets up to offset + size; source

@@ -1,5 +1,5 @@
-/* swap.c - touches MIB MiB of memory, more than the machine may have, each page with contents of its
- * own, and reads all of it back twice, the second time backwards. */
+/* swap.c - touches MIB MiB of memory, more than the machine may have, each page with contents of
+ * its own, and reads all of it back twice, the second time backwards. */
 #include <mach.h>
 #include <portolan/portolan.h>
 #include <stdbool.h>
