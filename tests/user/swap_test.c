@@ -2,8 +2,8 @@
  * tests has a memory disk. */
 #include <default_pager.h>
 #include <mach.h>
+#include <mach/mig_support.h>
 #include <mach_port.h>
-#include <memory_object.h>
 #include <portolan/portolan.h>
 #include <portolan/thread.h>
 #include <string.h>
@@ -92,6 +92,29 @@ TEST(what_was_written_to_an_object_is_there_when_it_is_mapped_again)
     CHECK(swap_becomes_free(before));
 }
 
+#define WORD_PORT MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_MAKE_SEND, 64, MACH_MSG_TYPE_WORD_INLINE)
+#define WORD_SIZE MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_64, 64, MACH_MSG_TYPE_WORD_INLINE)
+#define WORD_INT  MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_32, 32, MACH_MSG_TYPE_WORD_INLINE)
+#define WORD_BOOL MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_BOOLEAN, 32, MACH_MSG_TYPE_WORD_INLINE)
+#define WORD_DATA 0x40000809u /* bytes out of line */
+
+/* Send a message of memory_object.defs, its items given as words and values. */
+static void swap_forge(mach_port_t object, mach_msg_id_t id, unsigned count,
+                       const uint64_t (*items)[3])
+{
+    struct test_message m = {
+        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+                 .msgh_size = (mach_msg_size_t)(sizeof(m.head) + count * 16),
+                 .msgh_remote_port = object,
+                 .msgh_id = id}};
+
+    for (unsigned i = 0; i < count; i++) {
+        mig_type_put(m.body + i * 16, (uint32_t)items[i][0], (uint32_t)items[i][1]);
+        mig_store64(m.body + i * 16 + 8, items[i][2]);
+    }
+    CHECK_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_MSG_SUCCESS);
+}
+
 /* A client has a send right to the object and says what only the kernel should. */
 TEST(what_a_client_says_in_the_kernels_place_is_refused)
 {
@@ -103,10 +126,20 @@ TEST(what_a_client_says_in_the_kernels_place_is_refused)
 
     at[0] = 1;
     memset(data, 9, PAGE);
-    CHECK_EQ(memory_object_data_return(object, forged, 0, (vm_offset_t)data, PAGE, TRUE, FALSE),
-             KERN_SUCCESS);
-    CHECK_EQ(memory_object_data_request(object, forged, 0, PAGE, VM_PROT_READ), KERN_SUCCESS);
-    CHECK_EQ(memory_object_init(object, forged, forged, PAGE), KERN_SUCCESS);
+    swap_forge(object, 2208, 5,
+               (const uint64_t[][3]){{WORD_PORT, 1, forged},
+                                     {WORD_SIZE, 1, 0},
+                                     {WORD_DATA, PAGE, (uint64_t)data},
+                                     {WORD_BOOL, 1, 1},
+                                     {WORD_BOOL, 1, 0}});
+    swap_forge(object, 2203, 4,
+               (const uint64_t[][3]){{WORD_PORT, 1, forged},
+                                     {WORD_SIZE, 1, 0},
+                                     {WORD_SIZE, 1, PAGE},
+                                     {WORD_INT, 1, VM_PROT_READ}});
+    swap_forge(object, 2200, 3,
+               (const uint64_t[][3]){
+                   {WORD_PORT, 1, forged}, {WORD_PORT, 1, forged}, {WORD_SIZE, 1, PAGE}});
     swap_unmap(at);
     CHECK(swap_becomes_free(before - PAGE));
     at = swap_map(object);
