@@ -48,6 +48,7 @@ void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
     struct thread *self = current_thread();
 
     assert(self->wait == THREAD_RUNNING);
+    assert(self != cpu_current()->idle); /* it is what runs when all wait */
     self->wait_result = WAIT_OK;
     self->wait_interruptible = interruptible;
     if (deadline_ns != 0) {
