@@ -8,6 +8,7 @@
 #include <mach/mig_errors.h>
 
 #include "ddb/trace.h"
+#include "ipc/ipc_kcall.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -107,6 +108,17 @@ bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
     return true;
 }
 
+/* A routine without a reply: what its stub answers goes nowhere, and must not need memory, as the
+ * request would be lost without a word. */
+static void kobject_serve_one_way(const struct mig_kernel_routine *r, struct ipc_kmsg *request)
+{
+    struct ipc_kcall_message reply;
+
+    ipc_kmsg_setup(&reply.kmsg, sizeof(mach_msg_header_t) + sizeof(reply.body));
+    r->stub(request, &reply.kmsg);
+    ipc_kmsg_destroy(request);
+}
+
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
 {
     int32_t id = ipc_kmsg_header(request)->msgh_id;
@@ -123,6 +135,10 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
         exception_reply(request);
         return NULL;
     }
+    if (r != NULL && r->reply_size == 0) {
+        kobject_serve_one_way(r, request);
+        return NULL;
+    }
     reply = ipc_kmsg_alloc(size, r != NULL ? r->reply_slots : 0);
     if (reply == NULL) {
         ipc_kmsg_destroy(request);
@@ -136,7 +152,7 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
     }
     reply_port = ipc_kmsg_take_local(request, &type);
     ipc_kmsg_destroy(request);
-    if (!IP_VALID(reply_port) || (r != NULL && r->reply_size == 0)) {
+    if (!IP_VALID(reply_port)) {
         ipc_port_release_right(reply_port, type);
         ipc_kmsg_destroy(reply);
         return NULL;

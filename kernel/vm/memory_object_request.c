@@ -15,6 +15,7 @@
 #include "kern/thread.h"
 #include "kern/waitq.h"
 #include "memory_object_kernel_user.h"
+#include "vm/vm_pageout.h"
 
 #define WAIT_QUEUES 64u
 
@@ -290,9 +291,10 @@ static kern_return_t memory_object_wait_end(struct memory_object_wait *wait, boo
     return kr;
 }
 
-/* Send the question. Returns: KERN_SUCCESS, KERN_MEMORY_ERROR (the pager is gone or took no message
- * in time), KERN_ABORTED. */
-static kern_return_t memory_object_ask(const struct memory_object_wait *wait, uint32_t timeout_ms)
+/* Send the question once. Returns: KERN_SUCCESS, KERN_MEMORY_ERROR (the pager is gone, or took no
+ * message in time), KERN_ABORTED, KERN_RESOURCE_SHORTAGE (no memory for the message). */
+static kern_return_t memory_object_ask_once(const struct memory_object_wait *wait,
+                                            uint32_t timeout_ms)
 {
     struct ipc_port *pager, *control;
     kern_return_t kr;
@@ -307,11 +309,24 @@ static kern_return_t memory_object_ask(const struct memory_object_wait *wait, ui
     if (kr == MACH_SEND_NO_BUFFER) {
         ipc_port_release_send(pager);
         ipc_port_release_send(control);
+        return KERN_RESOURCE_SHORTAGE;
     }
     if (kr == KERN_SUCCESS || kr == MACH_SEND_INTERRUPTED) {
         return kr == KERN_SUCCESS ? KERN_SUCCESS : KERN_ABORTED;
     }
     return KERN_MEMORY_ERROR;
+}
+
+/* Send the question, when there is memory for it. Returns: as memory_object_ask_once(). */
+static kern_return_t memory_object_ask(const struct memory_object_wait *wait, uint32_t timeout_ms)
+{
+    struct vm_pageout_wait memory = {.waits = false};
+    kern_return_t kr;
+
+    do {
+        kr = memory_object_ask_once(wait, timeout_ms);
+    } while (kr == KERN_RESOURCE_SHORTAGE && vm_pageout_wait(&memory));
+    return kr;
 }
 
 /* Wait until it has happened. */

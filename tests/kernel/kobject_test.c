@@ -3,6 +3,7 @@
 #include <mach/mig_errors.h>
 
 #include "ddb/ktest.h"
+#include "ddb/slab_debug.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/emulation.h"
@@ -54,6 +55,21 @@ KTEST(kobject, an_unknown_id_is_answered_with_bad_id)
 KTEST(kobject, a_request_of_the_wrong_size_is_answered_with_bad_arguments)
 {
     EXPECT_EQ(test_call(host_self_port(), 2638, sizeof(mach_msg_header_t)), MIG_BAD_ARGUMENTS);
+}
+
+KTEST(kobject, a_request_without_a_reply_needs_no_memory_to_be_served)
+{
+    struct ipc_kmsg *kmsg;
+    struct ipc_kmsg *reply;
+
+    kmsg = ipc_kmsg_alloc(sizeof(mach_msg_header_t), 0);
+    EXPECT_TRUE(kmsg != NULL);
+    ipc_kmsg_header(kmsg)->msgh_id = 2094; /* memory_object_ready, too short: refused */
+    ipc_kmsg_set_remote(kmsg, host_self_port(), MACH_MSG_TYPE_PORT_SEND);
+    slab_debug_refuse(0);
+    reply = kobject_server(kmsg);
+    EXPECT_TRUE(reply == NULL);
+    EXPECT_TRUE(slab_debug_is_refused()); /* nothing was asked for: the next is refused */
 }
 
 /* As on the stack of a call served in place. */
