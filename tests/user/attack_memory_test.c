@@ -109,6 +109,18 @@ TEST(m8_what_may_only_be_read_is_not_written_by_a_copy_over_it)
     gone(source);
 }
 
+TEST(m8_memory_that_may_only_be_read_is_not_replaced_by_a_copy_over_it)
+{
+    vm_address_t source = fresh(0x66);
+    vm_address_t mine = fresh(0x11);
+
+    CHECK_EQ(vm_protect(self(), mine, SIZE, FALSE, VM_PROT_READ), KERN_SUCCESS);
+    CHECK_EQ(vm_copy(self(), source, SIZE, mine), KERN_PROTECTION_FAILURE);
+    CHECK(is_one((uint8_t *)mine) && *(uint8_t *)mine == 0x11);
+    gone(mine);
+    gone(source);
+}
+
 /* The region's memory is one of two, each of one byte. */
 static void blow_remap(struct attack_hammer *hammer)
 {
