@@ -157,9 +157,19 @@ static inline bool memory_object_range_ok(vm_offset_t offset, vm_size_t size)
 bool memory_object_must_keep(const struct vm_object *object, struct vm_page *page);
 
 /* Send the changed (and, for RETURN_ALL, precious) pages in [start, end) to the pager; with flush
- * all pages go, except wired ones. Locks: none held. Sleeps: no. Returns: KERN_SUCCESS,
- * KERN_RESOURCE_SHORTAGE (what was not sent is still there). */
+ * all pages go, except wired ones. Locks: none held. Sleeps: until others that do this to the
+ * object are done. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (what was not sent is still
+ * there).
+ */
 kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
                                          vm_offset_t end, memory_object_return_t which, bool flush);
+/* Flush at most MEMORY_OBJECT_CLUSTER pages of [start, end) for page replacement. Locks: none held.
+ * Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_ABORTED (others are about to send pages). */
+kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end);
+/* From when pages are taken out of an object until they are in the pager's queue: one at a time,
+ * and who needs a page that is not there waits. False when it is being done and may_wait is not
+ * set. Locks: none held. (memory_object_request.c) */
+bool memory_object_return_begin(struct vm_object *object, bool may_wait);
+void memory_object_return_end(struct vm_object *object);
 
 #endif

@@ -193,7 +193,8 @@ kern_return_t memory_object_want(const struct vm_object_hit *hit, vm_prot_t acce
     if (object->pager == NULL) {
         return KERN_MEMORY_ERROR;
     }
-    if ((object->flags & VM_OBJECT_PAGER_READY) == 0) {
+    if ((object->flags & VM_OBJECT_PAGER_READY) == 0 ||
+        (hit->page == NULL && (object->flags & VM_OBJECT_RETURNING) != 0)) {
         wait->offset = MEMORY_OBJECT_ALL;
     } else if (hit->page == NULL) {
         kr = memory_object_want_new(object, hit->offset, wait);
@@ -233,7 +234,8 @@ static bool memory_object_is_over(const struct memory_object_wait *wait)
         return true;
     }
     if (wait->offset == MEMORY_OBJECT_ALL) {
-        return (object->flags & VM_OBJECT_PAGER_READY) != 0;
+        return (object->flags & (VM_OBJECT_PAGER_READY | VM_OBJECT_RETURNING)) ==
+               VM_OBJECT_PAGER_READY;
     }
     if (page != NULL) {
         return page->object == NULL || (page->flags & VM_PAGE_UNAVAILABLE) != 0;
@@ -406,4 +408,34 @@ kern_return_t memory_object_await_ready(struct vm_object *object, uint64_t *dead
     vm_object_ref(object);
     spin_unlock(&object->lock);
     return memory_object_await(&wait, deadline_ns);
+}
+
+bool memory_object_return_begin(struct vm_object *object, bool may_wait)
+{
+    struct waitq *waitq = memory_object_waitq(object, MEMORY_OBJECT_ALL);
+    bool begun = false;
+
+    while (!begun) {
+        waitq_assert_wait(waitq, false, 0);
+        spin_lock(&object->lock);
+        begun = (object->flags & VM_OBJECT_RETURNING) == 0;
+        if (begun) {
+            object->flags |= VM_OBJECT_RETURNING;
+        }
+        spin_unlock(&object->lock);
+        if (begun || !may_wait) {
+            waitq_cancel_wait(waitq);
+            return begun;
+        }
+        (void)waitq_block(waitq);
+    }
+    return begun;
+}
+
+void memory_object_return_end(struct vm_object *object)
+{
+    spin_lock(&object->lock);
+    object->flags &= ~VM_OBJECT_RETURNING;
+    spin_unlock(&object->lock);
+    memory_object_wake(object, MEMORY_OBJECT_ALL);
 }

@@ -229,25 +229,50 @@ static bool memory_object_has_pages(struct vm_object *object, vm_offset_t start,
     return found;
 }
 
+/* Send one bundle from [*start, end); *start becomes where to go on. Between the moment a page is
+ * out of the object and the message is in the queue nobody may ask for it, or send an older copy of
+ * it: the pager would answer with what it had before. */
+static kern_return_t memory_object_return_some(struct memory_object_bundle *bundle,
+                                               vm_offset_t *start, vm_offset_t end, bool may_wait)
+{
+    bool enough;
+
+    if (!memory_object_bundle_create(bundle)) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    if (!memory_object_return_begin(bundle->object, may_wait)) {
+        vm_copy_discard(bundle->copy);
+        return KERN_ABORTED;
+    }
+    enough = memory_object_collect(bundle, start, end);
+    if (bundle->size != 0) {
+        memory_object_send(bundle);
+    } else {
+        vm_copy_discard(bundle->copy);
+    }
+    memory_object_return_end(bundle->object);
+    return enough ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
 kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
                                          vm_offset_t end, memory_object_return_t which, bool flush)
 {
     struct memory_object_bundle bundle = {.object = object, .which = which, .flush = flush};
-    bool enough = true;
+    kern_return_t kr = KERN_SUCCESS;
 
-    while (enough && start < end && memory_object_has_pages(object, start, end)) {
-        if (!memory_object_bundle_create(&bundle)) {
-            return KERN_RESOURCE_SHORTAGE;
-        }
-        enough = memory_object_collect(&bundle, &start, end);
-        if (bundle.size != 0) {
-            memory_object_send(&bundle);
-        } else {
-            vm_copy_discard(bundle.copy);
-        }
+    while (kr == KERN_SUCCESS && start < end && memory_object_has_pages(object, start, end)) {
+        kr = memory_object_return_some(&bundle, &start, end, true);
     }
     if (flush) {
         memory_object_wake(object, MEMORY_OBJECT_ALL); /* who waits for an unlock has no page now */
     }
-    return enough ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+    return kr;
+}
+
+kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end)
+{
+    struct memory_object_bundle bundle = {
+        .object = object, .which = MEMORY_OBJECT_RETURN_ALL, .flush = true};
+
+    return memory_object_return_some(&bundle, &start, end, false);
 }

@@ -35,6 +35,7 @@ struct ipc_request;
 #define VM_OBJECT_PAGER_READY       0x40u /* it said it is ready */
 #define VM_OBJECT_CAN_PERSIST       0x80u /* keep the pages after the last reference */
 #define VM_OBJECT_ALIVE             0x100u
+#define VM_OBJECT_RETURNING         0x800u /* pages are out of it and not yet in a message */
 #define VM_OBJECT_ENDING            0x400u /* its pager is being told that it is not used any more */
 #define VM_OBJECT_DEVICE            0x200u /* a range of device memory: no pages, mapped as it is */
 

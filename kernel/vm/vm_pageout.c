@@ -182,8 +182,7 @@ static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted)
     while (more && visit.freed + sent < wanted) {
         more = vm_pageout_batch(&visit);
         if (visit.run_start != visit.run_end && memory_object_back(object) &&
-            memory_object_return_range(object, visit.run_start, visit.run_end,
-                                       MEMORY_OBJECT_RETURN_ALL, true) == KERN_SUCCESS) {
+            memory_object_page_out(object, visit.run_start, visit.run_end) == KERN_SUCCESS) {
             sent += (visit.run_end - visit.run_start) >> PAGE_SHIFT;
         }
         visit.run_start = visit.run_end;

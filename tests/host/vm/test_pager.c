@@ -16,7 +16,8 @@
 static struct {
     memory_object_copy_strategy_t strategy;
     bool may_cache;
-    bool late; /* says ready, supplies nothing */
+    bool late;      /* says ready, supplies nothing */
+    unsigned waits; /* times a page was on its way when its return was seen */
     unsigned inits, requests, unlocks, returns, ends, pages_asked;
     struct vm_object *object; /* that of the last message */
     vm_offset_t offset;       /* of the last request or return */
@@ -39,6 +40,27 @@ static void pager_supply(struct vm_object *object, vm_offset_t offset, vm_size_t
     test_free(bytes);
     ok(memory_object_data_supply(object, offset, copy, (natural_t)size, VM_PROT_NONE, false, NULL,
                                  0));
+}
+
+/* Pages are on their way and not in the queue yet: who needs one waits, and does not ask. */
+static void see_who_must_wait(const struct fake_message *message)
+{
+    struct vm_object_hit hit = {.object = message->object, .offset = message->offset};
+    struct memory_object_wait wait;
+
+    spin_lock(&message->object->lock);
+    if (vm_object_page_lookup(message->object, message->offset) == NULL) {
+        ok(memory_object_want(&hit, VM_PROT_READ, &wait));
+        assert_int_equal(wait.offset, MEMORY_OBJECT_ALL);
+        assert_int_equal(wait.length, 0);
+        vm_object_ref(message->object); /* the test's own, as the wait's must not be the last */
+        spin_unlock(&message->object->lock);
+        vm_object_unref(wait.object);
+        vm_object_unref(message->object);
+        pager.waits += 1;
+        return;
+    }
+    spin_unlock(&message->object->lock);
 }
 
 static void pager_message(const struct fake_message *message)
@@ -67,6 +89,9 @@ static void pager_message(const struct fake_message *message)
                                       MEMORY_OBJECT_RETURN_NONE, false, VM_PROT_NONE, NULL, 0));
         break;
     default:
+        if (pager.object->pager != NULL) {
+            see_who_must_wait(message);
+        }
         pager.returns += 1;
         pager.offset = message->offset;
         pager.kernel_copy = message->kernel_copy;
@@ -184,6 +209,7 @@ static void a_flush_takes_pages_and_cleaning_leaves_them(void **state)
                                   VM_PROT_NO_CHANGE, NULL, 0));
     assert_int_equal(pager.returns, 2);
     assert_int_equal(pager.first, 78);
+    assert_int_equal(pager.waits, 1);
     assert_false(pager.kernel_copy);
     assert_int_equal(peek(map, at), 10);
     fake_check_map(map);
