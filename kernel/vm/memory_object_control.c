@@ -94,29 +94,41 @@ kern_return_t memory_object_destroy(memory_object_control_t object, kern_return_
     return KERN_SUCCESS;
 }
 
-/* Mark or answer the absent pages in the range. */
-static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t offset,
-                                          vm_size_t size, bool error)
+/* Mark or answer absent pages from `at` on. Returns where to go on, or end. */
+static vm_offset_t memory_object_refuse_some(struct vm_object *object, vm_offset_t at,
+                                             vm_offset_t end, bool error)
 {
     struct vm_page *page;
 
-    if (object == NULL || !memory_object_range_ok(offset, size)) {
-        return KERN_INVALID_ARGUMENT;
-    }
     spin_lock(&object->lock);
-    page = vm_object_page_next(object, offset, offset + size);
-    while (page != NULL) {
-        vm_offset_t at = page->offset;
-
+    page = object->absent_count != 0 ? vm_object_page_next(object, at, end) : NULL;
+    for (unsigned n = 0; page != NULL && n < MEMORY_OBJECT_AT_ONCE; n++) {
+        at = page->offset;
         if ((page->flags & VM_PAGE_ABSENT) != 0 && error) {
             memory_object_answer(object, page, VM_PAGE_ERROR);
         } else if ((page->flags & VM_PAGE_ABSENT) != 0) {
             page->flags |= VM_PAGE_UNAVAILABLE;
             memory_object_wake(object, at);
         }
-        page = vm_object_page_next(object, at + PAGE_SIZE, offset + size);
+        at += PAGE_SIZE;
+        page = vm_object_page_next(object, at, end);
     }
     spin_unlock(&object->lock);
+    return page != NULL ? at : end;
+}
+
+/* There are no data for the range: the pager has none, or there is an error. */
+static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t offset,
+                                          vm_size_t size, bool error)
+{
+    vm_offset_t at = offset;
+
+    if (object == NULL || !memory_object_range_ok(offset, size)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    while (at < offset + size) {
+        at = memory_object_refuse_some(object, at, offset + size, error);
+    }
     return KERN_SUCCESS;
 }
 

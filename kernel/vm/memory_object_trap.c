@@ -12,6 +12,8 @@
 #include "vm/vm_pageout.h"
 #include "vm/vm_stat.h"
 
+#define SUPPLY_MAX (64ul << 20) /* bytes in one trap: it is not interrupted */
+
 /* A copy of one page of the current task's memory. */
 static kern_return_t memory_object_trap_copy(struct vm_map *map, vm_offset_t at,
                                              struct vm_page **page)
@@ -74,8 +76,8 @@ kern_return_t syscall_memory_object_supply(mach_port_name_t control, vm_offset_t
     if (object == NULL) {
         return MACH_SEND_INTERRUPTED;
     }
-    if (memory_object_range_ok(offset, size) && memory_object_range_ok(address, size) &&
-        (lock_value & ~VM_PROT_ALL) == 0) {
+    if (size <= SUPPLY_MAX && memory_object_range_ok(offset, size) &&
+        memory_object_range_ok(address, size) && (lock_value & ~VM_PROT_ALL) == 0) {
         kr = memory_object_trap_supply(object, offset, address, size, lock_value, precious != 0);
     }
     vm_object_unref(object);

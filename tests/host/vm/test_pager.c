@@ -494,6 +494,8 @@ static void the_trap_says_what_is_wrong(void **state)
     assert_int_equal(syscall_memory_object_supply(1, 1, data, PG, 0, 0), KERN_INVALID_ARGUMENT);
     assert_int_equal(syscall_memory_object_supply(1, 0, data + 8, PG, 0, 0), KERN_INVALID_ARGUMENT);
     assert_int_equal(syscall_memory_object_supply(1, 0, data, PG, 8, 0), KERN_INVALID_ARGUMENT);
+    assert_int_equal(syscall_memory_object_supply(1, 0, data, (64ul << 20) + PG, 0, 0),
+                     KERN_INVALID_ARGUMENT);
     assert_int_equal(syscall_memory_object_supply(1, ~PAGE_MASK, data, 2 * PG, 0, 0),
                      KERN_INVALID_ARGUMENT);
     assert_int_equal(syscall_memory_object_supply(1, 0, data + 64 * PG, PG, 0, 0),
