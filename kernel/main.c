@@ -33,6 +33,7 @@
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "kern/timer.h"
+#include "kern/trace.h"
 #include "kern/version.h"
 #include "vm/memory_object.h"
 #include "vm/slab.h"
@@ -49,6 +50,7 @@ static void main_thread(void *argument)
 {
     smp_start();           /* 13. the other processors: needs threads, timers, interrupts */
     processor_init();      /* 14. their ports */
+    trace_init();          /*     rings of events */
     hardware_init();       /*     the thread that delivers interrupts */
     memory_object_start(); /* the thread that ends memory cache objects */
     vm_pageout_start();    /* and the one that takes pages from them */
@@ -57,7 +59,7 @@ static void main_thread(void *argument)
     }
     kprintf("%s: %u processors, %lu MiB, %s, TSC %lu MHz\n", kernel_version, cpu_count,
             vm_page_total_count() * PAGE_SIZE >> 20, cpu_features.brand,
-            clock_machine_hz() / 1000000);
+            (clock_machine_hz() + 500000) / 1000000);
     ktest_run_if_asked(); /* 15. tests inside the debug kernel, with `ktest` on the command line */
     bootstrap_start();    /* 16. the first task */
     thread_exit();

@@ -32,12 +32,19 @@ size_t vm_check_tree(const struct rbtree *tree)
         panic("rbtree %p: the root is red", (const void *)tree);
     }
     for (struct rbnode *node = rbtree_first(tree); node != NULL; node = rbtree_next(node)) {
+        uint64_t max = node->value;
+
         count += 1;
         for (unsigned side = 0; side < 2; side += 1) {
+            max = rbtree_max(node->child[side]) > max ? rbtree_max(node->child[side]) : max;
             if (node->child[side] != NULL && node->child[side]->parent != node) {
                 panic("rbtree %p: a child of %p has another parent", (const void *)tree,
                       (void *)node);
             }
+        }
+        if (node->max != max) {
+            panic("rbtree %p: the largest value below %p is %lu, not %lu", (const void *)tree,
+                  (void *)node, (unsigned long)max, (unsigned long)node->max);
         }
         if (node->red && (vm_check_is_red(node->child[0]) || vm_check_is_red(node->child[1]))) {
             panic("rbtree %p: red node %p has a red child", (const void *)tree, (void *)node);
@@ -72,17 +79,16 @@ void vm_check_map(struct vm_map *map)
     for (struct rbnode *node = rbtree_first(&map->entries); node != NULL;
          node = rbtree_next(node)) {
         struct vm_map_entry *entry = vm_map_entry_of(node);
-        vm_size_t max_gap = entry->max_gap;
+        vm_offset_t free = at > map->low ? at : map->low;
+        vm_size_t gap = entry->start > free ? entry->start - free : 0;
 
-        (void)map->entries.update(node);
         if (entry->prev != prev || (prev != NULL && prev->next != entry) || entry->start < at ||
-            entry->end <= entry->start || entry->end > map->max ||
-            entry->gap != entry->start - at || entry->max_gap != max_gap ||
+            entry->end <= entry->start || entry->end > map->max || node->value != gap ||
             ((entry->start | entry->end | entry->offset) & PAGE_MASK) != 0 ||
             (entry->protection & ~entry->max_protection) != 0) {
-            panic("map %p: entry %#lx - %#lx after %#lx: gap %#lx, largest %#lx", (void *)map,
+            panic("map %p: entry %#lx - %#lx after %#lx: gap %#lx, noted %#lx", (void *)map,
                   (unsigned long)entry->start, (unsigned long)entry->end, (unsigned long)at,
-                  (unsigned long)entry->gap, (unsigned long)max_gap);
+                  (unsigned long)gap, (unsigned long)node->value);
         }
         prev = entry;
         at = entry->end;

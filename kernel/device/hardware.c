@@ -1,228 +1,91 @@
-/* hardware.c - interrupt lines and device memory for user tasks (hardware.defs).
- *
- * An interrupt is delivered once per irq_wait(): a kernel thread sends device_intr_notify to the
- * send-once right of the call. One that comes while nobody waits is kept and delivered to the next
- * call. A level line stays masked until then. A driver that dies just never asks again. Locks:
- * DEVICE, interrupts off: the interrupt itself only marks the line and wakes the thread. */
+/* hardware.c - device memory for user tasks, what the kernel knows about the machine
+ * (hardware.defs), and the life of the objects that drivers have rights to. */
 #include "device/hardware.h"
 
 #include <mach/hardware.h>
 
 #include "arch/acpi.h"
 #include "arch/boot_info.h"
-#include "arch/irq.h"
-#include "ddb/trace.h"
-#include "device_notify_kernel_user.h"
+#include "device/hardware_impl.h"
 #include "hardware_kernel_server.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
-#include "kern/clock.h"
 #include "kern/kobject.h"
-#include "kern/thread.h"
-#include "kern/waitq.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
-
-#define IRQ_MAX           128
-#define HARDWARE_RETRY_NS (10 * NS_PER_MS) /* out of memory for a message */
-
-/* One per line that was ever asked for; lines are few, so these stay. Keys: [H] hardware_lock, [I]
- * immutable */
-struct hardware_irq {
-    uint32_t line;           /* [I] */
-    struct ipc_port *port;   /* [I] */
-    struct ipc_port *notify; /* [H] send-once right to tell, or NULL */
-    int id;                  /* [H] what the message says */
-    bool fired;              /* [H] to be told by the thread */
-    bool attached;           /* [H] */
-};
-
-static struct spinlock hardware_lock = SPINLOCK_INITIALIZER(LOCK_RANK_DEVICE, "hardware");
-static struct hardware_irq hardware_irqs[IRQ_MAX];
-static struct waitq hardware_waitq;
 
 bool hardware_is_port(struct ipc_port *port)
 {
     return IP_VALID(port) && port->kobject_type == KOBJECT_HARDWARE;
 }
 
-struct hardware_irq *convert_port_to_irq(struct ipc_port *port)
+bool hardware_object_init(struct hardware_object *object, enum kobject_type type,
+                          void (*end)(struct hardware_object *))
 {
-    return IP_VALID(port) && port->kobject_type == KOBJECT_IRQ ? port->kobject : NULL;
-}
+    struct ipc_port *port = ipc_port_alloc_kernel(type, object);
 
-struct ipc_port *convert_irq_to_port(struct hardware_irq *irq)
-{
-    return irq != NULL ? ipc_port_make_send(irq->port) : IP_NULL;
-}
-
-void hardware_irq_unref(struct hardware_irq *irq)
-{
-    (void)irq; /* lines are never freed */
-}
-
-/* In interrupt context; the line is masked. */
-static void hardware_fired(void *argument)
-{
-    struct hardware_irq *irq = argument;
-    uint64_t flags = spin_lock_irqsave(&hardware_lock);
-
-    assert(!interrupt_is_enabled());
-    irq->fired = true;
-    spin_unlock_irqrestore(&hardware_lock, flags);
-    trace(TRACE_IRQ, irq->line, 0);
-    waitq_wake_one(&hardware_waitq, WAIT_OK);
-}
-
-/* Take what is to be told for a line that has fired: the right, the line in *fired and its id.
- * IP_NULL when there is none. */
-static struct ipc_port *hardware_take_fired(struct hardware_irq **fired, int *id)
-{
-    struct ipc_port *notify = IP_NULL;
-    uint64_t flags = spin_lock_irqsave(&hardware_lock);
-
-    for (unsigned i = 0; i < irq_line_count() && notify == IP_NULL; i++) {
-        struct hardware_irq *irq = &hardware_irqs[i];
-
-        if (irq->fired && irq->notify != NULL) {
-            *fired = irq;
-            *id = irq->id;
-            notify = irq->notify;
-            irq->notify = NULL;
-            irq->fired = false;
-        }
-    }
-    spin_unlock_irqrestore(&hardware_lock, flags);
-    return notify;
-}
-
-/* There was no memory for the message. Locks: none. */
-static void hardware_give_back(struct hardware_irq *irq, struct ipc_port *notify)
-{
-    uint64_t flags = spin_lock_irqsave(&hardware_lock);
-
-    assert(notify != IP_NULL);
-    irq->fired = true;
-    if (irq->notify == NULL) {
-        irq->notify = notify;
-        notify = IP_NULL;
-    }
-    spin_unlock_irqrestore(&hardware_lock, flags);
-    if (notify != IP_NULL) {
-        ipc_port_release_sonce(notify); /* somebody asked anew: that one is told */
-    }
-}
-
-static void hardware_thread(void *argument)
-{
-    for (;;) {
-        struct hardware_irq *irq = NULL;
-        struct ipc_port *notify;
-        int id = 0;
-
-        waitq_assert_wait(&hardware_waitq, false, 0);
-        notify = hardware_take_fired(&irq, &id);
-        if (notify == IP_NULL) {
-            waitq_block(&hardware_waitq);
-            continue;
-        }
-        waitq_cancel_wait(&hardware_waitq);
-        if (device_intr_notify(notify, id) == MACH_SEND_NO_BUFFER) {
-            hardware_give_back(irq, notify);
-            thread_wait_prepare(false, clock_now_ns() + HARDWARE_RETRY_NS);
-            thread_block(NULL);
-        }
-    }
-}
-
-void hardware_init(void)
-{
-    struct thread *thread;
-
-    waitq_init(&hardware_waitq, "interrupts");
-    thread = thread_create_kernel("interrupts", hardware_thread, NULL, 0);
-    thread->wait = THREAD_CLAIMED;
-    thread_setrun(thread);
-}
-
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NO_ACCESS (not the hardware port),
- * KERN_RESOURCE_SHORTAGE. */
-kern_return_t hardware_irq_create(struct ipc_port *hardware, int line, irq_t *irq)
-{
-    struct hardware_irq *entry;
-    struct ipc_port *port;
-    uint64_t flags;
-
-    if (!hardware_is_port(hardware)) {
-        return KERN_NO_ACCESS;
-    }
-    if (line < 0 || line >= IRQ_MAX || irq_from_isa((uint32_t)line) >= irq_line_count()) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    entry = &hardware_irqs[irq_from_isa((uint32_t)line)];
-    port = ipc_port_alloc_kernel(KOBJECT_IRQ, entry);
     if (port == NULL) {
-        return KERN_RESOURCE_SHORTAGE;
+        return false;
     }
-    flags = spin_lock_irqsave(&hardware_lock);
-    if (entry->port == NULL) {
-        entry->line = irq_from_isa((uint32_t)line);
-        entry->port = port;
-        port = NULL;
-    }
-    spin_unlock_irqrestore(&hardware_lock, flags);
-    if (port != NULL) {
-        ipc_port_destroy_kernel(port); /* the line had one */
-    }
-    *irq = entry;
-    return KERN_SUCCESS;
+    *object = (struct hardware_object){2, port, end};
+    port->nsrequest = ipc_port_make_sonce(port);
+    return true;
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no right), KERN_RESOURCE_SHORTAGE (somebody else
- * waits, or the kernel uses the line). */
-kern_return_t irq_wait(irq_t irq, int id, struct ipc_port *notify)
+void *hardware_object_try_ref(struct hardware_object *object)
 {
-    kern_return_t kr = KERN_SUCCESS;
-    struct ipc_port *old;
-    bool attach, fired;
-    uint64_t flags;
+    uint32_t refs = atomic_load(&object->refs);
 
-    assert(irq != NULL && irq->port != NULL);
-    if (!IP_VALID(notify)) {
-        return KERN_INVALID_ARGUMENT;
+    while (refs != 0) {
+        if (atomic_cas(&object->refs, refs, refs + 1)) {
+            return object;
+        }
+        refs = atomic_load(&object->refs);
     }
-    flags = spin_lock_irqsave(&hardware_lock);
-    old = irq->notify;
-    if (old != NULL && old->active) {
-        spin_unlock_irqrestore(&hardware_lock, flags);
-        return KERN_RESOURCE_SHORTAGE;
+    return NULL;
+}
+
+void *hardware_object_of(struct ipc_port *port, enum kobject_type type)
+{
+    struct hardware_object *object = NULL;
+
+    if (!IP_VALID(port)) {
+        return NULL;
     }
-    irq->notify = notify;
-    irq->id = id;
-    attach = !irq->attached;
-    irq->attached = true;
-    fired = irq->fired;
-    spin_unlock_irqrestore(&hardware_lock, flags);
-    if (old != NULL) {
-        ipc_port_release_sonce(old); /* of a driver that has died: the next one takes its place */
+    spin_lock(&port->lock);
+    if (port->active && port->kobject_type == type) {
+        object = port->kobject;
+        atomic_inc(&object->refs);
     }
-    if (attach) {
-        kr = irq_attach(irq->line, hardware_fired, irq);
-    } else if (!fired) {
-        irq_unmask(irq->line);
+    spin_unlock(&port->lock);
+    return object;
+}
+
+struct ipc_port *hardware_object_port(struct hardware_object *object)
+{
+    struct ipc_port *port = ipc_port_make_send(object->port);
+
+    hardware_object_unref(object);
+    return port;
+}
+
+void hardware_object_unref(struct hardware_object *object)
+{
+    assert(atomic_load(&object->refs) != 0);
+    if (atomic_dec_and_test(&object->refs)) {
+        object->end(object);
     }
-    if (kr != KERN_SUCCESS) {
-        flags = spin_lock_irqsave(&hardware_lock);
-        irq->notify = NULL;
-        irq->attached = false;
-        spin_unlock_irqrestore(&hardware_lock, flags);
-        return kr;
-    }
-    if (fired) {
-        waitq_wake_one(&hardware_waitq, WAIT_OK);
-    }
-    return KERN_SUCCESS;
+}
+
+void hardware_no_senders(struct ipc_port *port)
+{
+    struct hardware_object *object = port->kobject;
+
+    assert(port->active && port->srights == 0);
+    ipc_port_destroy_kernel(port);
+    ipc_port_release_sonce(port);
+    hardware_object_unref(object);
 }
 
 /* Does the range hold memory (the kernel's image and page tables are in it) that is not the memory
@@ -313,5 +176,17 @@ kern_return_t hardware_memory_disk(struct ipc_port *hardware, int64_t *phys, vm_
     }
     *phys = (int64_t)boot_info.disk.start;
     *size = boot_info.disk.end - boot_info.disk.start;
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS. */
+kern_return_t hardware_pci(struct ipc_port *hardware, int64_t *ecam, int *first_bus, int *last_bus)
+{
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    *ecam = (int64_t)acpi_info.ecam;
+    *first_bus = acpi_info.ecam_first_bus;
+    *last_bus = acpi_info.ecam_last_bus;
     return KERN_SUCCESS;
 }

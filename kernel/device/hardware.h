@@ -1,10 +1,11 @@
-/* hardware.h - raw hardware for user tasks: interrupt lines, device memory, I/O ports. Everything
- * is made from the hardware port. */
+/* hardware.h - raw hardware for user tasks: interrupts, device memory, memory for devices, I/O
+ * ports. Everything is made from the hardware port. */
 #ifndef DEVICE_HARDWARE_H
 #define DEVICE_HARDWARE_H
 
 #include <stdbool.h>
 
+struct hardware_dma;
 struct hardware_irq;
 struct io_perm;
 struct ipc_port;
@@ -13,10 +14,17 @@ struct ipc_port;
 void hardware_init(void);
 /* Is this the hardware port? */
 bool hardware_is_port(struct ipc_port *port);
+/* Nobody has a send right any more to the port of an object of drivers (KOBJECT_IO_RANGE to
+ * KOBJECT_DMA). Refs: takes over the send-once right `port` is. */
+void hardware_no_senders(struct ipc_port *port);
 
 struct hardware_irq *convert_port_to_irq(struct ipc_port *port);
 struct ipc_port *convert_irq_to_port(struct hardware_irq *irq);
 void hardware_irq_unref(struct hardware_irq *irq);
+
+struct hardware_dma *convert_port_to_dma(struct ipc_port *port);
+struct ipc_port *convert_dma_to_port(struct hardware_dma *dma);
+void hardware_dma_unref(struct hardware_dma *dma);
 
 struct io_perm *convert_port_to_io_perm(struct ipc_port *port);
 struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm);

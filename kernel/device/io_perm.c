@@ -11,6 +11,7 @@
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
 #include "device/hardware.h"
+#include "device/hardware_impl.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -24,44 +25,30 @@
 
 static_assert(TSS_IO_BITMAP_SIZE >= 65536 / 8, "a bit for each port");
 
-/* A range of ports; lives as long as the right to it. */
+/* A range of ports. */
 struct io_perm {
-    uint16_t from, to;     /* [I] inclusive */
-    uint32_t refs;         /* [a] */
-    struct ipc_port *port; /* [I] */
+    struct hardware_object object;
+    uint16_t from, to; /* [I] inclusive */
 };
 
 struct io_perm *convert_port_to_io_perm(struct ipc_port *port)
 {
-    struct io_perm *io_perm = NULL;
-
-    if (!IP_VALID(port)) {
-        return NULL;
-    }
-    spin_lock(&port->lock);
-    if (port->active && port->kobject_type == KOBJECT_IO_RANGE) {
-        io_perm = port->kobject;
-        atomic_inc(&io_perm->refs);
-    }
-    spin_unlock(&port->lock);
-    return io_perm;
+    return hardware_object_of(port, KOBJECT_IO_RANGE);
 }
 
 struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm)
 {
-    struct ipc_port *port = ipc_port_make_send(io_perm->port);
-
-    assert(atomic_load(&io_perm->refs) != 0);
-    io_perm_unref(io_perm);
-    return port;
+    return hardware_object_port(&io_perm->object);
 }
 
 void io_perm_unref(struct io_perm *io_perm)
 {
-    assert(atomic_load(&io_perm->refs) != 0);
-    if (atomic_dec_and_test(&io_perm->refs)) {
-        kfree(io_perm, sizeof(*io_perm));
-    }
+    hardware_object_unref(&io_perm->object);
+}
+
+static void io_perm_end(struct hardware_object *object)
+{
+    kfree(object, sizeof(struct io_perm));
 }
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not the hardware port, or an empty range),
@@ -78,25 +65,13 @@ kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_po
     if (io_perm == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
-    *io_perm = (struct io_perm){from, to, 2, NULL}; /* one for the port, one for the caller */
-    io_perm->port = ipc_port_alloc_kernel(KOBJECT_IO_RANGE, io_perm);
-    if (io_perm->port == NULL) {
+    *io_perm = (struct io_perm){.from = from, .to = to};
+    if (!hardware_object_init(&io_perm->object, KOBJECT_IO_RANGE, io_perm_end)) {
         kfree(io_perm, sizeof(*io_perm));
         return KERN_RESOURCE_SHORTAGE;
     }
-    io_perm->port->nsrequest = ipc_port_make_sonce(io_perm->port);
     *result = io_perm;
     return KERN_SUCCESS;
-}
-
-void io_perm_no_senders(struct ipc_port *port)
-{
-    struct io_perm *io_perm = port->kobject;
-
-    assert(port->active && port->kobject_type == KOBJECT_IO_RANGE && port->srights == 0);
-    ipc_port_destroy_kernel(port);
-    ipc_port_release_sonce(port);
-    io_perm_unref(io_perm);
 }
 
 /* Make the TSS of this processor show the ports of the task. Interrupts off. */

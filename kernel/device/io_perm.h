@@ -13,8 +13,5 @@ void io_perm_switch(struct cpu *cpu, struct task *task);
 void io_perm_task_end(struct task *task);
 /* A send right for the range. Refs: takes the reference over. */
 struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm);
-/* The last send right to a range's port is gone, and with it the range. Refs: takes over the
- * send-once right to the port that asked to be told. Locks: none held. */
-void io_perm_no_senders(struct ipc_port *port);
 
 #endif

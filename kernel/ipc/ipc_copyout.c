@@ -11,6 +11,7 @@
 #include "kern/assert.h"
 #include "vm/slab.h"
 #include "vm/vm_map.h"
+#include "vm/vm_pageout.h"
 
 static mach_msg_return_t ipc_copyout_error(kern_return_t kr)
 {
@@ -37,11 +38,17 @@ static mach_msg_return_t ipc_copyout_port(struct ipc_kmsg *kmsg, struct ipc_spac
     return ipc_copyout_error(kr);
 }
 
+/* The memory of a message that is received is nowhere else any more: when there is none to map it
+ * with, wait for some. */
 mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy, uint64_t *address)
 {
+    struct vm_pageout_wait memory = {.waits = false};
     vm_offset_t where = 0;
-    kern_return_t kr = vm_map_copyout(map, &where, copy);
+    kern_return_t kr;
 
+    do {
+        kr = vm_map_copyout(map, &where, copy);
+    } while (kr == KERN_RESOURCE_SHORTAGE && vm_pageout_wait(&memory));
     if (kr != KERN_SUCCESS) {
         vm_copy_discard(copy);
         *address = 0;
@@ -129,6 +136,21 @@ static mach_msg_return_t ipc_copyout_body(struct ipc_kmsg *kmsg, struct ipc_spac
 
 /* --- header --- */
 
+/* End a right of a living port unless somebody is to be told of that. Locks: port's held. */
+static bool ipc_copyout_use_up(struct ipc_port *port, uint32_t type)
+{
+    if (type == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+        assert(port->sorights > 0);
+        port->sorights -= 1;
+        return true;
+    }
+    if (type == MACH_MSG_TYPE_PORT_SEND && port->srights > 1) {
+        port->srights -= 1;
+        return true;
+    }
+    return false;
+}
+
 /* The destination right has done its work: what the receiver calls the port, or its payload, goes
  * where the message came in. */
 static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uint32_t reply_type)
@@ -149,11 +171,7 @@ static void ipc_copyout_dest(struct ipc_kmsg *kmsg, struct ipc_space *space, uin
             local = port->has_payload ? port->payload : port->receiver_name;
             local_type = port->has_payload ? MACH_MSG_TYPE_PROTECTED_PAYLOAD : type;
         }
-        used_up = ours && type == MACH_MSG_TYPE_PORT_SEND_ONCE;
-        if (used_up) {
-            assert(port->sorights > 0);
-            port->sorights -= 1;
-        }
+        used_up = ours && ipc_copyout_use_up(port, type);
         spin_unlock(&port->lock);
         if (used_up) {
             ipc_port_unref(port);
@@ -279,7 +297,12 @@ mach_msg_return_t ipc_copyout(struct ipc_kmsg *kmsg, const struct ipc_copyout_ta
     if (kmsg->header.msgh_size > target->size) {
         return ipc_copyout_header_only(kmsg, target, MACH_RCV_TOO_LARGE);
     }
-    mr = ipc_copyout_reply(kmsg, target, &reply);
+    if (kmsg->local == IP_NULL && target->notify == MACH_PORT_NAME_NULL) {
+        reply = MACH_PORT_NAME_NULL;
+        mr = MACH_MSG_SUCCESS;
+    } else {
+        mr = ipc_copyout_reply(kmsg, target, &reply);
+    }
     if (mr != MACH_MSG_SUCCESS) {
         return ipc_copyout_header_only(kmsg, target, mr);
     }

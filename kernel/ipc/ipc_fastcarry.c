@@ -97,6 +97,20 @@ static bool ipc_fastcarry_has_place(struct ipc_fastcarry *carry, struct ipc_spac
     return ipc_space_has_two_free(to) && ipc_hash_has_room(&to->hash);
 }
 
+bool ipc_fastcarry_find_place(struct ipc_fastcarry *carry, struct ipc_space *to) NO_LOCK_ANALYSIS
+{
+    struct ipc_port *port = carry->port;
+
+    if (!spin_try_irqs_off(&port->lock)) { /* never free when the message goes there */
+        return false;
+    }
+    if (port->active && port->receiver != to && ipc_fastcarry_has_place(carry, to)) {
+        return true;
+    }
+    spin_unlock_irqs_off(&port->lock);
+    return false;
+}
+
 bool ipc_fastcarry_find(struct ipc_fastcarry *carry, struct ipc_space *from,
                         struct ipc_space *to) NO_LOCK_ANALYSIS
 {
@@ -113,14 +127,7 @@ bool ipc_fastcarry_find(struct ipc_fastcarry *carry, struct ipc_space *from,
         return false;
     }
     carry->port = entry->port;
-    if (!spin_try_irqs_off(&carry->port->lock)) { /* never free when the message goes there */
-        return false;
-    }
-    if (carry->port->active && carry->port->receiver != to && ipc_fastcarry_has_place(carry, to)) {
-        return true;
-    }
-    spin_unlock_irqs_off(&carry->port->lock);
-    return false;
+    return ipc_fastcarry_find_place(carry, to);
 }
 
 void ipc_fastcarry_drop(struct ipc_fastcarry *carry) NO_LOCK_ANALYSIS

@@ -39,6 +39,8 @@ void ipc_fastcarry_discard(struct ipc_fastcarry *carry);
  * off. Locks: both held; true: the right's port's is, too. The receiver must have a free entry
  * beside the one for the reply right. */
 bool ipc_fastcarry_find(struct ipc_fastcarry *carry, struct ipc_space *from, struct ipc_space *to);
+/* The same for a right to carry->port. Locks: `to` held. */
+bool ipc_fastcarry_find_place(struct ipc_fastcarry *carry, struct ipc_space *to);
 /* The call is declined after that. */
 void ipc_fastcarry_drop(struct ipc_fastcarry *carry);
 /* Move the right, and write what the receiver calls it into the body. Locks: its port's is

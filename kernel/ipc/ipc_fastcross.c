@@ -16,15 +16,13 @@
 #include "ipc/mach_msg.h"
 #include "kern/atomic.h"
 #include "kern/string.h"
-
-#define IPC_FASTCROSS_LOCKS 5u
+#include "kern/trace.h"
 
 /* A message and what it touches, found and locked step by step. */
 struct ipc_fastcross {
     struct ipc_fastpath f;
     bool is_call;
-    uint32_t lock_count;
-    struct spinlock *locks[IPC_FASTCROSS_LOCKS];
+    struct ipc_fastpath_locks locks;
     struct ipc_entry *entry; /* of the destination in the sender's space */
     struct ipc_port *dest;
     struct ipc_port *port; /* what the sender waits on: this */
@@ -34,24 +32,6 @@ struct ipc_fastcross {
     uint8_t *first;
     uint8_t *second;
 };
-
-static bool ipc_fastcross_try(struct ipc_fastcross *c, struct spinlock *lock) NO_LOCK_ANALYSIS
-{
-    if (!spin_try_irqs_off(lock)) {
-        return false;
-    }
-    c->locks[c->lock_count] = lock;
-    c->lock_count += 1;
-    return true;
-}
-
-static void ipc_fastcross_unlock(struct ipc_fastcross *c) NO_LOCK_ANALYSIS
-{
-    while (c->lock_count != 0) {
-        c->lock_count -= 1;
-        spin_unlock_irqs_off(c->locks[c->lock_count]);
-    }
-}
 
 /* --- checks --- */
 
@@ -96,23 +76,23 @@ static bool ipc_fastcross_find(struct ipc_fastcross *c)
     struct ipc_entry *source;
     uint32_t bits, source_bits;
 
-    if (!ipc_fastcross_try(c, &space->lock) ||
+    if (!ipc_fastpath_try(&c->locks, &space->lock) ||
         !ipc_fastpath_find(space, c->f.dest, &c->entry, &bits) ||
         !ipc_fastpath_find(space, c->f.rcv_name, &source, &source_bits) ||
         !ipc_fastcross_may_send(c, bits)) {
         return false;
     }
     c->dest = c->entry->port;
-    if (!ipc_fastcross_try(c, &c->dest->lock)) {
+    if (!ipc_fastpath_try(&c->locks, &c->dest->lock)) {
         return false;
     }
     if (ipc_fastpath_has(source_bits, c->f.rcv_name, MACH_PORT_TYPE_RECEIVE)) {
         c->port = source->port;
-        return ipc_fastcross_try(c, &c->port->lock) && ipc_fastpath_can_wait(c->port);
+        return ipc_fastpath_try(&c->locks, &c->port->lock) && ipc_fastpath_can_wait(c->port);
     }
     if (!c->is_call && ipc_fastpath_has(source_bits, c->f.rcv_name, MACH_PORT_TYPE_PORT_SET)) {
         c->pset = source->pset;
-        return ipc_fastcross_try(c, &c->pset->lock) && list_empty(&c->pset->ready);
+        return ipc_fastpath_try(&c->locks, &c->pset->lock) && list_empty(&c->pset->ready);
     }
     return false;
 }
@@ -132,7 +112,7 @@ static bool ipc_fastcross_find_receiver(struct ipc_fastcross *c)
     struct list *receivers = &c->dest->receivers;
 
     if (pset != NULL) {
-        if (c->dest->msgcount != 0 || !ipc_fastcross_try(c, &pset->lock)) {
+        if (c->dest->msgcount != 0 || !ipc_fastpath_try(&c->locks, &pset->lock)) {
             return false;
         }
         receivers = &pset->receivers;
@@ -146,7 +126,7 @@ static bool ipc_fastcross_find_receiver(struct ipc_fastcross *c)
         return true;
     }
     return (c->receiver->space == c->f.self->space ||
-            ipc_fastcross_try(c, &c->receiver->space->lock)) &&
+            ipc_fastpath_try(&c->locks, &c->receiver->space->lock)) &&
            ipc_space_has_free(c->receiver->space);
 }
 
@@ -238,8 +218,9 @@ void ipc_fastcross(struct ipc_kcall_message *message, uint32_t size, mach_port_n
         }
         pmap_peer_end(cpu);
     }
-    ipc_fastcross_unlock(&c);
+    ipc_fastpath_unlock(&c.locks);
     if (sent) {
+        trace_handoff(c.f.self, c.receiver, c.f.id, !c.is_call);
         thread_setrun(c.receiver);
         thread_wait_awake(mach_msg_receive_continue);
     }

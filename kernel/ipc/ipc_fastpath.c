@@ -22,7 +22,6 @@
 #include "arch/boot_info.h"
 #include "arch/interrupt.h"
 #include "arch/trap.h"
-#include "ddb/trace.h"
 #include "ipc/ipc_fastcross.h"
 #include "ipc/ipc_fastpath_impl.h"
 #include "ipc/ipc_fastqueue.h"
@@ -34,10 +33,12 @@
 #include "ipc/mach_msg.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/exception.h"
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
 #include "kern/thread_quick.h"
+#include "kern/trace.h"
 
 #define IPC_FASTPATH_MAX 1024u /* words of the longest body */
 
@@ -55,16 +56,7 @@ void ipc_fastpath_init(void)
     }
 }
 
-/* --- what is asked --- */
-
-/* Is the first receiver on the list one that takes a message of that size and can be switched to at
- * once? Where one waits the port is alive, and not the kernel's. Locks: the list's held. */
-IPC_FASTPATH_INLINE bool ipc_fastpath_can_take(const struct list *receivers,
-                                               const struct thread *receiver, uint32_t size)
-{
-    return &receiver->ipc.link != receivers && size <= receiver->ipc.fastpath_size &&
-           receiver->place == cpu_quick_place();
-}
+/* --- long bodies --- */
 
 /* Copy a long body straight into the pages of the receiver, which others can take away from it only
  * after this processor has answered them. Locks: dest's held, so nobody else writes to the
@@ -106,94 +98,23 @@ IPC_FASTPATH_INLINE bool ipc_fastpath_copy_if_long(const struct ipc_fastpath *f,
     return true;
 }
 
-/* --- the change of state --- */
-
-/* Self waits, and may be claimed from here on. Locks: those of what it waits on. */
-IPC_FASTPATH_INLINE void ipc_fastpath_wait(const struct ipc_fastpath *f, struct list *receivers)
-{
-    struct thread *self = f->self;
-
-    self->continuation = mach_msg_receive_continue;
-    self->wait_interruptible = true;
-    list_insert_tail(receivers, &self->ipc.link);
-    atomic_store_release(&self->wait, THREAD_BLOCKED);
-}
-
-/* The receiver's wait is over: claimed here, and off its list. False when somebody else ends it. */
-IPC_FASTPATH_INLINE bool ipc_fastpath_claim(struct thread *receiver)
-{
-    struct list *next = receiver->ipc.link.next;
-    struct list *prev = receiver->ipc.link.prev;
-
-    if ((atomic_fetch_and(&receiver->wait, ~(uint32_t)THREAD_BLOCKED) & THREAD_BLOCKED) == 0) {
-        return false;
-    }
-    prev->next = next;
-    next->prev = prev;
-    return true;
-}
-
 /* --- as the receiver --- */
 
-/* The whole of a delivery, by the receiver: its buffer may need pages. `mr` is how it has gone so
- * far. */
-static __attribute__((noinline, noreturn)) void
-ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t remote,
-                     uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
-                     uint32_t words, mach_msg_return_t mr)
+void ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t remote,
+                          uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
+                          uint32_t words, mach_msg_return_t mr)
 {
     uint64_t header[] = {bits_and_size, remote, local, (uint64_t)id << 32 | seqno};
     user_addr_t msg = receiver->ipc.msg;
 
+    if ((atomic_load(&receiver->flags) & THREAD_FLAG_EXCEPTION) != 0) {
+        exception_answer(header, body, words);
+    }
     if (copyout(header, msg, sizeof(header)) != KERN_SUCCESS ||
         copyout(body, msg + sizeof(header), words * sizeof(uint64_t)) != KERN_SUCCESS) {
         mr = MACH_RCV_INVALID_DATA;
     }
     thread_syscall_return((uint64_t)(int64_t)mr);
-}
-
-/* Go on as the receiver, `words` of the body being in the buffer. Interrupts off, no locks. */
-IPC_FASTPATH_INLINE __attribute__((noreturn)) void
-ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
-                    const struct fastpath_header *header, uint32_t words,
-                    struct ipc_fastcarry *carry)
-{
-    struct cpu *cpu = cpu_current();
-    mach_msg_return_t mr = MACH_MSG_SUCCESS;
-
-    if (CONFIG_DEBUG) {
-        trace(TRACE_HANDOFF, header->id, receiver->id);
-    }
-    /* Before the flags are read: who sets one either is seen here or sees the thread here. Any flag
-     * is a reason for the general switch: the receiver is to stop or end, its registers were set,
-     * the TSS must change, or self has been told to end its wait. */
-    (void)atomic_exchange(&cpu->current, receiver);
-    if (__builtin_expect((atomic_load(&f->self->flags) | atomic_load(&receiver->flags)) != 0, 0)) {
-        thread_become(f->self, receiver);
-        goto deliver;
-    }
-    thread_quick_switch(cpu, f->self, receiver);
-    if (carry != NULL && carry->copy != NULL) {
-        thread_quick_end(f->self, receiver);
-        goto deliver;
-    }
-    fastpath_open();
-    if (!fastpath_write_header(receiver->ipc.msg, header) ||
-        (words != 0 && !fastpath_copy(receiver->ipc.msg + sizeof(mach_msg_header_t),
-                                      (uint64_t)f->buffer, words))) {
-        fastpath_close();
-        thread_quick_end(f->self, receiver);
-        goto deliver;
-    }
-    fastpath_close();
-    fastpath_leave(&f->self->pcb, &receiver->pcb);
-
-deliver:
-    if (carry != NULL) {
-        mr = ipc_fastcarry_map(carry);
-    }
-    ipc_fastpath_deliver(receiver, header->bits_and_size, header->remote, header->local,
-                         header->seqno, header->id, f->buffer, words, mr);
 }
 
 /* --- call and reply: check everything, then change state --- */
@@ -241,7 +162,7 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
     }
     (void)atomic_fetch_add(&port->refs, 2); /* the reply right's and self's */
     f->self->ipc.port = port;
-    ipc_fastpath_wait(f, &port->receivers);
+    ipc_fastpath_wait(f->self, &port->receivers, mach_msg_receive_continue);
     if (reply_space != space) {
         spin_unlock_irqs_off(&reply_space->lock);
     }
@@ -251,7 +172,7 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
     spin_unlock_irqs_off(&port->lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words, carry);
+    ipc_fastpath_arrive(f, receiver, &header, words, carry, false);
 
 drop_carry:
     if (carry != NULL) {
@@ -391,15 +312,15 @@ IPC_FASTPATH_INLINE void ipc_fastpath_reply_from(const struct ipc_fastpath *f,
     if (in_set) {
         (void)atomic_fetch_add(&pset->refs, 1); /* self's */
         f->self->ipc.pset = pset;
-        ipc_fastpath_wait(f, &pset->receivers);
+        ipc_fastpath_wait(f->self, &pset->receivers, mach_msg_receive_continue);
     } else {
         (void)atomic_fetch_add(&port->refs, 1);
-        ipc_fastpath_wait(f, &port->receivers);
+        ipc_fastpath_wait(f->self, &port->receivers, mach_msg_receive_continue);
     }
     spin_unlock_irqs_off(source_lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words, NULL);
+    ipc_fastpath_arrive(f, receiver, &header, words, NULL, false);
 
 unlock_source:
     spin_unlock_irqs_off(source_lock);

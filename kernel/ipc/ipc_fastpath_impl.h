@@ -6,12 +6,16 @@
 #include <mach/message.h>
 
 #include "arch/fastpath.h"
+#include "ipc/ipc_fastcarry.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space_impl.h"
 #include "kern/assert.h"
+#include "kern/atomic.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/thread_quick.h"
+#include "kern/trace.h"
 
 #define IPC_FASTPATH_INLINE static inline __attribute__((always_inline))
 
@@ -92,6 +96,125 @@ IPC_FASTPATH_INLINE void ipc_fastpath_use_reply(struct ipc_space *space, struct 
     ipc_space_give(space, entry);
     ipc_space_link_free(space, entry, name & IPC_NAME_INDEX_MASK);
     dest->sorights -= 1;
+}
+
+/* Is the first receiver on the list one that takes a message of that size and can be switched to at
+ * once? Where one waits the port is alive, and not the kernel's. Locks: the list's held. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_can_take(const struct list *receivers,
+                                               const struct thread *receiver, uint32_t size)
+{
+    return &receiver->ipc.link != receivers && size <= receiver->ipc.fastpath_size &&
+           receiver->place == cpu_quick_place();
+}
+
+/* Self waits, and may be claimed from here on. Locks: those of what it waits on. */
+IPC_FASTPATH_INLINE void ipc_fastpath_wait(struct thread *self, struct list *receivers,
+                                           void (*continuation)(void))
+{
+    self->continuation = continuation;
+    self->wait_interruptible = true;
+    list_insert_tail(receivers, &self->ipc.link);
+    atomic_store_release(&self->wait, THREAD_BLOCKED);
+}
+
+/* The receiver's wait is over: claimed here, and off its list. False when somebody else ends it. */
+IPC_FASTPATH_INLINE bool ipc_fastpath_claim(struct thread *receiver)
+{
+    struct list *next = receiver->ipc.link.next;
+    struct list *prev = receiver->ipc.link.prev;
+
+    if ((atomic_fetch_and(&receiver->wait, ~(uint32_t)THREAD_BLOCKED) & THREAD_BLOCKED) == 0) {
+        return false;
+    }
+    prev->next = next;
+    next->prev = prev;
+    return true;
+}
+
+/* The whole of a delivery, by the receiver: its buffer may need pages. `mr` is how it has gone so
+ * far. */
+__attribute__((noinline, noreturn)) void
+ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t remote,
+                     uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
+                     uint32_t words, mach_msg_return_t mr);
+
+/* Go on as the receiver, `words` of the body being in the buffer. Self waits in mach_msg, or, with
+ * a deadline, for what it needs to go on in user mode with all its registers. Interrupts off, no
+ * locks. */
+IPC_FASTPATH_INLINE __attribute__((noreturn)) void
+ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
+                    const struct fastpath_header *header, uint32_t words,
+                    struct ipc_fastcarry *carry, bool keeps_registers)
+{
+    struct cpu *cpu = cpu_current();
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+
+    if (CONFIG_DEBUG) {
+        trace_handoff(f->self, receiver, header->id,
+                      header->remote == MACH_PORT_NAME_NULL && !keeps_registers);
+    }
+    /* Before the flags are read: who sets one either is seen here or sees the thread here. Any flag
+     * is a reason for the general switch: the receiver is to stop or end, its registers were set,
+     * the TSS must change, or self has been told to end its wait. So is a timer that has fired. */
+    (void)atomic_exchange(&cpu->current, receiver);
+    if (__builtin_expect((atomic_load(&f->self->flags) | atomic_load(&receiver->flags)) != 0, 0) ||
+        (keeps_registers && !thread_is_timed(f->self))) {
+        trace_flagged(f->self, receiver, header->id,
+                      header->remote == MACH_PORT_NAME_NULL && !keeps_registers);
+        thread_become(f->self, receiver);
+        goto deliver;
+    }
+    thread_quick_switch(cpu, f->self, receiver, keeps_registers);
+    if (carry != NULL && carry->copy != NULL) {
+        thread_quick_end(f->self, receiver);
+        goto deliver;
+    }
+    fastpath_open();
+    if (!fastpath_write_header(receiver->ipc.msg, header) ||
+        (words != 0 && !fastpath_copy(receiver->ipc.msg + sizeof(mach_msg_header_t),
+                                      (uint64_t)f->buffer, words))) {
+        fastpath_close();
+        thread_quick_end(f->self, receiver);
+        goto deliver;
+    }
+    fastpath_close();
+    fastpath_leave(&f->self->pcb, &receiver->pcb);
+
+deliver:
+    if (carry != NULL) {
+        mr = ipc_fastcarry_map(carry);
+    }
+    ipc_fastpath_deliver(receiver, header->bits_and_size, header->remote, header->local,
+                         header->seqno, header->id, f->buffer, words, mr);
+}
+
+/* --- locks of what is neither the common call nor the common reply --- */
+
+#define IPC_FASTPATH_LOCKS 5u
+
+/* Locks that were free, to be given back together. */
+struct ipc_fastpath_locks {
+    uint32_t count;
+    struct spinlock *locks[IPC_FASTPATH_LOCKS];
+};
+
+static inline bool ipc_fastpath_try(struct ipc_fastpath_locks *l,
+                                    struct spinlock *lock) NO_LOCK_ANALYSIS
+{
+    if (!spin_try_irqs_off(lock)) {
+        return false;
+    }
+    l->locks[l->count] = lock;
+    l->count += 1;
+    return true;
+}
+
+static inline void ipc_fastpath_unlock(struct ipc_fastpath_locks *l) NO_LOCK_ANALYSIS
+{
+    while (l->count != 0) {
+        l->count -= 1;
+        spin_unlock_irqs_off(l->locks[l->count]);
+    }
 }
 
 #endif

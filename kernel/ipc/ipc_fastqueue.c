@@ -3,19 +3,22 @@
  *
  * As in ipc_fastpath.c no lock is waited for, and whatever is unusual is declined before anything
  * has changed: a receiver that waits, a full queue, a message that is not plain bytes, memory that
- * is not at hand. */
+ * is not at hand. Who finds its queue empty waits at once. */
 #include "ipc/ipc_fastqueue.h"
 
 #include "arch/fastpath.h"
 #include "arch/interrupt.h"
 #include "ipc/ipc_fastpath_impl.h"
 #include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
+#include "ipc/mach_msg.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 /* The port of a name with a right of this type, locked; NULL when a lock is not free. Locks:
  * space's held. */
@@ -78,6 +81,7 @@ static inline void ipc_fastqueue_put(struct ipc_port *port, struct ipc_kmsg *kms
     header->msgh_remote_pad = 0;
     header->msgh_protected_payload = 0;
     kmsg->remote = port;
+    trace_send(kmsg);
     port->srights += 1;
     atomic_inc(&port->refs);
     list_insert_tail(&port->messages, &kmsg->link);
@@ -155,6 +159,30 @@ static inline void ipc_fastqueue_take(struct ipc_port *port, struct ipc_kmsg *km
     port->seqno += 1;
 }
 
+/* Wait for a message; nothing special is asked. Locks: space's and port's held, released. */
+static __attribute__((noinline, noreturn)) void
+ipc_fastqueue_wait(struct ipc_space *space, struct ipc_port *port, user_addr_t msg,
+                   uint32_t rcv_size) NO_LOCK_ANALYSIS
+{
+    struct thread *self = current_thread();
+    struct ipc_thread *ipc = &self->ipc;
+
+    ipc->kmsg = NULL;
+    ipc->result = MACH_MSG_SUCCESS;
+    ipc->msg = msg;
+    ipc->option = MACH_RCV_MSG;
+    ipc->rcv_size = rcv_size;
+    ipc->fastpath_size = rcv_size;
+    ipc->notify = MACH_PORT_NAME_NULL;
+    ipc->port = port;
+    ipc->pset = NULL;
+    ipc_port_ref(port);
+    ipc_fastpath_wait(self, &port->receivers, mach_msg_receive_continue);
+    spin_unlock_irqs_off(&port->lock);
+    spin_unlock_irqs_off(&space->lock);
+    thread_leave(self);
+}
+
 bool ipc_fastqueue_receive(user_addr_t msg, uint32_t rcv_size, mach_port_name_t name,
                            mach_msg_return_t *mr) NO_LOCK_ANALYSIS
 {
@@ -172,6 +200,8 @@ bool ipc_fastqueue_receive(user_addr_t msg, uint32_t rcv_size, mach_port_name_t 
         kmsg = ipc_fastqueue_first(port, rcv_size);
         if (kmsg != NULL) {
             ipc_fastqueue_take(port, kmsg);
+        } else if (ipc_fastpath_can_wait(port)) {
+            ipc_fastqueue_wait(space, port, msg, rcv_size);
         }
         spin_unlock_irqs_off(&port->lock);
     }
@@ -179,6 +209,7 @@ bool ipc_fastqueue_receive(user_addr_t msg, uint32_t rcv_size, mach_port_name_t 
     if (kmsg == NULL) {
         return false;
     }
+    trace_receive(kmsg);
     fastpath_open();
     copied = fastpath_copy(msg, (uint64_t)&kmsg->header, kmsg->header.msgh_size / sizeof(uint64_t));
     fastpath_close();

@@ -58,6 +58,7 @@ struct ipc_kmsg {
         delivered; /* its receiver has it: the destination right is used up, not destroyed unused */
     bool located;  /* the slots know where in the message they stand */
     bool circular; /* would put a port into its own queue: destroy instead of sending */
+    uint32_t trace_cause; /* of what sent it (trace.h); 0: nothing */
     struct task *charged; /* whose ledger it is on while queued, with a reference, or NULL */
     struct ipc_marequest *marequest;
     struct ipc_kmsg_slot few[IPC_KMSG_FEW_SLOTS];

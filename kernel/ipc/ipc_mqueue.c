@@ -9,6 +9,7 @@
 #include "kern/clock.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 static struct thread *ipc_mqueue_thread(struct list *node)
 {
@@ -257,6 +258,7 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, uint32_t option, uint32
     bool dead = false;
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
+    trace_send(kmsg);
     spin_lock(&port->lock);
     if (!port->active) {
         dead = true;
@@ -291,6 +293,7 @@ mach_msg_return_t ipc_mqueue_send_always(struct ipc_kmsg *kmsg)
     struct ipc_port *port = kmsg->remote;
     bool active;
 
+    trace_send(kmsg);
     spin_lock(&port->lock);
     active = port->active;
     if (active && !ipc_mqueue_hand(port, kmsg, NULL)) {
@@ -306,8 +309,7 @@ mach_msg_return_t ipc_mqueue_send_always(struct ipc_kmsg *kmsg)
 
 /* --- receiving --- */
 
-/* Prepare the wait of the current thread on a list of receivers, whose lock is held. */
-static void ipc_mqueue_join(struct list *receivers, uint64_t deadline_ns)
+void ipc_mqueue_join(struct list *receivers, uint64_t deadline_ns)
 {
     struct ipc_thread *ipc = &current_thread()->ipc;
 

@@ -47,6 +47,8 @@ struct ipc_mqueue_source {
 mach_msg_return_t ipc_mqueue_receive(const struct ipc_mqueue_source *source, uint32_t option,
                                      uint32_t limit, bool wait, uint64_t deadline_ns,
                                      struct ipc_kmsg **kmsg, uint32_t *size);
+/* Prepare the wait of the current thread on a list of receivers. Locks: the list's held. */
+void ipc_mqueue_join(struct list *receivers, uint64_t deadline_ns);
 /* Take the current thread off the queue it waited on. Locks: none held. */
 void ipc_mqueue_leave(const struct ipc_mqueue_source *source);
 /* Number a message that goes to its receiver without having been queued: true if the queue is empty

@@ -4,7 +4,7 @@
 
 #include <mach/notify.h>
 
-#include "device/io_perm.h"
+#include "device/hardware.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -65,8 +65,9 @@ void ipc_notify_msg_accepted(struct ipc_port *notify, mach_port_name_t name)
 
 void ipc_notify_no_senders(struct ipc_port *notify, mach_port_mscount_t mscount)
 {
-    if (IP_VALID(notify) && notify->kobject_type == KOBJECT_IO_RANGE) {
-        io_perm_no_senders(notify);
+    if (IP_VALID(notify) && notify->kobject_type >= KOBJECT_IO_RANGE &&
+        notify->kobject_type <= KOBJECT_DMA) {
+        hardware_no_senders(notify);
         return;
     }
     if (IP_VALID(notify) && notify->kobject_type == KOBJECT_PAGER) {

@@ -95,8 +95,37 @@ static kern_return_t ipc_right_ops_drop_send(struct ipc_space *space, struct ipc
     return KERN_SUCCESS;
 }
 
-kern_return_t ipc_right_dealloc(struct ipc_space *space, struct ipc_entry *entry)
+/* The last reference to a send right that is one of several to a living port goes: nobody is to be
+ * told of that. False, with nothing changed, when it is not so plain. Locks: the space's is
+ * released if true. */
+static bool ipc_right_ops_drop_plain(struct ipc_space *space,
+                                     struct ipc_entry *entry) NO_LOCK_ANALYSIS
 {
+    struct ipc_port *port = entry->port;
+
+    if ((entry->bits & ~IPC_ENTRY_GENERATION) != (MACH_PORT_TYPE_SEND | 1) ||
+        entry->request != NULL) {
+        return false;
+    }
+    spin_lock(&port->lock);
+    if (!port->active || port->srights == 1) {
+        spin_unlock(&port->lock);
+        return false;
+    }
+    port->srights -= 1;
+    spin_unlock(&port->lock);
+    ipc_hash_remove(space, entry);
+    ipc_space_entry_free(space, entry);
+    spin_unlock(&space->lock);
+    ipc_port_unref(port);
+    return true;
+}
+
+kern_return_t ipc_right_dealloc(struct ipc_space *space, struct ipc_entry *entry) NO_LOCK_ANALYSIS
+{
+    if (ipc_right_ops_drop_plain(space, entry)) {
+        return KERN_SUCCESS;
+    }
     ipc_right_check(space, entry);
     if ((entry->bits & (MACH_PORT_TYPE_SEND_RIGHTS | MACH_PORT_TYPE_DEAD_NAME)) == 0) {
         spin_unlock(&space->lock);

@@ -312,6 +312,9 @@ void ipc_space_entry_free(struct ipc_space *space, struct ipc_entry *entry)
     assert(spin_is_held(&space->lock));
     entry->request = NULL;
     entry->claimed = 0;
+    if ((space->self_name & IPC_NAME_INDEX_MASK) == index) {
+        atomic_store(&space->self_name, MACH_PORT_NAME_NULL);
+    }
     ipc_space_give(space, entry);
     if (index < space->high_water) {
         ipc_space_link_free(space, entry, index);

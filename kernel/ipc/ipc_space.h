@@ -67,10 +67,12 @@ struct ipc_space {
     uint32_t free_head;    /* [L] freed entries below high_water, last freed first; 0 for none */
     uint32_t name_charged; /* [L] names charged to the ledger: in use, and */
     uint32_t name_credit;  /* [L]   not in use */
-    uint32_t page_count;   /* [L] pages charged to the ledger */
-    uint8_t *sparse;       /* [L] bitmap of table pages with memory beyond `committed`, NULL until a
-                              chosen name needs one */
-    struct ipc_hash hash;  /* [L] from a port to the entry with its send right */
+    mach_port_name_t self_name; /* [L] written, [a] read; a name of the send right to the task's own
+                                   port, found by kern/ipc_tt.c, or 0 */
+    uint32_t page_count;        /* [L] pages charged to the ledger */
+    uint8_t *sparse;      /* [L] bitmap of table pages with memory beyond `committed`, NULL until a
+                             chosen name needs one */
+    struct ipc_hash hash; /* [L] from a port to the entry with its send right */
     struct list *marequests; /* [L] msg-accepted requests by name, NULL until the first */
     struct list link;        /* [G] all spaces */
 };
@@ -120,6 +122,13 @@ static inline struct ipc_entry *ipc_space_lookup(struct ipc_space *space, mach_p
     struct ipc_entry *entry = ipc_space_lookup_near(space, name);
 
     return __builtin_expect(entry != NULL, 1) ? entry : ipc_space_lookup_far(space, name);
+}
+
+/* Is it known that the name is one of a send right to the port of the space's own task? Locks:
+ * none, in a thread of that task. */
+static inline bool ipc_space_names_own_task(const struct ipc_space *space, mach_port_name_t name)
+{
+    return name != MACH_PORT_NAME_NULL && name == atomic_load(&space->self_name);
 }
 
 /* Names in use. */

@@ -21,6 +21,7 @@
 #include "kern/clock.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 /* What the send half leaves to the receive half. */
 struct mach_msg_carry {
@@ -153,6 +154,7 @@ static mach_msg_return_t mach_msg_deliver(const struct ipc_thread *ipc, struct i
         .notify = (ipc->option & MACH_RCV_NOTIFY) != 0 ? ipc->notify : MACH_PORT_NAME_NULL,
     };
 
+    trace_receive(kmsg);
     if (marequest != NULL) {
         kmsg->marequest = NULL;
         ipc_marequest_accept(marequest);

@@ -174,10 +174,19 @@ kern_return_t mach_port_destroy(struct ipc_space *space, mach_port_name_t name) 
 
 kern_return_t mach_port_deallocate(struct ipc_space *space, mach_port_name_t name) NO_LOCK_ANALYSIS
 {
+    kern_return_t kr = KERN_INVALID_TASK;
     struct ipc_entry *entry;
-    kern_return_t kr = mach_port_lookup(space, name, &entry);
 
-    return kr == KERN_SUCCESS ? ipc_right_dealloc(space, entry) : kr;
+    spin_lock(&space->lock);
+    if (space->active) {
+        entry = ipc_space_lookup(space, name); /* checked there */
+        if (entry != NULL) {
+            return ipc_right_dealloc(space, entry);
+        }
+        kr = KERN_INVALID_NAME;
+    }
+    spin_unlock(&space->lock);
+    return kr;
 }
 
 kern_return_t mach_port_get_refs(struct ipc_space *space, mach_port_name_t name,

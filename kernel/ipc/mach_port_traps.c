@@ -62,7 +62,9 @@ kern_return_t syscall_mach_port_allocate(mach_port_name_t task, mach_port_right_
     return kr;
 }
 
-kern_return_t syscall_mach_port_deallocate(mach_port_name_t task, mach_port_name_t name)
+/* The task is another, or not known to be the current one. */
+static __attribute__((noinline)) kern_return_t mach_port_traps_deallocate(mach_port_name_t task,
+                                                                          mach_port_name_t name)
 {
     struct ipc_space *space = port_name_to_space(task);
     kern_return_t kr;
@@ -73,6 +75,15 @@ kern_return_t syscall_mach_port_deallocate(mach_port_name_t task, mach_port_name
     kr = mach_port_deallocate(space, name);
     ipc_space_unref(space);
     return kr;
+}
+
+kern_return_t syscall_mach_port_deallocate(mach_port_name_t task, mach_port_name_t name)
+{
+    struct ipc_space *space = current_task()->space;
+
+    return ipc_space_names_own_task(space, task)
+               ? mach_port_deallocate(space, name) /* its threads keep the space */
+               : mach_port_traps_deallocate(task, name);
 }
 
 kern_return_t syscall_mach_port_insert_right(mach_port_name_t task, mach_port_name_t name,

@@ -33,6 +33,7 @@ struct gsync_waiter {
     struct list link;      /* [G] */
     struct thread *thread; /* [I] */
     struct gsync_key key;  /* [G] */
+    bool blocks;           /* [G] it waits to be woken, no longer for a page with the word */
 };
 
 static struct spinlock gsync_lock = SPINLOCK_INITIALIZER(LOCK_RANK_PSET, "gsync");
@@ -109,6 +110,7 @@ static kern_return_t gsync_block(struct gsync_waiter *waiter, uint64_t deadline)
     thread_wait_prepare(true, deadline);
     spin_lock(&gsync_lock);
     woken = !list_is_linked(&waiter->link);
+    waiter->blocks = !woken;
     spin_unlock(&gsync_lock);
     if (woken) {
         thread_wait_cancel();
@@ -145,6 +147,16 @@ kern_return_t gsync_wait(task_t task, vm_address_t addr, unsigned val1, unsigned
     return gsync_leave(&waiter) ? kr : KERN_SUCCESS;
 }
 
+/* Take a waiter off the queue and end its wait, if it has begun that. Locks: gsync_lock held. */
+static void gsync_wake_waiter(struct gsync_waiter *waiter)
+{
+    assert(spin_is_held(&gsync_lock));
+    list_remove(&waiter->link);
+    if (waiter->blocks) {
+        thread_wake(waiter->thread, WAIT_OK);
+    }
+}
+
 /* The first waiter for the word, or NULL. Locks: gsync_lock held. */
 static struct gsync_waiter *gsync_find(const struct gsync_key *key)
 {
@@ -179,8 +191,7 @@ kern_return_t gsync_wake(task_t task, vm_address_t addr, unsigned val, int flags
     spin_lock(&gsync_lock);
     while ((waiter = gsync_find(&key)) != NULL) {
         found = true;
-        list_remove(&waiter->link);
-        thread_wake(waiter->thread, WAIT_OK);
+        gsync_wake_waiter(waiter);
         if ((flags & GSYNC_BROADCAST) == 0) {
             break;
         }
@@ -213,8 +224,7 @@ kern_return_t gsync_requeue(task_t task, vm_address_t src, vm_address_t dst, boo
     spin_lock(&gsync_lock);
     if (wake_one && (waiter = gsync_find(&from)) != NULL) {
         found = true;
-        list_remove(&waiter->link);
-        thread_wake(waiter->thread, WAIT_OK);
+        gsync_wake_waiter(waiter);
     }
     while ((waiter = gsync_find(&from)) != NULL) {
         found = true;

@@ -4,6 +4,7 @@
 
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
+#include "kern/atomic.h"
 #include "kern/host.h"
 #include "kern/kobject.h"
 #include "kern/printf.h"
@@ -227,6 +228,9 @@ ipc_tt_named_object(mach_port_name_t name, enum kobject_type type, void *(*take)
     found = entry != NULL && (entry->bits & MACH_PORT_TYPE_SEND) != 0;
     if (found) {
         object = ipc_tt_object(entry->port, type, take);
+        if (entry->port == current_task()->self_port) {
+            atomic_store(&space->self_name, name);
+        }
     }
     spin_unlock(&space->lock);
     if (!found) {
@@ -235,9 +239,20 @@ ipc_tt_named_object(mach_port_name_t name, enum kobject_type type, void *(*take)
     return object;
 }
 
+/* The same for a task. Most often it is the current one. */
+static inline __attribute__((always_inline)) void *ipc_tt_named_task(mach_port_name_t name,
+                                                                     void *(*take)(void *))
+{
+    struct task *self = current_task();
+
+    return ipc_space_names_own_task(self->space, name)
+               ? take(self)
+               : ipc_tt_named_object(name, KOBJECT_TASK, take);
+}
+
 struct task *port_name_to_task(mach_port_name_t name)
 {
-    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_task);
+    return ipc_tt_named_task(name, ipc_tt_take_task);
 }
 
 struct thread *port_name_to_thread(mach_port_name_t name)
@@ -257,5 +272,5 @@ struct vm_map *port_name_to_map(mach_port_name_t name)
 
 struct ipc_space *port_name_to_space(mach_port_name_t name)
 {
-    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_space);
+    return ipc_tt_named_task(name, ipc_tt_take_space);
 }

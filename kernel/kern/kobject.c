@@ -7,15 +7,14 @@
 
 #include <mach/mig_errors.h>
 
-#include "ddb/trace.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
-#include "kern/exception.h"
 #include "kern/mig_kernel.h"
 #include "kern/printf.h"
 #include "kern/string.h"
+#include "kern/trace.h"
 #include "mach_interfaces.h" /* generated: KOBJECT_INTERFACES(X), one line a kernel interface */
 
 #define REPLY_ID_OFFSET 100
@@ -33,9 +32,9 @@ const char *const kobject_type_name[KOBJECT_TYPE_COUNT] = {
     [KOBJECT_HARDWARE] = "hardware",
     [KOBJECT_IO_RANGE] = "io-range",
     [KOBJECT_IRQ] = "irq",
+    [KOBJECT_DMA] = "dma",
     [KOBJECT_MEMORY_CONTROL] = "memory-control",
     [KOBJECT_MEMORY_NAME] = "memory-name",
-    [KOBJECT_EXCEPTION_REPLY] = "exception-reply",
     [KOBJECT_PAGER] = "pager",
 };
 
@@ -97,8 +96,7 @@ bool kobject_serve_plain(struct ipc_kmsg *request, struct ipc_kmsg *reply)
     int32_t id = ipc_kmsg_header(request)->msgh_id;
     const struct mig_kernel_routine *r = kobject_find(id);
 
-    if (r == NULL || r->reply_size - 1 >= reply->room || r->reply_slots != 0 ||
-        ipc_kmsg_remote(request)->kobject_type == KOBJECT_EXCEPTION_REPLY) {
+    if (r == NULL || r->reply_size - 1 >= reply->room || r->reply_slots != 0) {
         return false;
     }
     trace(TRACE_KCALL, (uint32_t)id, (uint64_t)ipc_kmsg_remote(request));
@@ -131,10 +129,6 @@ struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
     unsigned type = 0;
 
     trace(TRACE_KCALL, (uint32_t)id, (uint64_t)ipc_kmsg_remote(request));
-    if (ipc_kmsg_remote(request)->kobject_type == KOBJECT_EXCEPTION_REPLY) {
-        exception_reply(request);
-        return NULL;
-    }
     if (r != NULL && r->reply_size == 0) {
         kobject_serve_one_way(r, request);
         return NULL;

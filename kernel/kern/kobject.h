@@ -22,10 +22,10 @@ enum kobject_type {
     KOBJECT_HARDWARE, /* the hardware port: raw devices */
     KOBJECT_IO_RANGE,
     KOBJECT_IRQ,
+    KOBJECT_DMA,
     KOBJECT_MEMORY_CONTROL,
     KOBJECT_MEMORY_NAME,
-    KOBJECT_EXCEPTION_REPLY, /* where a thread waits for the answer to its exception */
-    KOBJECT_PAGER,           /* memory object served by the kernel (device memory) */
+    KOBJECT_PAGER, /* memory object served by the kernel (device memory) */
     KOBJECT_TYPE_COUNT,
 };
 

@@ -14,6 +14,7 @@
 #include "kern/string.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 #include "portolan_kernel_server.h"
 #include "vm/slab.h"
 #include "vm/vm_page.h"
@@ -187,5 +188,38 @@ kern_return_t thread_bind(thread_t thread, int cpu)
 kern_return_t thread_set_memory_timeout(thread_t thread, natural_t timeout)
 {
     atomic_store(&thread->memory_timeout_ms, timeout);
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no events), KERN_RESOURCE_SHORTAGE (they would take
+ * more than a quarter of free memory). */
+kern_return_t host_trace_start(host_priv_t host, natural_t events)
+{
+    (void)host;
+    return trace_start(events);
+}
+
+/* Returns: KERN_SUCCESS. */
+kern_return_t host_trace_stop(host_priv_t host)
+{
+    (void)host;
+    trace_stop();
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no such processor). */
+kern_return_t host_trace_read(host_priv_t host, int cpu, int64_t *position, trace_words_t events,
+                              mach_msg_type_number_t *count)
+{
+    uint32_t n = TRACE_WORDS_MAX / TRACE_EVENT_WORDS;
+    uint64_t at = (uint64_t)*position;
+
+    (void)host;
+    if (cpu < 0 || (uint32_t)cpu >= cpu_count) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    trace_read((uint32_t)cpu, &at, (struct trace_event *)events, &n);
+    *count = n * (mach_msg_type_number_t)TRACE_EVENT_WORDS;
+    *position = (int64_t)at;
     return KERN_SUCCESS;
 }

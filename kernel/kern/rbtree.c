@@ -14,21 +14,34 @@ static unsigned rbtree_side(const struct rbnode *node)
     return node->parent->child[1] == node ? 1 : 0;
 }
 
-static void rbtree_update(const struct rbtree *tree, struct rbnode *node)
+/* Compute the largest value below a node again; true when it is another. */
+static inline bool rbtree_update(struct rbnode *node)
 {
-    if (tree->update != NULL) {
-        (void)tree->update(node);
+    uint64_t left = rbtree_max(node->child[0]);
+    uint64_t right = rbtree_max(node->child[1]);
+    uint64_t max = node->value;
+
+    max = left > max ? left : max;
+    max = right > max ? right : max;
+    if (max == node->max) {
+        return false;
+    }
+    node->max = max;
+    return true;
+}
+
+/* Something below the node, which may be NULL, has changed: update as far up as that shows. */
+static inline void rbtree_refresh(struct rbnode *node)
+{
+    while (node != NULL && rbtree_update(node)) {
+        node = node->parent;
     }
 }
 
-void rbtree_refresh(struct rbtree *tree, struct rbnode *node)
+void rbtree_set_value(struct rbnode *node, uint64_t value)
 {
-    if (tree->update == NULL) {
-        return;
-    }
-    while (node != NULL && tree->update(node)) {
-        node = node->parent;
-    }
+    node->value = value;
+    rbtree_refresh(node);
 }
 
 /* Put `node` where `old` hangs. */
@@ -57,11 +70,11 @@ static void rbtree_rotate(struct rbtree *tree, struct rbnode *node, unsigned sid
     if (moved != NULL) {
         moved->parent = node;
     }
-    rbtree_update(tree, node);
-    rbtree_update(tree, up);
+    (void)rbtree_update(node);
+    (void)rbtree_update(up);
 }
 
-static void rbtree_insert_fix(struct rbtree *tree, struct rbnode *node)
+static __attribute__((noinline)) void rbtree_insert_fix(struct rbtree *tree, struct rbnode *node)
 {
     while (rbtree_is_red(node->parent)) {
         struct rbnode *parent = node->parent;
@@ -94,6 +107,7 @@ void rbtree_insert(struct rbtree *tree, struct rbnode *node, struct rbnode *pare
     node->child[0] = NULL;
     node->child[1] = NULL;
     node->red = true;
+    node->max = node->value;
     if (parent == NULL) {
         assert(tree->root == NULL);
         tree->root = node;
@@ -101,13 +115,17 @@ void rbtree_insert(struct rbtree *tree, struct rbnode *node, struct rbnode *pare
         assert(parent->child[side] == NULL);
         parent->child[side] = node;
     }
-    rbtree_update(tree, node);
-    rbtree_refresh(tree, parent);
-    rbtree_insert_fix(tree, node);
+    rbtree_refresh(parent);
+    if (parent == NULL) {
+        node->red = false;
+    } else if (parent->red) {
+        rbtree_insert_fix(tree, node);
+    }
 }
 
 /* The subtree on `side` of parent lacks one black node: repair. */
-static void rbtree_remove_fix(struct rbtree *tree, struct rbnode *parent, unsigned side)
+static __attribute__((noinline)) void rbtree_remove_fix(struct rbtree *tree, struct rbnode *parent,
+                                                        unsigned side)
 {
     struct rbnode *node = parent == NULL ? tree->root : parent->child[side];
 
@@ -145,7 +163,7 @@ static void rbtree_remove_fix(struct rbtree *tree, struct rbnode *parent, unsign
     }
 }
 
-/* Put node's successor, which has no left child, in node's place, summaries and all. Returns the
+/* Put node's successor, which has no left child, in node's place. Returns the
  * lowest node whose subtree changed; *lost_black says that a black node is missing on *side of it.
  */
 static struct rbnode *rbtree_swap_out(struct rbtree *tree, struct rbnode *node, unsigned *side,
@@ -172,9 +190,9 @@ static struct rbnode *rbtree_swap_out(struct rbtree *tree, struct rbnode *node, 
     next->child[0] = node->child[0];
     next->child[0]->parent = next;
     next->red = node->red;
-    rbtree_refresh(tree, changed);
-    rbtree_update(tree, next);
-    rbtree_refresh(tree, next->parent);
+    rbtree_refresh(changed);
+    (void)rbtree_update(next);
+    rbtree_refresh(next->parent);
     return changed;
 }
 
@@ -193,7 +211,7 @@ void rbtree_remove(struct rbtree *tree, struct rbnode *node)
             side = rbtree_side(node);
         }
         rbtree_replace(tree, node, node->child[0] != NULL ? node->child[0] : node->child[1]);
-        rbtree_refresh(tree, changed);
+        rbtree_refresh(changed);
     }
     if (lost_black) {
         rbtree_remove_fix(tree, changed, side);

@@ -17,7 +17,7 @@
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
-#include "arch/pmap.h"
+#include "arch/pmap_switch.h"
 #include "arch/switch.h"
 #include "device/io_perm.h"
 #include "kern/assert.h"
@@ -29,11 +29,13 @@
 #include "kern/thread.h"
 #include "kern/thread_quick.h"
 #include "kern/timer.h"
+#include "kern/trace.h"
 #include "vm/vm_page.h"
 
 #define USAGE_DECAY_NS     100000000ull /* usage halves in this time */
 #define USAGE_PER_PRIORITY 2u           /* ticks of usage that cost one level */
 #define USAGE_PRIORITY_MAX 20           /* levels a thread can lose */
+#define AGE_AT_ONCE        8u
 #define LOAD_PERIOD_NS     1000000000ull
 #define SCHED_AWAKE_NS     20000ull /* about what it costs to halt and to be woken by an interrupt */
 
@@ -247,7 +249,7 @@ static void sched_queue_thread(struct thread *t)
     /* Either the other processor, which says that it idles or halts and then looks at its queue
      * once more, finds t there, or what it says is seen here. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    current = atomic_load(&cpu->current);
+    current = atomic_load(&cpu->current); /* it may have ended by now: then t has been found */
     if (t->priority >= current->priority && current != cpu->idle) {
         return;
     }
@@ -262,6 +264,7 @@ void thread_setrun(struct thread *t)
 {
     uint64_t flags;
 
+    trace_wake(t);
     if (atomic_load_acquire(&t->wait) == THREAD_CLAIMED_EARLY) {
         atomic_store_release(
             &t->wait,
@@ -273,7 +276,9 @@ void thread_setrun(struct thread *t)
     while (atomic_load_acquire(&t->on_cpu)) {
         cpu_relax();
     }
-    sched_decay_usage(t, clock_now_ns());
+    if (t->usage != 0) {
+        sched_decay_usage(t, clock_now_ns());
+    }
     t->priority = sched_effective_priority(t);
     atomic_store_release(&t->wait, THREAD_RUNNING);
     sched_queue_thread(t);
@@ -283,6 +288,27 @@ void thread_setrun(struct thread *t)
 
 /* --- switching --- */
 
+/* What there is to do with the thread switched away from that only waits seldom asks for. */
+static __attribute__((noinline)) void sched_dispatch_unusual(struct sched_queue *queue,
+                                                             struct thread *previous)
+{
+    bool requeue = queue->requeue_previous && !sched_is_idle_thread(previous);
+
+    queue->requeue_previous = false;
+    if (queue->stack_to_free != 0) {
+        stack_give(queue->stack_to_free);
+        queue->stack_to_free = 0;
+    }
+    if (atomic_load(&previous->wait) == THREAD_DEAD) {
+        list_insert_tail(&queue->dead, &previous->wait_link); /* not run_link: sched_set_priority()
+                                                                 takes that for being runnable */
+    }
+    atomic_store_release(&previous->on_cpu, false);
+    if (requeue) {
+        sched_queue_thread(previous);
+    }
+}
+
 /* Finish with the thread just switched away from. Interrupts off. */
 void sched_dispatch_previous(void)
 {
@@ -290,32 +316,21 @@ void sched_dispatch_previous(void)
     struct sched_queue *queue = &sched_queues[cpu->number];
     struct thread *previous = cpu->previous;
 
-    cpu->previous = NULL;
-    if (queue->stack_to_free != 0) {
-        stack_give(queue->stack_to_free);
-        queue->stack_to_free = 0;
-    }
     if (previous == NULL) {
         return;
     }
-    if (atomic_load(&previous->wait) == THREAD_DEAD) {
-        list_insert_tail(&queue->dead, &previous->wait_link); /* not run_link: sched_set_priority()
-                                                                 takes that for being runnable */
-    }
-    atomic_store_release(&previous->on_cpu, false);
-    if (queue->requeue_previous) {
-        queue->requeue_previous = false;
-        if (!sched_is_idle_thread(previous)) {
-            sched_queue_thread(previous);
-        }
+    cpu->previous = NULL;
+    if (queue->stack_to_free != 0 || queue->requeue_previous ||
+        atomic_load(&previous->wait) == THREAD_DEAD) {
+        sched_dispatch_unusual(queue, previous);
+    } else {
+        atomic_store_release(&previous->on_cpu, false);
     }
 }
 
-/* Back from a switch: enable interrupts, and free threads that ended on this processor (not
- * possible with interrupts off). */
-void sched_switched(void)
+/* Free threads that ended on this processor: not possible with interrupts off. */
+static __attribute__((noinline)) void sched_free_dead(struct sched_queue *queue)
 {
-    struct sched_queue *queue = &sched_queues[cpu_number()];
     struct list dead = LIST_INITIALIZER(dead);
     struct list *node;
 
@@ -323,6 +338,18 @@ void sched_switched(void)
     interrupt_enable();
     while ((node = list_pop(&dead)) != NULL) {
         thread_unref(list_entry(node, struct thread, wait_link));
+    }
+}
+
+/* Back from a switch: enable interrupts. */
+void sched_switched(void)
+{
+    struct sched_queue *queue = &sched_queues[cpu_number()];
+
+    if (__builtin_expect(list_empty(&queue->dead), 1)) {
+        interrupt_enable();
+    } else {
+        sched_free_dead(queue);
     }
 }
 
@@ -370,12 +397,13 @@ bool sched_wait_awake(struct thread *self)
 void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next)
 {
     sched_account(cpu, self);
+    trace(TRACE_SWITCH, 0, next->id);
     next->switches++;
     sched_set_cpu(next, cpu->number);
     atomic_store(&next->on_cpu, true);
     switch_machine_state(cpu, &self->pcb, &next->pcb);
     if (next->task != self->task && next->task != task_kernel) {
-        pmap_activate(next->task->pmap);
+        pmap_switch(cpu, next->pmap);
         io_perm_switch(cpu, next->task);
     }
     cpu->previous = self;
@@ -415,6 +443,21 @@ static void sched_switch_stacks(struct cpu *cpu, struct thread *self, struct thr
     switch_stacks(&self->pcb, &next->pcb);
 }
 
+/* See that a thread that is to run in place of one that keeps its stack has one, on which it starts
+ * with its continuation. False when there is none at hand. Interrupts off. */
+static bool sched_give_stack(struct thread *next)
+{
+    if (next->pcb.kernel_stack == 0) {
+        next->pcb.kernel_stack = stack_take();
+        if (next->pcb.kernel_stack == 0) {
+            return false;
+        }
+        switch_prepare_stack(&next->pcb, next->pcb.kernel_stack + KERNEL_STACK_SIZE,
+                             sched_start_thread);
+    }
+    return true;
+}
+
 /* Switch from the current thread to `next`. Returns, when `continuation` is NULL, once something
  * switches back. Interrupts off. */
 void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
@@ -423,12 +466,7 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
     uint64_t stack = cpu->kernel_stack_top - KERNEL_STACK_SIZE;
 
     assert(cpu->preempt_count == 0 && self->pcb.kernel_stack == 0);
-    if (next->pcb.kernel_stack == 0 && continuation == NULL) {
-        next->pcb.kernel_stack = stack_take();
-        assert(next->pcb.kernel_stack != 0);
-        switch_prepare_stack(&next->pcb, next->pcb.kernel_stack + KERNEL_STACK_SIZE,
-                             sched_start_thread);
-    }
+    assert(next->pcb.kernel_stack != 0 || continuation != NULL);
     sched_switch_machine(cpu, self, next);
     if (continuation == NULL) {
         self->pcb.kernel_stack = stack;
@@ -445,27 +483,21 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
 }
 
 /* The thread to run instead of one that blocks and keeps its stack. A thread without a stack needs
- * one; if there is none, it waits on the queue and the idle thread, which has one, runs meanwhile.
- */
+ * one; if there is none, it waits on the queue and the idle thread, which has one or is the one
+ * that looks, runs meanwhile. */
 struct thread *sched_pick_with_stack(struct cpu *cpu)
 {
     struct thread *next = sched_pick(cpu);
     struct sched_queue *queue = &sched_queues[cpu->number];
-    uint64_t stack;
 
-    if (next->pcb.kernel_stack != 0) {
+    if (next == cpu->idle || sched_give_stack(next)) {
         return next;
     }
-    stack = stack_take();
-    if (stack == 0) {
-        spin_lock(&queue->lock);
-        sched_enqueue_locked(queue, next);
-        spin_unlock(&queue->lock);
-        queue->starved = true;
-        return cpu->idle;
-    }
-    stack_give(stack);
-    return next;
+    spin_lock(&queue->lock);
+    sched_enqueue_locked(queue, next);
+    spin_unlock(&queue->lock);
+    queue->starved = true;
+    return cpu->idle;
 }
 
 /* --- giving way --- */
@@ -490,17 +522,11 @@ void sched_give_way(int32_t worst)
     self->quantum_over = false;
     queue = &sched_queues[cpu->number];
     next = sched_dequeue_best(queue, worst);
-    if (next != NULL && next->pcb.kernel_stack == 0) {
-        uint64_t stack = stack_take();
-
-        if (stack == 0) { /* no memory for a stack: try again at the next tick */
-            spin_lock(&queue->lock);
-            sched_enqueue_locked(queue, next);
-            spin_unlock(&queue->lock);
-            next = NULL;
-        } else {
-            stack_give(stack);
-        }
+    if (next != NULL && !sched_give_stack(next)) { /* no memory: try again at the next tick */
+        spin_lock(&queue->lock);
+        sched_enqueue_locked(queue, next);
+        spin_unlock(&queue->lock);
+        next = NULL;
     }
     if (next != NULL) {
         queue->requeue_previous = true;
@@ -568,6 +594,27 @@ static void sched_update_load(uint64_t now)
     }
 }
 
+/* Threads that wait on the queue win priority back like those that sleep: else threads that come
+ * fresh all the time, new ones for instance, would keep them waiting for ever. A few at a tick, the
+ * worst first. Interrupts off. */
+static void sched_age(struct sched_queue *queue, uint64_t now)
+{
+    unsigned left = AGE_AT_ONCE;
+
+    spin_lock(&queue->lock);
+    for (uint64_t ready = queue->ready; ready != 0 && left != 0; left--) {
+        unsigned worst = 63u - (unsigned)__builtin_clzll(ready);
+        struct thread *t = list_entry(list_first(&queue->lists[worst]), struct thread, run_link);
+
+        ready &= ~(1ull << worst);
+        sched_dequeue_locked(queue, t);
+        sched_decay_usage(t, now);
+        t->priority = sched_effective_priority(t);
+        sched_enqueue_locked(queue, t);
+    }
+    spin_unlock(&queue->lock);
+}
+
 void sched_tick(bool user)
 {
     struct cpu *cpu = cpu_current();
@@ -587,6 +634,9 @@ void sched_tick(bool user)
     sched_decay_usage(self, now);
     self->usage++;
     self->priority = sched_effective_priority(self);
+    if (sched_queues[cpu->number].ready != 0) {
+        sched_age(&sched_queues[cpu->number], now);
+    }
     if (sched_queues[cpu->number].ready != 0 &&
         __builtin_ctzll(sched_queues[cpu->number].ready) <= self->priority) {
         self->quantum_over = true;
@@ -716,7 +766,9 @@ uint32_t sched_runnable_count(void)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < cpu_count; i++) {
-        count += sched_queues[i].count + (sched_is_idle_thread(cpu_table[i].current) ? 0 : 1);
+        /* what another processor runs may end any time: it is not looked into */
+        count += sched_queues[i].count +
+                 (atomic_load(&cpu_table[i].current) == cpu_table[i].idle ? 0 : 1);
     }
     return count;
 }

@@ -17,6 +17,7 @@
 #include "kern/sched.h"
 #include "kern/string.h"
 #include "kern/task.h"
+#include "kern/trace.h"
 #include "kern/waitq.h"
 #include "vm/slab.h"
 
@@ -29,12 +30,6 @@ void thread_init(void)
 {
     kmem_cache_init(&thread_cache, "thread", sizeof(struct thread), 64);
     fpu_init();
-}
-
-static void thread_timed_out(struct timer *timer)
-{
-    thread_wake((struct thread *)((char *)timer - offsetof(struct thread, timeout)),
-                WAIT_TIMED_OUT);
 }
 
 /* The fields every thread starts with. */
@@ -144,6 +139,7 @@ kern_return_t thread_create_in(struct task *task, struct thread **thread)
     if (kr != KERN_SUCCESS) {
         goto undo_port;
     }
+    atomic_fetch_or(&t->flags, trace_flag());
     *thread = t;
     return KERN_SUCCESS;
 
@@ -414,6 +410,7 @@ static void thread_take_apart(struct thread *t)
     if (exception_port != NULL) {
         ipc_port_release_send(exception_port);
     }
+    exception_end(t);
     last = thread_leave_task(t);
     if (last && task->dying) {
         task_tear_down(task);
@@ -427,9 +424,14 @@ static void thread_take_apart(struct thread *t)
 
 void thread_exit(void)
 {
+    struct thread *self = current_thread();
+
     assert(cpu_preempt_count() == 0);
-    thread_take_apart(current_thread()); /* the scheduler gives back the last reference */
-    sched_exit();
+    thread_take_apart(self);
+    if (self->timeout.deadline_ns != 0) {
+        timer_cancel(&self->timeout);
+    }
+    sched_exit(); /* the scheduler gives back the last reference */
 }
 
 /* Make a thread that has not run since it was created one that has ended. False when it has run, or

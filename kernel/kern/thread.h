@@ -22,9 +22,11 @@
 #include "ipc/ipc_thread.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/exception.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
 #include "kern/timer.h"
+#include "vm/vm_fault_wait.h"
 
 struct task;
 struct thread;
@@ -61,6 +63,8 @@ enum thread_wait_state {
 #define THREAD_FLAG_RAX_SET      32u
 #define THREAD_FLAG_VM_PRIVILEGE 64u  /* may use reserved memory */
 #define THREAD_FLAG_IO_PORTS     128u /* its task may use I/O ports: the TSS changes with it */
+#define THREAD_FLAG_EXCEPTION    256u /* waits for the answer to its exception */
+#define THREAD_FLAG_TRACED       512u /* its hand-offs are traced */
 /* Reasons for AST_THREAD. */
 #define THREAD_FLAG_AST (THREAD_FLAG_TERMINATE | THREAD_FLAG_ABORT | THREAD_FLAG_SUSPEND)
 
@@ -100,9 +104,9 @@ struct thread {
     struct ipc_thread ipc; /* what kernel/ipc keeps in a thread */
     struct list wait_link; /* [waitq] on a wait queue; of a thread that has ended, on the list of
                               those to be freed */
-    struct timer timeout;  /* of the current wait */
-    bool timeout_armed;    /* [C] */
-    bool quantum_over;     /* [C] equals may preempt it */
+    struct timer timeout;  /* ends waits that have a deadline; may be armed too early */
+    uint64_t wait_deadline_ns; /* [a] of the current wait, 0 for none */
+    bool quantum_over;         /* [C] equals may preempt it */
 
     struct list run_link;            /* [R] */
     void *kernel_argument;           /* [I] kernel threads: what they run and with what */
@@ -128,9 +132,11 @@ struct thread {
     struct list task_link;           /* [T] on task->threads; owns a reference */
     struct ipc_port *self_port;      /* [T] kernel port, NULL when ended */
     struct ipc_port *exception_port; /* [T] send right or NULL */
-    bool exception_done;             /* [a] the answer to its exception has come: */
-    kern_return_t exception_code;    /* [W] and is this */
+    struct exception exception;      /* [C] the last one it raised */
     uint32_t memory_timeout_ms;      /* [a] it waits for pagers in a fault; 0: the usual */
+    struct vm_fault_wait fault;      /* [C] of user mode, while it waits for a pager */
+    uint32_t trace_cause;            /* [C] what it does goes back to this (trace.h); 0: nothing */
+    bool trace_own;                  /* [C]   and that is its own affair */
     uint64_t id;                     /* [I] for people: never reused */
     char name[THREAD_NAME_SIZE];     /* [L] */
 };
@@ -170,9 +176,21 @@ bool thread_wake(struct thread *t, enum wait_result result);
  * the call does not return, `continuation` runs instead. Locks: none held. Sleeps: yes. Returns how
  * the wait ended (continuations ask thread_wait_result()). */
 enum wait_result thread_block(void (*continuation)(void));
+/* The current thread waits on waitq, interruptibly, and then goes on in `continuation`; the caller
+ * goes on as another by thread_become(). Its timer fires by the deadline, which is not 0.
+ * Interrupts off. Locks: waitq's held. */
+void thread_wait_at_once(struct waitq *waitq, uint64_t deadline_ns, void (*continuation)(void));
+/* Does its timer fire by the deadline of its wait, if that has one? */
+static inline bool thread_is_timed(const struct thread *thread)
+{
+    uint64_t deadline_ns = atomic_load(&thread->wait_deadline_ns);
+
+    return deadline_ns == 0 || timer_fires_by(&thread->timeout, deadline_ns);
+}
+
 /* Do nothing for so long. Sleeps: yes. */
 void thread_sleep(uint64_t ns);
-/* As thread_block, but run the claimed thread t at once on this processor. */
+/* As thread_block, with a continuation, but run the claimed thread t at once on this processor. */
 enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
 /* The caller, on the stack of thread self, goes on as thread t: same code, same stack, other
  * thread. Self is BLOCKED, with a continuation, or is set running again if it has been told to end
@@ -180,13 +198,18 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void));
  * dropped. Interrupts off on entry, on afterwards; the caller must leave by thread_syscall_return()
  * and not use current_thread() it read before. */
 void thread_become(struct thread *self, struct thread *t);
+/* The current thread, BLOCKED with a continuation, leaves the processor, or is set running again if
+ * it has been told to end its wait. Interrupts off. */
+_Noreturn void thread_leave(struct thread *self);
 /* End the prepared wait of the current thread in `continuation`, as thread_block does, but stay on
  * the processor for a little while if nobody else wants it: who ends the wait meanwhile changes a
  * word and need not interrupt. For waits that another processor is expected to end soon. Interrupts
  * off on entry, on in the continuation; no timeout. Locks: none held. */
 _Noreturn void thread_wait_awake(void (*continuation)(void));
 enum wait_result thread_wait_result(void);
-/* Disarm the timeout of a wait that is over; the blocking calls do this themselves. */
+/* The handler of thread->timeout. */
+void thread_timed_out(struct timer *timer);
+/* End the deadline of a wait that is over; the blocking calls do this themselves. */
 void thread_wait_finish(struct thread *self);
 /* Let others of the same or better priority run. */
 void thread_yield(void);

@@ -4,6 +4,8 @@
  * The states are in thread.h. A claim decides between all who might end a wait (wakers, timeouts,
  * aborts) by one compare-and-exchange, so no lock is needed, and a thread that is claimed before it
  * has blocked does not block. */
+#include <stddef.h>
+
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/switch.h"
@@ -43,6 +45,66 @@ bool thread_wake(struct thread *t, enum wait_result result)
     return claimed;
 }
 
+/* --- deadlines ---
+ *
+ * The timer of a thread is left armed when a wait ends in time, for the next wait with a deadline,
+ * which as a rule is later: when it fires it is armed again for what the thread waits for by then.
+ * The timer's handler sets the deadline to WAIT_EXPIRED before it claims the thread: only then the
+ * end of the wait has to see that the handler is done, lest it claims the thread's next wait. */
+
+#define WAIT_EXPIRED 1u /* no deadline: the clock starts before there are threads */
+
+void thread_timed_out(struct timer *timer)
+{
+    struct thread *t = (struct thread *)((char *)timer - offsetof(struct thread, timeout));
+    uint64_t deadline_ns;
+
+    /* Either the deadline is seen here, or there that the timer is not armed. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    deadline_ns = atomic_load(&t->wait_deadline_ns);
+    if (deadline_ns <= WAIT_EXPIRED) {
+        return;
+    }
+    if (deadline_ns > clock_now_ns()) {
+        timer_arm(timer, deadline_ns);
+    } else if (atomic_cas(&t->wait_deadline_ns, deadline_ns, WAIT_EXPIRED)) {
+        thread_wake(t, WAIT_TIMED_OUT);
+    }
+}
+
+/* The prepared wait of the current thread ends then. */
+static void thread_limit_wait(struct thread *self, uint64_t deadline_ns)
+{
+    __atomic_store_n(&self->wait_deadline_ns, deadline_ns, __ATOMIC_SEQ_CST);
+    if (!timer_fires_by(&self->timeout, deadline_ns)) {
+        timer_cancel(&self->timeout);
+        timer_arm(&self->timeout, deadline_ns);
+    }
+}
+
+void thread_wait_finish(struct thread *self)
+{
+    if (atomic_load(&self->wait_deadline_ns) != 0 &&
+        atomic_exchange(&self->wait_deadline_ns, 0) == WAIT_EXPIRED) {
+        timer_cancel(&self->timeout);
+    }
+}
+
+/* --- the wait --- */
+
+void thread_wait_at_once(struct waitq *waitq, uint64_t deadline_ns, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+
+    assert(!interrupt_is_enabled() && spin_is_held(&waitq->lock) && self->wait == THREAD_RUNNING);
+    self->continuation = continuation;
+    self->wait_interruptible = true;
+    list_insert_tail(&waitq->threads, &self->wait_link);
+    atomic_store_release(&self->wait, THREAD_BLOCKED);
+    /* Either the timer's handler sees this, or thread_become() that the timer is not armed. */
+    __atomic_store_n(&self->wait_deadline_ns, deadline_ns, __ATOMIC_SEQ_CST);
+}
+
 void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
 {
     struct thread *self = current_thread();
@@ -51,24 +113,13 @@ void thread_wait_prepare(bool interruptible, uint64_t deadline_ns)
     assert(self != cpu_current()->idle); /* it is what runs when all wait */
     self->wait_result = WAIT_OK;
     self->wait_interruptible = interruptible;
+    __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
     if (deadline_ns != 0) {
-        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
-        self->timeout_armed = true;
-        timer_arm(&self->timeout, deadline_ns);
-    } else {
-        __atomic_store_n(&self->wait, THREAD_WAITING, __ATOMIC_SEQ_CST);
+        thread_limit_wait(self, deadline_ns);
     }
     if (interruptible &&
         (atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0) {
         thread_wake(self, WAIT_INTERRUPTED);
-    }
-}
-
-void thread_wait_finish(struct thread *self)
-{
-    if (self->timeout_armed) {
-        self->timeout_armed = false;
-        timer_cancel(&self->timeout);
     }
 }
 
@@ -138,7 +189,7 @@ _Noreturn void thread_wait_awake(void (*continuation)(void))
 {
     struct thread *self = current_thread();
 
-    assert(!self->timeout_armed && cpu_preempt_count() == 0);
+    assert(self->wait_deadline_ns == 0 && cpu_preempt_count() == 0);
     if (sched_wait_awake(self)) {
         continuation();
     }
@@ -157,15 +208,11 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
     struct thread *self = current_thread();
     struct cpu *cpu;
 
-    assert(cpu_preempt_count() == 0);
-    if (continuation == NULL) {
-        stack_prepare();
-    }
+    assert(cpu_preempt_count() == 0 && continuation != NULL);
     interrupt_disable();
     cpu = cpu_current();
     if (atomic_load_acquire(&t->wait) != THREAD_CLAIMED || atomic_load_acquire(&t->on_cpu) ||
         (t->bound_cpu >= 0 && (uint32_t)t->bound_cpu != cpu->number) ||
-        (continuation == NULL && t->pcb.kernel_stack == 0) ||
         !atomic_cas(&self->wait, THREAD_WAITING, THREAD_BLOCKED)) {
         interrupt_enable();
         thread_setrun(t);
@@ -173,15 +220,14 @@ enum wait_result thread_handoff(struct thread *t, void (*continuation)(void))
     }
     atomic_store(&t->wait, THREAD_RUNNING);
     sched_switch(cpu, self, t, continuation);
-    sched_switched();
-    thread_wait_finish(self);
-    return self->wait_result;
+    panic("thread %lu: went on behind its wait", self->id);
 }
 
-/* Self was told to end its wait when it was about to begin it. */
+/* Self was told to end its wait when it was about to begin it, or its timer has just fired. */
 static void thread_keep_runnable(struct thread *self)
 {
-    if ((atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0 &&
+    if (((atomic_load(&self->flags) & (THREAD_FLAG_ABORT | THREAD_FLAG_TERMINATE)) != 0 ||
+         !thread_is_timed(self)) &&
         atomic_cas(&self->wait, THREAD_BLOCKED, THREAD_RUNNING)) {
         self->wait_result = WAIT_INTERRUPTED;
         sched_keep_runnable();
@@ -199,6 +245,17 @@ void thread_become(struct thread *self, struct thread *t)
     t->continuation = NULL;
     sched_dispatch_previous();
     sched_switched();
+}
+
+_Noreturn void thread_leave(struct thread *self)
+{
+    struct cpu *cpu = cpu_current();
+
+    assert(!interrupt_is_enabled() && cpu->preempt_count == 0 && self == cpu->current);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* who sets a flag either is seen here or claims it */
+    thread_keep_runnable(self);
+    sched_switch(cpu, self, sched_pick(cpu), self->continuation);
+    panic("thread %lu: went on behind its wait", self->id);
 }
 
 void thread_quick_end(struct thread *self, struct thread *t)

@@ -25,7 +25,7 @@ void timer_init_cpu(uint32_t cpu)
 {
     assert(cpu < CPU_MAX);
     spin_init(&timer_queues[cpu].lock, LOCK_RANK_TIMER, "timers");
-    rbtree_init(&timer_queues[cpu].tree, NULL);
+    rbtree_init(&timer_queues[cpu].tree);
 }
 
 void timer_init(struct timer *timer, void (*handler)(struct timer *))
@@ -83,7 +83,7 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns)
     assert(!timer->armed);
     timer->deadline_ns = deadline_ns;
     timer->cpu = (uint16_t)cpu_number();
-    timer->armed = true;
+    atomic_store_release(&timer->armed, true);
     timer_insert(queue, timer);
     timer_program(queue);
     spin_unlock(&queue->lock);
@@ -95,14 +95,14 @@ void timer_cancel(struct timer *timer)
     struct timer_queue *queue = &timer_queues[timer->cpu];
     uint64_t flags = spin_lock_irqsave(&queue->lock);
 
-    if (timer->armed) {
-        rbtree_remove(&queue->tree, &timer->node);
-        timer->armed = false;
-    }
-    while (timer->running) {
+    while (timer->running) { /* it may arm itself again, here */
         spin_unlock_irqrestore(&queue->lock, flags);
         cpu_relax();
         flags = spin_lock_irqsave(&queue->lock);
+    }
+    if (timer->armed) {
+        rbtree_remove(&queue->tree, &timer->node);
+        timer->armed = false;
     }
     spin_unlock_irqrestore(&queue->lock, flags);
 }

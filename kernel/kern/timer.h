@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kern/atomic.h"
 #include "kern/rbtree.h"
 
 struct timer {
@@ -13,13 +14,19 @@ struct timer {
     uint64_t deadline_ns;            /* [timers lock] */
     void (*handler)(struct timer *); /* [I] */
     uint16_t cpu;                    /* [timers lock] */
-    bool armed;                      /* [timers lock] */
+    bool armed;                      /* [timers lock] written, [a] set when the deadline is */
     bool running;                    /* [timers lock] handler is being called */
 };
 
 void timer_init(struct timer *timer, void (*handler)(struct timer *));
-/* Call the handler at or soon after the deadline. The timer must not be armed. */
+/* Call the handler at or soon after the deadline. The timer must not be armed; its handler may arm
+ * it again. */
 void timer_arm(struct timer *timer, uint64_t deadline_ns);
+/* Is it armed for the deadline or earlier? Then its handler has not been called yet for that. */
+static inline bool timer_fires_by(const struct timer *timer, uint64_t deadline_ns)
+{
+    return atomic_load_acquire(&timer->armed) && atomic_load(&timer->deadline_ns) <= deadline_ns;
+}
 /* Disarm. On return the handler is not running and will not run. Not callable from the handler
  * itself. */
 void timer_cancel(struct timer *timer);

@@ -3,6 +3,7 @@
 #include "kern/waitq.h"
 
 #include "kern/assert.h"
+#include "kern/atomic.h"
 
 void waitq_init(struct waitq *waitq, const char *name)
 {
@@ -24,7 +25,7 @@ void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadlin
     spin_unlock_irqrestore(&waitq->lock, flags);
 }
 
-static void waitq_leave(struct waitq *waitq)
+void waitq_leave(struct waitq *waitq)
 {
     struct thread *self = current_thread();
     uint64_t flags = spin_lock_irqsave(&waitq->lock);
@@ -37,7 +38,9 @@ enum wait_result waitq_block(struct waitq *waitq)
 {
     enum wait_result result = thread_block(NULL);
 
-    waitq_leave(waitq);
+    if (result != WAIT_OK) { /* else it was taken off */
+        waitq_leave(waitq);
+    }
     return result;
 }
 
@@ -71,7 +74,7 @@ void waitq_wake_all(struct waitq *waitq, enum wait_result result)
 {
     /* One that is woken and waits again before this thread goes on would be woken for ever. */
     preempt_disable();
-    while (waitq_wake_one(waitq, result)) {
+    while (waitq_wake_one(waitq, result) && atomic_load(&waitq->threads.next) != &waitq->threads) {
     }
     preempt_enable();
 }

@@ -17,6 +17,8 @@ void waitq_init(struct waitq *waitq, const char *name);
 void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadline_ns);
 /* Block after waitq_assert_wait() and leave the queue. Returns how the wait ended. Sleeps: yes. */
 enum wait_result waitq_block(struct waitq *waitq);
+/* Take the current thread off: its wait ended, in a continuation, and not by a waker. */
+void waitq_leave(struct waitq *waitq);
 /* Give up a wait that was asserted and not yet blocked on. */
 void waitq_cancel_wait(struct waitq *waitq);
 /* End the wait of the first thread, or of all. Callable from interrupts. waitq_wake_one returns

@@ -99,7 +99,7 @@ void kmem_bootstrap(void)
 {
     struct kmem_range *all;
 
-    rbtree_init(&kmem_tree, NULL);
+    rbtree_init(&kmem_tree);
     for (unsigned i = 0; i < KMEM_BINS; i += 1) {
         list_init(&kmem_bins[i]);
     }

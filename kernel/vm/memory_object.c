@@ -90,8 +90,15 @@ static bool memory_object_is_due(void)
 
 void memory_object_unref(struct vm_object *object)
 {
+    uint32_t refs = atomic_load(&object->refs);
     bool due;
 
+    while (refs > 1) {
+        if (atomic_cas(&object->refs, refs, refs - 1)) {
+            return;
+        }
+        refs = atomic_load(&object->refs);
+    }
     spin_lock(&memory_object_lock);
     if (atomic_dec_and_test(&object->refs)) {
         if (memory_object_persists(object)) {

@@ -16,6 +16,7 @@
 #include <mach/memory_object.h>
 #include <mach/vm_prot.h>
 
+#include "vm/vm_fault_wait.h"
 #include "vm/vm_object.h"
 
 /* How long a thread waits for pagers in one fault unless thread_set_memory_timeout said. */
@@ -62,6 +63,8 @@ void memory_object_detach(struct vm_object *object);
  * held. Refs: the caller has one. Sleeps: no. Returns: false when the object cannot be paged out.
  */
 bool memory_object_back(struct vm_object *object);
+/* Does a default pager take pages it has not had before? */
+bool memory_object_default_takes(void);
 /* Does the default pager receive what is sent to the object's pager? Locks: none held. */
 bool memory_object_is_defaults(struct vm_object *object);
 /* A send right to the port that names the object; IP_NULL for anonymous memory and for NULL. */
@@ -92,15 +95,6 @@ void memory_object_proxy_no_senders(struct ipc_port *port);
 
 void memory_object_request_bootstrap(void);
 
-/* What a thread waits for. */
-struct memory_object_wait {
-    struct vm_object *object; /* with a reference; NULL: nothing, look again */
-    struct vm_page *page;     /* absent, counted as waiting for it; NULL: for ready or an unlock */
-    vm_offset_t offset;
-    vm_size_t length; /* to ask the pager for first; 0: it has been asked */
-    vm_prot_t access;
-};
-
 /* Does the pager have to be asked before the page that a walk found can be used for `access`? */
 static inline bool memory_object_must_ask(const struct vm_object_hit *hit, vm_prot_t access)
 {
@@ -115,11 +109,13 @@ static inline bool memory_object_must_ask(const struct vm_object_hit *hit, vm_pr
  * no pager any more), KERN_RESOURCE_SHORTAGE. */
 kern_return_t memory_object_want(const struct vm_object_hit *hit, vm_prot_t access,
                                  struct memory_object_wait *wait);
-/* Ask and wait. *deadline_ns, 0 at first, bounds all waits of one operation. Locks: none held.
- * Sleeps: yes. Returns: KERN_SUCCESS (look again), KERN_MEMORY_ERROR, KERN_ABORTED (the thread
- * was).
- */
-kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns);
+/* Ask and wait. *deadline_ns, 0 at first, bounds all waits of one operation. If there is a
+ * continuation and the pager can run at once, the thread goes on there, without a kernel stack
+ * meanwhile; it then calls memory_object_awaited(). Locks: none held. Sleeps: yes. Returns:
+ * KERN_SUCCESS (look again), KERN_MEMORY_ERROR, KERN_ABORTED (the thread was). */
+kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns,
+                                  void (*continuation)(void));
+kern_return_t memory_object_awaited(struct memory_object_wait *wait);
 /* vm_object_walk() until the page, if any, can be read. Locks: takes first->lock and hit->object's,
  * which are held on KERN_SUCCESS. Sleeps: yes. Returns: as the two above. */
 kern_return_t memory_object_walk(struct vm_object *first, vm_offset_t offset,
@@ -143,6 +139,9 @@ void memory_object_supply_pages(struct vm_object *object, vm_offset_t offset,
  * look again). Locks: object->lock held. */
 void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16_t flags);
 
+/* The same for a page that has been replaced in the object. */
+void memory_object_answered(struct vm_object *object, struct vm_page *page);
+
 /* Is [offset, offset + size) made of whole pages an object can have? */
 static inline bool memory_object_range_ok(vm_offset_t offset, vm_size_t size)
 {
@@ -159,13 +158,14 @@ bool memory_object_must_keep(const struct vm_object *object, struct vm_page *pag
 /* Send the changed (and, for RETURN_ALL, precious) pages in [start, end) to the pager; with flush
  * all pages go, except wired ones. Locks: none held. Sleeps: until others that do this to the
  * object are done. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (what was not sent is still
- * there).
- */
+ * there: there is no memory, or the pager has too much in its queue). */
 kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
                                          vm_offset_t end, memory_object_return_t which, bool flush);
 /* Flush at most MEMORY_OBJECT_CLUSTER pages of [start, end) for page replacement. Locks: none held.
- * Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE, KERN_ABORTED (others are about to send pages). */
-kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end);
+ * Returns: as memory_object_return_range(), KERN_ABORTED (others are about to send pages, or
+ * `spare` is set and its pager has not yet dealt with what it was sent). */
+kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                     bool spare);
 /* From when pages are taken out of an object until they are in the pager's queue: one at a time,
  * and who needs a page that is not there waits. False when it is being done and may_wait is not
  * set. Locks: none held. (memory_object_request.c) */

@@ -7,6 +7,7 @@
  * only. */
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
+#include "kern/trace.h"
 #include "mach_kernel_server.h"
 #include "memory_object_kernel_user.h"
 #include "vm/memory_object.h"
@@ -136,21 +137,23 @@ static kern_return_t memory_object_refuse(struct vm_object *object, vm_offset_t 
 
 /* Put a page in if it has been asked for, or may be kept nevertheless. False when it was not taken.
  * Locks: object->lock held. */
-static bool memory_object_supply_page(struct vm_object *object, vm_offset_t offset,
+static bool memory_object_supply_page(struct vm_object *object, vm_offset_t offset, void **place,
                                       struct vm_page *page, vm_prot_t lock_value, bool precious)
 {
-    struct vm_page *there = vm_object_page_lookup(object, offset);
+    struct vm_page *there = place != NULL ? *place : NULL;
 
     if (there != NULL ? (there->flags & VM_PAGE_ABSENT) == 0
                       : offset >= object->size || (object->flags & VM_OBJECT_INTERNAL) != 0 ||
                             !vm_page_is_plentiful()) {
         return false;
     }
-    if (there != NULL) {
-        memory_object_answer(object, there, 0);
-    }
     page->access_lock = (uint8_t)lock_value;
     page->flags = (precious ? VM_PAGE_PRECIOUS : 0) | (lock_value != 0 ? VM_PAGE_UNUSUAL : 0);
+    if (there != NULL) {
+        vm_object_page_replace(object, place, page);
+        memory_object_answered(object, there);
+        return true;
+    }
     return vm_object_page_insert_clean(object, page, offset);
 }
 
@@ -158,16 +161,28 @@ void memory_object_supply_pages(struct vm_object *object, vm_offset_t offset,
                                 struct vm_page *const *pages, unsigned n, vm_prot_t lock_value,
                                 bool precious)
 {
+    void **place = NULL;
+    unsigned left = 0; /* places from there on that are known */
     bool ready;
 
+    trace(TRACE_MOVED, n, offset);
     spin_lock(&object->lock);
     ready = object->pager != NULL && (object->flags & VM_OBJECT_PAGER_READY) != 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (!ready || !memory_object_supply_page(object, offset + i * PAGE_SIZE, pages[i],
-                                                 lock_value, precious)) {
+    for (unsigned i = 0; i < n; i++, left--, offset += PAGE_SIZE) {
+        if (left == 0) {
+            left = n - i;
+            place = vm_radix_run(&object->pages, offset >> PAGE_SHIFT, &left);
+        }
+        if (!ready ||
+            !memory_object_supply_page(object, offset, place, pages[i], lock_value, precious)) {
             pages[i]->flags = 0;
             pages[i]->access_lock = 0;
             vm_page_free(pages[i]);
+        }
+        if (place == NULL || *place == NULL) { /* the tree may have changed */
+            left = 1;
+        } else {
+            place++;
         }
     }
     spin_unlock(&object->lock);

@@ -15,7 +15,8 @@ static struct spinlock memory_object_default_lock =
 static struct ipc_port *memory_object_default; /* [memory_object_default_lock] send right or NULL */
 
 /* Returns: KERN_SUCCESS. Refs: *default_manager is taken over, and one given in its place. A null
- * port only asks; with a dead one there is no default pager any more. */
+ * port only asks; with a dead one nobody takes pages of anonymous memory that are not in swap yet,
+ * until there is a port again. */
 kern_return_t vm_set_default_memory_manager(host_priv_t host, mach_port_t *default_manager)
 {
     struct ipc_port *new = *default_manager;
@@ -45,6 +46,11 @@ static struct ipc_port *memory_object_default_right(void)
     pager = ipc_port_copy_send(memory_object_default);
     spin_unlock(&memory_object_default_lock);
     return pager;
+}
+
+bool memory_object_default_takes(void)
+{
+    return atomic_load(&memory_object_default) != IP_NULL;
 }
 
 /* Hand the object's new port over. Refs: consumes both. */
@@ -82,6 +88,7 @@ bool memory_object_back(struct vm_object *object)
         ipc_port_release_send(pager);
         return false;
     }
+    port->qlimit = UINT32_MAX; /* or who asks would wait for room while pages are sent */
     right = ipc_port_make_send(port);
     kr = memory_object_attach(object, port);
     ipc_port_release_send(right);

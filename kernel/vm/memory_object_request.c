@@ -9,6 +9,8 @@
  */
 #include "vm/memory_object.h"
 
+#include "arch/interrupt.h"
+#include "ipc/ipc_fastask.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/clock.h"
@@ -18,6 +20,8 @@
 #include "vm/vm_pageout.h"
 
 #define WAIT_QUEUES 64u
+
+#define DATA_REQUEST_ID 2203u /* memory_object_data_request */
 
 static struct waitq memory_object_waitqs[WAIT_QUEUES]; /* by object and page */
 
@@ -101,17 +105,24 @@ struct ipc_port *memory_object_name_right(struct vm_object *object)
  * there are with it. */
 static unsigned memory_object_extend(struct vm_object *object, vm_offset_t offset)
 {
+    void **place = NULL;
+    unsigned left = 0; /* places from there on that are known */
     unsigned n = 1;
 
     if (offset != object->last_alloc || offset == 0 ||
         object->absent_count > MEMORY_OBJECT_AHEAD_MAX) {
         return n;
     }
-    for (; n < MEMORY_OBJECT_CLUSTER; n++) {
+    for (; n < MEMORY_OBJECT_CLUSTER; n++, left--) {
         vm_offset_t next = offset + n * PAGE_SIZE;
         struct vm_page *page;
 
-        if (next >= object->size || vm_object_page_lookup(object, next) != NULL ||
+        place = place != NULL ? place + 1 : NULL;
+        if (left == 0 || place == NULL) {
+            left = MEMORY_OBJECT_CLUSTER - n;
+            place = vm_radix_run(&object->pages, next >> PAGE_SHIFT, &left);
+        }
+        if (next >= object->size || (place != NULL && *place != NULL) ||
             !vm_object_pager_has(object, next)) {
             break;
         }
@@ -212,9 +223,14 @@ kern_return_t memory_object_want(const struct vm_object_hit *hit, vm_prot_t acce
 
 void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16_t flags)
 {
-    assert(spin_is_held(&object->lock) && (page->flags & VM_PAGE_ABSENT) != 0);
     vm_object_page_remove(object, page);
     page->flags |= flags;
+    memory_object_answered(object, page);
+}
+
+void memory_object_answered(struct vm_object *object, struct vm_page *page)
+{
+    assert(spin_is_held(&object->lock) && (page->flags & VM_PAGE_ABSENT) != 0);
     if (page->wire_count == 0) {
         vm_object_absent_free(page);
         return;
@@ -225,7 +241,7 @@ void memory_object_answer(struct vm_object *object, struct vm_page *page, uint16
 /* --- waiting --- */
 
 /* Has what is waited for happened? Locks: wait->object's held. */
-static bool memory_object_is_over(const struct memory_object_wait *wait)
+static inline bool memory_object_is_over(const struct memory_object_wait *wait)
 {
     const struct vm_object *object = wait->object;
     const struct vm_page *page = wait->page;
@@ -293,8 +309,9 @@ static kern_return_t memory_object_wait_end(struct memory_object_wait *wait, boo
     return kr;
 }
 
-/* Send the question once. Returns: KERN_SUCCESS, KERN_MEMORY_ERROR (the pager is gone, or took no
- * message in time), KERN_ABORTED, KERN_RESOURCE_SHORTAGE (no memory for the message). */
+/* Send the question once. Returns: KERN_SUCCESS,
+ * KERN_MEMORY_ERROR (the pager is gone, or took no message in time), KERN_ABORTED,
+ * KERN_RESOURCE_SHORTAGE (no memory for the message). */
 static kern_return_t memory_object_ask_once(const struct memory_object_wait *wait,
                                             uint32_t timeout_ms)
 {
@@ -331,32 +348,70 @@ static kern_return_t memory_object_ask(const struct memory_object_wait *wait, ui
     return kr;
 }
 
-/* Wait until it has happened. */
+/* The same for absent pages the short way, and wait: does not return if it can be taken. */
+static void memory_object_ask_quickly(const struct memory_object_wait *wait, uint64_t deadline_ns,
+                                      void (*continuation)(void)) NO_LOCK_ANALYSIS
+{
+    struct vm_object *object = wait->object;
+    uint64_t body[] = {
+        IPC_FASTASK_WORD(MACH_MSG_TYPE_PORT_SEND, 64),  0,
+        IPC_FASTASK_WORD(MACH_MSG_TYPE_INTEGER_64, 64), wait->offset,
+        IPC_FASTASK_WORD(MACH_MSG_TYPE_INTEGER_64, 64), wait->length,
+        IPC_FASTASK_WORD(MACH_MSG_TYPE_INTEGER_32, 32), (uint32_t)wait->access,
+    };
+
+    interrupt_disable();
+    if (spin_try_irqs_off(&object->lock)) {
+        if (!memory_object_is_over(wait)) {
+            ipc_fastask(object->pager, object->pager_control, body, sizeof(body) / sizeof(body[0]),
+                        DATA_REQUEST_ID, memory_object_waitq(object, wait->offset), &object->lock,
+                        deadline_ns, continuation);
+        }
+        spin_unlock_irqs_off(&object->lock);
+    }
+    interrupt_enable();
+}
+
+static kern_return_t memory_object_wait_result(enum wait_result result)
+{
+    if (result == WAIT_OK) {
+        return KERN_SUCCESS;
+    }
+    return result == WAIT_TIMED_OUT ? KERN_MEMORY_ERROR : KERN_ABORTED;
+}
+
+/* Wait until it may have happened. */
 static kern_return_t memory_object_block(const struct memory_object_wait *wait,
                                          uint64_t deadline_ns)
 {
     struct vm_object *object = wait->object;
     struct waitq *waitq =
         memory_object_waitq(object, wait->page != NULL ? wait->offset : MEMORY_OBJECT_ALL);
-    enum wait_result result = WAIT_OK;
+    bool over;
 
-    while (result == WAIT_OK) {
-        bool over;
-
-        waitq_assert_wait(waitq, true, deadline_ns);
-        spin_lock(&object->lock);
-        over = memory_object_is_over(wait);
-        spin_unlock(&object->lock);
-        if (over) {
-            waitq_cancel_wait(waitq);
-            return KERN_SUCCESS;
-        }
-        result = waitq_block(waitq);
+    waitq_assert_wait(waitq, true, deadline_ns);
+    spin_lock(&object->lock);
+    over = memory_object_is_over(wait);
+    spin_unlock(&object->lock);
+    if (over) {
+        waitq_cancel_wait(waitq);
+        return KERN_SUCCESS;
     }
-    return result == WAIT_TIMED_OUT ? KERN_MEMORY_ERROR : KERN_ABORTED;
+    return memory_object_wait_result(waitq_block(waitq));
 }
 
-kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns)
+kern_return_t memory_object_awaited(struct memory_object_wait *wait)
+{
+    enum wait_result result = thread_wait_result();
+
+    if (result != WAIT_OK) { /* else it was taken off */
+        waitq_leave(memory_object_waitq(wait->object, wait->offset));
+    }
+    return memory_object_wait_end(wait, true, memory_object_wait_result(result));
+}
+
+kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *deadline_ns,
+                                  void (*continuation)(void))
 {
     kern_return_t kr = KERN_SUCCESS;
     uint32_t timeout_ms;
@@ -366,6 +421,9 @@ kern_return_t memory_object_await(struct memory_object_wait *wait, uint64_t *dea
         return KERN_SUCCESS;
     }
     timeout_ms = memory_object_time_left(deadline_ns);
+    if (continuation != NULL && wait->page != NULL && wait->length != 0) {
+        memory_object_ask_quickly(wait, *deadline_ns, continuation);
+    }
     if (wait->length != 0) {
         kr = memory_object_ask(wait, timeout_ms);
     }
@@ -394,7 +452,7 @@ kern_return_t memory_object_walk(struct vm_object *first, vm_offset_t offset,
         vm_object_walk_done(first, hit);
         spin_unlock(&first->lock);
         if (kr == KERN_SUCCESS) {
-            kr = memory_object_await(&wait, deadline_ns);
+            kr = memory_object_await(&wait, deadline_ns, NULL);
         }
     }
     return kr;
@@ -402,12 +460,23 @@ kern_return_t memory_object_walk(struct vm_object *first, vm_offset_t offset,
 
 kern_return_t memory_object_await_ready(struct vm_object *object, uint64_t *deadline_ns)
 {
-    struct memory_object_wait wait = {.object = object, .offset = MEMORY_OBJECT_ALL};
+    kern_return_t kr = KERN_SUCCESS;
+    bool over = false;
 
-    spin_lock(&object->lock);
-    vm_object_ref(object);
-    spin_unlock(&object->lock);
-    return memory_object_await(&wait, deadline_ns);
+    while (kr == KERN_SUCCESS && !over) {
+        struct memory_object_wait wait = {.object = object, .offset = MEMORY_OBJECT_ALL};
+
+        spin_lock(&object->lock);
+        over = memory_object_is_over(&wait);
+        if (!over) {
+            vm_object_ref(object);
+        }
+        spin_unlock(&object->lock);
+        if (!over) {
+            kr = memory_object_await(&wait, deadline_ns, NULL);
+        }
+    }
+    return kr;
 }
 
 bool memory_object_return_begin(struct vm_object *object, bool may_wait)

@@ -3,8 +3,10 @@
  * Pages that stand side by side go in one message, as memory of an object made for it. A page that
  * is flushed moves there; of one that stays a copy is sent. That a page was changed is forgotten
  * before it is copied, so that a change in between counts again. The message goes into the pager's
- * queue whatever its limit, as who sends it may be the pager itself; a page sent is not in the
- * object any more, or not changed, so a page is in the queue once. */
+ * queue whatever its limit, as who sends it may be the pager itself. But nobody is charged for what
+ * lies there, so a pager that has a quarter of memory in its queue gets no more, except for the
+ * last of an object that ends; and one that has that for long, and receives nothing while memory is
+ * short, has no object any more. */
 #include "vm/memory_object.h"
 
 #include "ipc/ipc_port.h"
@@ -18,6 +20,9 @@
 #include "vm/vm_stat.h"
 
 #define SHORTAGE_PAUSE_NS (10 * NS_PER_MS)
+#define QUEUED_MIN        64u /* messages a pager may have in its queue on any machine */
+#define QUEUED_BUSY       4u  /* and when it is busy: room is left for a question */
+#define PATIENCE_NS       (MEMORY_OBJECT_TIMEOUT_MS * NS_PER_MS)
 
 /* Pages on their way in one message, and what is to be done. */
 struct memory_object_bundle {
@@ -104,7 +109,7 @@ static enum memory_object_step memory_object_collect_page(struct memory_object_b
     bool first = !vm_object_pager_has(bundle->object, page->offset);
     bool dirty;
 
-    if ((page->flags & VM_PAGE_ABSENT) != 0) {
+    if ((page->flags & VM_PAGE_ABSENT) != 0 || (first && !memory_object_default_takes())) {
         return STEP_SKIPPED;
     }
     if (!kept && page->pv.pmap != NULL) {
@@ -161,6 +166,11 @@ static bool memory_object_collect(struct memory_object_bundle *bundle, vm_offset
     }
     if (page == NULL) {
         *at = end;
+    }
+    if (bundle->size != 0) {
+        bundle->pages->size = bundle->size;
+        bundle->pages->flags |= VM_OBJECT_LAUNDRY;
+        vm_pageout_sent(bundle->size >> PAGE_SHIFT);
     }
     spin_unlock(&bundle->pages->lock);
     spin_unlock(&bundle->object->lock);
@@ -254,6 +264,43 @@ static kern_return_t memory_object_return_some(struct memory_object_bundle *bund
     return enough ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
+/* Messages in the queue of the object's pager that count: the default pager is trusted, and an
+ * object that ends gives back its last. */
+static uint32_t memory_object_queued(struct vm_object *object)
+{
+    uint32_t queued = 0;
+
+    spin_lock(&object->lock);
+    if (object->pager != NULL && (object->flags & (VM_OBJECT_INTERNAL | VM_OBJECT_ENDING)) == 0) {
+        queued = atomic_load(&object->pager->msgcount);
+    }
+    spin_unlock(&object->lock);
+    return queued;
+}
+
+/* Are they too many to send more? */
+static bool memory_object_is_overdue(uint32_t queued)
+{
+    uint64_t limit = vm_page_total_count() / 4 / MEMORY_OBJECT_CLUSTER;
+
+    return queued > (limit < QUEUED_MIN ? QUEUED_MIN : limit);
+}
+
+/* Page replacement finds a pager that has so many messages in its queue: has it received any since
+ * it was found like that first? */
+static void memory_object_judge(struct vm_object *object, uint32_t queued)
+{
+    uint64_t elapsed = clock_now_ns() - object->overdue_ns;
+
+    if (object->overdue == 0 || queued < object->overdue ||
+        elapsed > 2 * PATIENCE_NS) { /* it was not, it has, or that was long ago */
+        object->overdue = queued;
+        object->overdue_ns = clock_now_ns();
+    } else if (elapsed > PATIENCE_NS) {
+        memory_object_give_up(object, true);
+    }
+}
+
 kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t start,
                                          vm_offset_t end, memory_object_return_t which, bool flush)
 {
@@ -261,7 +308,9 @@ kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t s
     kern_return_t kr = KERN_SUCCESS;
 
     while (kr == KERN_SUCCESS && start < end && memory_object_has_pages(object, start, end)) {
-        kr = memory_object_return_some(&bundle, &start, end, true);
+        kr = !memory_object_is_overdue(memory_object_queued(object))
+                 ? memory_object_return_some(&bundle, &start, end, true)
+                 : KERN_RESOURCE_SHORTAGE;
     }
     if (flush) {
         memory_object_wake(object, MEMORY_OBJECT_ALL); /* who waits for an unlock has no page now */
@@ -269,10 +318,21 @@ kern_return_t memory_object_return_range(struct vm_object *object, vm_offset_t s
     return kr;
 }
 
-kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end)
+kern_return_t memory_object_page_out(struct vm_object *object, vm_offset_t start, vm_offset_t end,
+                                     bool spare)
 {
     struct memory_object_bundle bundle = {
         .object = object, .which = MEMORY_OBJECT_RETURN_ALL, .flush = true};
+    uint32_t queued = memory_object_queued(object);
+    kern_return_t kr;
 
-    return memory_object_return_some(&bundle, &start, end, false);
+    if (memory_object_is_overdue(queued)) {
+        memory_object_judge(object, queued);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    if (spare && queued >= QUEUED_BUSY) {
+        return KERN_ABORTED;
+    }
+    kr = memory_object_return_some(&bundle, &start, end, false);
+    return kr == KERN_SUCCESS && bundle.size == 0 ? KERN_RESOURCE_SHORTAGE : kr;
 }

@@ -2,6 +2,7 @@
  * counts of vm_cache_statistics. */
 #include "vm/vm_user.h"
 
+#include "arch/pmap.h"
 #include "kern/assert.h"
 #include "kern/string.h"
 #include "vm/kmem.h"
@@ -85,7 +86,8 @@ kern_return_t mach_vm_object_info(struct vm_object *object, vm_object_info_t *in
     return KERN_SUCCESS;
 }
 
-static vm_page_info_state_t vm_page_info_state(const struct vm_page *page)
+/* The page's flags as vm_page_info shows them. Locks: of its object. */
+static vm_page_info_state_t vm_page_info_state(struct vm_page *page)
 {
     static const struct {
         uint16_t flag;
@@ -97,6 +99,9 @@ static vm_page_info_state_t vm_page_info_state(const struct vm_page *page)
     };
     vm_page_info_state_t state = VPI_STATE_TABLED | VPI_STATE_ACTIVE;
 
+    if ((page->flags & VM_PAGE_ABSENT) == 0 && pmap_is_modified(page)) {
+        state |= VPI_STATE_DIRTY; /* by a mapping that has not been asked yet */
+    }
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i += 1) {
         if ((page->flags & table[i].flag) != 0) {
             state |= table[i].state;

@@ -18,6 +18,9 @@
 #include "arch/pmap.h"
 #include "kern/assert.h"
 #include "kern/string.h"
+#include "kern/task.h"
+#include "kern/thread.h"
+#include "kern/trace.h"
 #include "vm/memory_object.h"
 #include "vm/vm_fault_large.h"
 #include "vm/vm_map_impl.h"
@@ -40,6 +43,7 @@ enum vm_fault_status {
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
 #define FAULT_AROUND     4u /* the page was there and is read: its neighbours may be there too */
+#define FAULT_PIN        8u /* no mapping is entered: the page is counted as wired, for a device */
 
 struct vm_fault_ctx {
     struct vm_map *map;
@@ -50,17 +54,23 @@ struct vm_fault_ctx {
     char *buffer;      /* bytes to copy instead of a mapping to enter, or NULL */
     size_t first_byte; /* of the page */
     size_t length;
-    struct vm_map_entry *entry;      /* valid while the map is locked */
-    vm_offset_t offset;              /* of the page in entry->object */
-    uint64_t pushed_version;         /* delayed copies up to this one have the page */
-    uint64_t deadline_ns;            /* of waiting for pagers; 0: has not waited yet */
-    struct memory_object_wait *wait; /* filled in for VM_FAULT_RETRY */
+    struct vm_map_entry *entry; /* valid while the map is locked */
+    vm_offset_t offset;         /* of the page in entry->object */
+    uint64_t pushed_version;    /* delayed copies up to this one have the page */
+    struct vm_fault_wait *wait; /* its `wait` is filled in for VM_FAULT_RETRY */
+    struct vm_page *pinned;     /* what FAULT_PIN comes to */
 };
 
 static enum vm_fault_status vm_fault_done(struct vm_fault_ctx *ctx, kern_return_t result)
 {
     ctx->result = result;
     return VM_FAULT_DONE;
+}
+
+/* Is it about the page alone, not about a mapping of it? */
+static bool vm_fault_enters_nothing(const struct vm_fault_ctx *ctx)
+{
+    return ctx->buffer != NULL || (ctx->flags & FAULT_PIN) != 0;
 }
 
 /* Is the page to be changed, or to belong to this entry? */
@@ -75,7 +85,6 @@ static bool vm_fault_needs_own(const struct vm_fault_ctx *ctx)
 static kern_return_t vm_fault_prepare_object(struct vm_fault_ctx *ctx)
 {
     struct vm_map_entry *entry = ctx->entry;
-    kern_return_t kr;
 
     assert(mutex_is_held(&ctx->map->lock));
     if (entry->object == NULL) {
@@ -89,11 +98,7 @@ static kern_return_t vm_fault_prepare_object(struct vm_fault_ctx *ctx)
         return KERN_SUCCESS;
     }
     if (entry->needs_copy && vm_fault_needs_own(ctx)) {
-        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
-        if (kr != KERN_SUCCESS) {
-            return kr;
-        }
-        entry->needs_copy = false;
+        return vm_map_entry_shadow(ctx->map, entry);
     }
     return KERN_SUCCESS;
 }
@@ -103,7 +108,7 @@ static kern_return_t vm_fault_device(const struct vm_fault_ctx *ctx)
 {
     const struct vm_object *object = ctx->entry->object;
 
-    if (ctx->buffer != NULL || ctx->offset >= object->size) {
+    if (vm_fault_enters_nothing(ctx) || ctx->offset >= object->size) {
         return KERN_MEMORY_ERROR;
     }
     ctx->entry->entered = true;
@@ -162,12 +167,14 @@ static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct v
         return vm_fault_done(ctx, KERN_RESOURCE_SHORTAGE);
     }
     if (source == NULL) {
+        trace(TRACE_ZEROED, 1, ctx->va);
         vm_stat_current()->zero_fills += 1;
     } else {
+        trace(TRACE_COPIED, 1, ctx->va);
         vm_stat_current()->cow_faults += 1;
         /* Others who map the first object may have mapped the page below; so may this map, and a
-         * copy of bytes enters no mapping in its place. */
-        if (atomic_load(&first->refs) > 1 || ctx->buffer != NULL) {
+         * what enters no mapping leaves that one. */
+        if (atomic_load(&first->refs) > 1 || vm_fault_enters_nothing(ctx)) {
             pmap_page_protect(source, VM_PROT_NONE);
         }
     }
@@ -187,8 +194,15 @@ static enum vm_fault_status vm_fault_ask(struct vm_fault_ctx *ctx, const struct 
     if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
         return vm_fault_done(ctx, KERN_ABORTED);
     }
-    kr = memory_object_want(hit, ctx->access, ctx->wait);
+    kr = memory_object_want(hit, ctx->access, &ctx->wait->wait);
     return kr == KERN_SUCCESS ? VM_FAULT_RETRY : vm_fault_done(ctx, kr);
+}
+
+/* Has its pager just been asked for this page and no other? */
+static bool vm_fault_came_alone(const struct vm_fault_ctx *ctx)
+{
+    return __builtin_expect(ctx->wait->deadline_ns != 0, 0) && ctx->buffer == NULL &&
+           ctx->wait->wait.length == PAGE_SIZE;
 }
 
 /* Find the page or make it. */
@@ -217,7 +231,7 @@ static enum vm_fault_status vm_fault_find(struct vm_fault_ctx *ctx, struct vm_ob
     }
     if (hit->depth == 0) {
         vm_stat_current()->hits += 1;
-        ctx->flags |= vm_fault_needs_own(ctx) ? 0 : FAULT_AROUND;
+        ctx->flags |= vm_fault_needs_own(ctx) || vm_fault_came_alone(ctx) ? 0 : FAULT_AROUND;
         return VM_FAULT_NEXT;
     }
     return vm_fault_needs_own(ctx) ? vm_fault_new_page(ctx, first, hit) : VM_FAULT_NEXT;
@@ -231,6 +245,25 @@ static bool vm_fault_needs_push(const struct vm_fault_ctx *ctx, const struct vm_
 }
 
 /* --- finish --- */
+
+/* Pin what was found. The reference keeps the page in its object: none is moved out of one that
+ * others refer to, nor taken or freed while it is wired. */
+static kern_return_t vm_fault_take_pin(struct vm_fault_ctx *ctx, const struct vm_object_hit *hit)
+{
+    struct vm_page *page = hit->page;
+
+    assert(spin_is_held(&hit->object->lock));
+    if (page->wire_count == UINT16_MAX) {
+        return KERN_NO_SPACE;
+    }
+    page->wire_count += 1;
+    if ((ctx->access & VM_PROT_WRITE) != 0) {
+        page->flags |= VM_PAGE_DIRTY;
+    }
+    vm_object_ref(hit->object);
+    ctx->pinned = page;
+    return KERN_SUCCESS;
+}
 
 static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object *first,
                                      const struct vm_object_hit *hit)
@@ -251,6 +284,9 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
             memcpy(ctx->buffer, bytes, ctx->length);
         }
         return KERN_SUCCESS;
+    }
+    if ((ctx->flags & FAULT_PIN) != 0) {
+        return vm_fault_take_pin(ctx, hit);
     }
     if (entry->needs_copy || hit->depth != 0 || vm_fault_needs_push(ctx, first)) {
         prot &= ~VM_PROT_WRITE;
@@ -292,11 +328,15 @@ static enum vm_fault_status vm_fault_resolve(struct vm_fault_ctx *ctx)
     return status;
 }
 
-/* Is it a write by the task itself to the start of an aligned 2 MiB? */
-static inline bool vm_fault_may_be_large(const struct vm_fault_ctx *ctx)
+/* Did the task itself touch the start of an aligned 2 MiB, and have all of that entered? */
+static inline bool vm_fault_enter_large(const struct vm_fault_ctx *ctx)
 {
-    return __builtin_expect((ctx->va & (LARGE_PAGE_SIZE - 1)) == 0, 0) && ctx->buffer == NULL &&
-           ctx->flags == 0 && (ctx->access & VM_PROT_WRITE) != 0;
+    if (__builtin_expect((ctx->va & (LARGE_PAGE_SIZE - 1)) != 0, 1) || ctx->buffer != NULL ||
+        ctx->flags != 0) {
+        return false;
+    }
+    return (ctx->access & VM_PROT_WRITE) != 0 ? vm_fault_large(ctx->map, ctx->entry, ctx->va)
+                                              : vm_fault_large_read(ctx->map, ctx->entry, ctx->va);
 }
 
 /* What else is to be entered in the page table, the page itself being there. */
@@ -323,8 +363,7 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
     }
     ctx->pushed_version = 0;
     status = vm_fault_lookup(ctx);
-    if (status == VM_FAULT_NEXT && vm_fault_may_be_large(ctx) &&
-        vm_fault_large(ctx->map, ctx->entry, ctx->va)) {
+    if (status == VM_FAULT_NEXT && vm_fault_enter_large(ctx)) {
         status = vm_fault_done(ctx, KERN_SUCCESS);
     }
     if (status == VM_FAULT_NEXT) {
@@ -332,7 +371,7 @@ static enum vm_fault_status vm_fault_step(struct vm_fault_ctx *ctx)
             status = vm_fault_resolve(ctx);
         } while (status == VM_FAULT_AGAIN);
     }
-    if (status == VM_FAULT_DONE && ctx->result == KERN_SUCCESS && ctx->buffer == NULL) {
+    if (status == VM_FAULT_DONE && ctx->result == KERN_SUCCESS && !vm_fault_enters_nothing(ctx)) {
         vm_fault_fill(ctx);
     }
     if (own_lock) {
@@ -347,18 +386,19 @@ static __attribute__((noinline)) kern_return_t
 vm_fault_wait(struct vm_fault_ctx *ctx, enum vm_fault_status status, struct vm_pageout_wait *memory)
 {
     if (status == VM_FAULT_RETRY) {
-        return memory_object_await(ctx->wait, &ctx->deadline_ns);
+        return memory_object_await(&ctx->wait->wait, &ctx->wait->deadline_ns,
+                                   ctx->wait->continuation);
     }
     return vm_pageout_wait(memory) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
-static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
+static inline __attribute__((always_inline)) kern_return_t vm_fault_loop(struct vm_fault_ctx *ctx,
+                                                                         struct vm_fault_wait *wait)
 {
-    struct memory_object_wait wait;
     struct vm_pageout_wait memory = {.waits = false};
     kern_return_t kr = KERN_SUCCESS;
 
-    ctx->wait = &wait;
+    ctx->wait = wait;
     do {
         enum vm_fault_status status = vm_fault_step(ctx);
 
@@ -370,19 +410,112 @@ static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
         }
         kr = vm_fault_wait(ctx, status, &memory);
     } while (kr == KERN_SUCCESS);
-    ctx->wait = NULL;
     return kr;
+}
+
+static kern_return_t vm_fault_run(struct vm_fault_ctx *ctx)
+{
+    struct vm_fault_wait wait;
+
+    wait.deadline_ns = 0;
+    wait.continuation = NULL;
+    return vm_fault_loop(ctx, &wait);
+}
+
+static inline void vm_fault_count(void)
+{
+    preempt_disable();
+    vm_stat_current()->faults += 1;
+    preempt_enable();
+}
+
+/* Prepare to enter a mapping; the steps set the rest. */
+static inline void vm_fault_init(struct vm_fault_ctx *ctx, struct vm_map *map, vm_offset_t va,
+                                 vm_prot_t access)
+{
+    ctx->map = map;
+    ctx->va = va & ~PAGE_MASK;
+    ctx->access = access;
+    ctx->flags = 0;
+    ctx->buffer = NULL;
 }
 
 kern_return_t vm_fault(struct vm_map *map, vm_offset_t va, vm_prot_t access)
 {
-    struct vm_fault_ctx ctx = {.map = map, .va = va & ~PAGE_MASK, .access = access};
-    kern_return_t kr = vm_fault_run(&ctx);
+    struct vm_fault_ctx ctx;
+    kern_return_t kr;
 
-    preempt_disable();
-    vm_stat_current()->faults += 1;
-    preempt_enable();
+    vm_fault_init(&ctx, map, va, access);
+    kr = vm_fault_run(&ctx);
+    vm_fault_count();
     return kr;
+}
+
+/* The fault of user mode that is in the thread, from the beginning. */
+static inline __attribute__((always_inline)) kern_return_t vm_fault_user_run(struct thread *self)
+{
+    struct vm_fault_wait *wait = &self->fault;
+    struct vm_fault_ctx ctx;
+    kern_return_t kr;
+
+    vm_fault_init(&ctx, self->task->map, wait->address, wait->access);
+    kr = vm_fault_loop(&ctx, wait);
+    vm_fault_count();
+    return kr;
+}
+
+static inline __attribute__((always_inline)) kern_return_t
+vm_fault_user_begin(vm_offset_t va, vm_prot_t access, void (*continuation)(void))
+{
+    struct thread *self = current_thread();
+
+    self->fault.deadline_ns = 0;
+    self->fault.continuation = continuation;
+    self->fault.address = va;
+    self->fault.access = access;
+    return vm_fault_user_run(self);
+}
+
+static __attribute__((noinline)) kern_return_t
+vm_fault_user_traced(vm_offset_t va, vm_prot_t access, void (*continuation)(void))
+{
+    kern_return_t kr;
+
+    trace_record_fault(va, (uint64_t)access);
+    kr = vm_fault_user_begin(va, access, continuation);
+    trace_record_fault_end(kr);
+    return kr;
+}
+
+kern_return_t vm_fault_user(vm_offset_t va, vm_prot_t access, void (*continuation)(void))
+{
+    return trace_site() ? vm_fault_user_traced(va, access, continuation)
+                        : vm_fault_user_begin(va, access, continuation);
+}
+
+static inline __attribute__((always_inline)) kern_return_t vm_fault_user_go_on(void)
+{
+    struct thread *self = current_thread();
+    kern_return_t kr = memory_object_awaited(&self->fault.wait);
+
+    if (kr != KERN_SUCCESS) {
+        vm_fault_count();
+        return kr;
+    }
+    return vm_fault_user_run(self);
+}
+
+static __attribute__((noinline)) kern_return_t vm_fault_user_go_on_traced(void)
+{
+    kern_return_t kr = vm_fault_user_go_on();
+
+    trace_record_fault_end(kr);
+    return kr;
+}
+
+kern_return_t vm_fault_user_continue(void)
+{
+    return trace_site() ? vm_fault_user_go_on_traced() : vm_fault_user_go_on();
 }
 
 kern_return_t vm_fault_wire(struct vm_map *map, vm_offset_t va)
@@ -397,6 +530,30 @@ kern_return_t vm_fault_wire(struct vm_map *map, vm_offset_t va)
         ctx.access = ctx.entry->protection;
     }
     return vm_fault_run(&ctx);
+}
+
+kern_return_t vm_fault_pin(struct vm_map *map, vm_offset_t va, vm_prot_t access,
+                           struct vm_page **page)
+{
+    struct vm_fault_ctx ctx = {
+        .map = map, .va = va & ~PAGE_MASK, .access = access, .flags = FAULT_PIN};
+    kern_return_t kr = vm_fault_run(&ctx);
+
+    if (kr == KERN_SUCCESS) {
+        *page = ctx.pinned;
+    }
+    return kr;
+}
+
+void vm_fault_unpin(struct vm_page *page)
+{
+    struct vm_object *object = page->object;
+
+    spin_lock(&object->lock);
+    assert(page->object == object && page->wire_count != 0);
+    page->wire_count -= 1;
+    spin_unlock(&object->lock);
+    vm_object_unref(object);
 }
 
 static kern_return_t vm_fault_bytes(struct vm_fault_ctx *ctx, vm_offset_t va, char *buffer,

@@ -1,18 +1,24 @@
-/* vm_fault_large.c - 2 MiB of fresh memory in one fault.
+/* vm_fault_large.c - 2 MiB in one fault: of fresh memory, or of what a pager supplied in one piece.
  *
  * Memory that is written in order from the start of an aligned 2 MiB, all of it in one region and
  * none of it touched, is filled at once with neighbouring pages and mapped by one entry. The pages
  * are the object's one by one: nothing but the page table knows that they are neighbours, and
  * whatever is done to one of them later splits the mapping. What cannot be done so is left to the
  * next steps of the fault, which find the pages there, or none.
+ *
+ * Pages of a memory object that lie side by side in memory, as pages from such memory of its pager
+ * do, are mapped by one entry when the first of them is read and none is mapped yet. They are not
+ * to be written that way: a write splits the mapping, so that one page was changed, not 512.
  * Locks: the map's, held; then the object's, not while the pages are cleared. */
 #include "vm/vm_fault_large.h"
 
 #include "arch/pmap.h"
 #include "kern/assert.h"
+#include "kern/trace.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
+#include "vm/vm_radix.h"
 #include "vm/vm_stat.h"
 
 #define LARGE_ORDER 9u
@@ -69,6 +75,55 @@ static bool vm_fault_large_enter(struct vm_map *map, struct vm_map_entry *entry,
     return entered;
 }
 
+/* Of 2 MiB of an object the first page, if they are as they must be. Locks: object->lock held. */
+static struct vm_page *vm_fault_large_find(struct vm_object *object, vm_offset_t offset)
+{
+    struct vm_page *first = vm_object_page_lookup(object, offset);
+    unsigned found = 0;
+
+    assert(spin_is_held(&object->lock));
+    if (first == NULL || !vm_page_is_at_rest(first) ||
+        (vm_page_to_phys(first) & (LARGE_PAGE_SIZE - 1)) != 0) {
+        return NULL;
+    }
+    while (found < LARGE_PAGES) {
+        unsigned n = LARGE_PAGES - found;
+        void **place = vm_radix_run(&object->pages, (offset >> PAGE_SHIFT) + found, &n);
+
+        for (unsigned end = found + n; found < end; found++, place++) {
+            struct vm_page *page = place != NULL ? *place : NULL;
+
+            if (page != first + found || !vm_page_is_at_rest(page) || page->wire_count != 0 ||
+                page->pv.pmap != NULL) {
+                return NULL;
+            }
+        }
+    }
+    return first;
+}
+
+bool vm_fault_large_read(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va)
+{
+    struct vm_object *object = entry->object;
+    vm_offset_t offset = entry->offset + (va - entry->start);
+    struct vm_page *first;
+    bool entered;
+
+    assert(mutex_is_held(&map->lock) && object != NULL);
+    if (entry->end - va < LARGE_PAGE_SIZE || va + LARGE_PAGE_SIZE >= VM_MAX_ADDRESS ||
+        entry->wired_count != 0 || (entry->protection & VM_PROT_READ) == 0) {
+        return false;
+    }
+    spin_lock(&object->lock);
+    first = object->pager != NULL ? vm_fault_large_find(object, offset) : NULL;
+    entered =
+        first != NULL && pmap_enter_large(map->pmap, va, vm_page_to_phys(first),
+                                          entry->protection & ~VM_PROT_WRITE, 0) == KERN_SUCCESS;
+    spin_unlock(&object->lock);
+    entry->entered = entry->entered || entered;
+    return entered;
+}
+
 bool vm_fault_large(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t va)
 {
     struct vm_page *pages;
@@ -82,6 +137,7 @@ bool vm_fault_large(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t 
     if (pages == NULL) {
         return false;
     }
+    trace(TRACE_ZEROED, LARGE_PAGES, va);
     entry->entered = true;
     return vm_fault_large_enter(map, entry, va, pages);
 }

@@ -35,11 +35,12 @@ struct vm_map *vm_map_create(struct pmap *pmap, vm_offset_t min, vm_offset_t max
     map->refs = 1;
     map->pmap = pmap;
     map->min = min;
+    map->low = min < PAGE_SIZE ? PAGE_SIZE : min;
     map->max = max;
     map->size_limit = max - min;
     map->size_limit_max = max - min;
     map->wire_future = VM_PROT_NONE;
-    vm_map_entry_tree_init(&map->entries);
+    rbtree_init(&map->entries);
     return map;
 }
 
@@ -61,17 +62,6 @@ void vm_map_unref(struct vm_map *map)
     kmem_cache_free(&vm_map_cache, map);
 }
 
-bool vm_map_range(const struct vm_map *map, vm_offset_t address, vm_size_t size, vm_offset_t *start,
-                  vm_offset_t *end)
-{
-    if (size > map->max || address < map->min || address > map->max - size) {
-        return false;
-    }
-    *start = address & ~PAGE_MASK;
-    *end = (address + size + PAGE_MASK) & ~PAGE_MASK;
-    return true;
-}
-
 /* --- enter --- */
 
 /* Choose or check the place of a new region; *next is the entry behind it, or NULL. */
@@ -85,12 +75,9 @@ static kern_return_t vm_map_place(struct vm_map *map, vm_offset_t *address,
         return KERN_NO_SPACE;
     }
     if (request->anywhere) {
-        /* Address 0 is never chosen: a null pointer must fault. */
-        vm_offset_t low = map->min < PAGE_SIZE ? PAGE_SIZE : map->min;
-
         start = (start + PAGE_MASK) & ~PAGE_MASK;
-        if (start < low) {
-            start = low;
+        if (start < map->low) {
+            start = map->low;
         }
         if (!vm_map_entry_find_space(map, start, request->size, request->mask, &start, next)) {
             return KERN_NO_SPACE;
@@ -121,18 +108,21 @@ static kern_return_t vm_map_enter_locked(struct vm_map *map, vm_offset_t *addres
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    entry = vm_map_entry_create();
+    entry = vm_map_entry_alloc();
     if (entry == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
-    entry->start = *address;
-    entry->end = *address + request->size;
-    entry->object = request->object;
-    entry->offset = request->offset;
-    entry->needs_copy = request->needs_copy;
-    entry->protection = request->protection;
-    entry->max_protection = request->max_protection;
-    entry->inheritance = request->inheritance;
+    *entry = (struct vm_map_entry){
+        .link = LIST_INITIALIZER(entry->link),
+        .start = *address,
+        .end = *address + request->size,
+        .object = request->object,
+        .offset = request->offset,
+        .needs_copy = request->needs_copy,
+        .protection = request->protection,
+        .max_protection = request->max_protection,
+        .inheritance = request->inheritance,
+    };
     vm_map_entry_link_before(map, entry, next);
     (void)vm_map_entry_merge(map, entry);
     return KERN_SUCCESS;
@@ -170,36 +160,38 @@ kern_return_t vm_map_enter(struct vm_map *map, vm_offset_t *address,
 
 kern_return_t vm_map_remove(struct vm_map *map, vm_offset_t start, vm_offset_t end)
 {
-    struct list removed = LIST_INITIALIZER(removed);
-    struct vm_map_entry *entry;
+    struct vm_map_entry *removed, *next, *last = NULL;
     kern_return_t kr;
 
     assert(((start | end) & PAGE_MASK) == 0);
     mutex_lock(&map->lock);
-    kr = vm_map_entry_clip_range(map, start, end, &entry);
-    if (kr == KERN_SUCCESS) {
-        while (entry != NULL && entry->start < end) {
-            struct vm_map_entry *next = vm_map_entry_detach(map, entry);
-
-            list_insert_tail(&removed, &entry->link);
-            entry = next;
-        }
+    removed = map->hint;
+    if (removed != NULL && removed->start == start && removed->end == end) {
+        kr = KERN_SUCCESS; /* as it was allocated */
+    } else {
+        kr = vm_map_entry_clip_range(map, start, end, &removed);
+    }
+    for (next = kr == KERN_SUCCESS ? removed : NULL; next != NULL && next->start < end;) {
+        last = next;
+        next = vm_map_entry_detach(map, next);
     }
     mutex_unlock(&map->lock);
-    vm_map_entry_release_list(&removed);
-    return kr;
+    if (last == NULL) {
+        return kr;
+    }
+    for (last->next = NULL; removed != NULL; removed = next) { /* they are chained as they were */
+        next = removed->next;
+        vm_map_entry_release(removed);
+    }
+    return KERN_SUCCESS;
 }
 
 /* --- attributes --- */
 
-/* Do all regions in the range allow this protection? */
-static bool vm_map_protect_allowed(struct vm_map *map, vm_offset_t start, vm_offset_t end,
+/* Do all regions in the range, of which `entry` is the first, allow this protection? */
+static bool vm_map_protect_allowed(struct vm_map_entry *entry, vm_offset_t end,
                                    vm_prot_t protection)
 {
-    struct vm_map_entry *entry = vm_map_entry_lookup_from(map, start);
-
-    assert(mutex_is_held(&map->lock));
-    assert(start <= end);
     for (; entry != NULL && entry->start < end; entry = vm_map_entry_next(entry)) {
         if ((protection & ~entry->max_protection) != 0) {
             return false;
@@ -227,11 +219,25 @@ static void vm_map_protect_entry(struct vm_map *map, struct vm_map_entry *entry,
     }
 }
 
+/* Give the beginning of an entry more rights by adding it to the entry before it: what a handler
+ * of exceptions does page by page, for whoever goes on there. */
+static bool vm_map_protect_shift(struct vm_map *map, struct vm_map_entry *entry, vm_offset_t start,
+                                 vm_offset_t end, vm_prot_t protection)
+{
+    assert(mutex_is_held(&map->lock));
+    if (entry == NULL || entry->start != start || start >= end || end >= entry->end ||
+        (entry->protection & ~protection) != 0 || !vm_map_entry_shift(entry, end, protection)) {
+        return false;
+    }
+    map->hint = entry->prev;
+    return true;
+}
+
 kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t end,
                              vm_prot_t protection, bool set_maximum)
 {
     struct vm_map_entry *entry;
-    kern_return_t kr = KERN_PROTECTION_FAILURE;
+    kern_return_t kr;
     bool wires;
 
     if ((protection & ~VM_PROT_ALL) != 0) {
@@ -239,7 +245,15 @@ kern_return_t vm_map_protect(struct vm_map *map, vm_offset_t start, vm_offset_t 
     }
     mutex_lock(&map->lock);
     wires = (map->wire_future & protection) != 0;
-    if (vm_map_protect_allowed(map, start, end, protection)) {
+    entry = vm_map_entry_lookup(map, start);
+    if (entry == NULL) {
+        entry = vm_map_entry_lookup_from(map, start);
+    }
+    if (!vm_map_protect_allowed(entry, end, protection)) {
+        kr = KERN_PROTECTION_FAILURE;
+    } else if (!set_maximum && vm_map_protect_shift(map, entry, start, end, protection)) {
+        kr = KERN_SUCCESS;
+    } else {
         kr = vm_map_entry_clip_range(map, start, end, &entry);
         for (; kr == KERN_SUCCESS && entry != NULL; entry = vm_map_entry_next_below(entry, end)) {
             vm_map_protect_entry(map, entry, protection, set_maximum);
@@ -310,7 +324,7 @@ kern_return_t vm_map_share(struct vm_map *map, vm_offset_t start, vm_offset_t en
     entry = vm_map_entry_lookup(map, start);
     if (entry != NULL && entry->end >= end) {
         kr = (access & ~entry->max_protection) != 0 ? KERN_PROTECTION_FAILURE
-                                                    : vm_map_entry_share(entry);
+                                                    : vm_map_entry_share(map, entry);
     }
     if (kr == KERN_SUCCESS) {
         vm_object_ref(entry->object);

@@ -32,10 +32,11 @@ struct vm_page;
 /* Keys: [L] this->lock, [a] atomic, [I] immutable after create */
 struct vm_map {
     struct mutex lock;
-    uint32_t refs;             /* [a] */
-    struct pmap *pmap;         /* [I] owned */
-    vm_offset_t min;           /* [I] */
-    vm_offset_t max;           /* [I] */
+    uint32_t refs;     /* [a] */
+    struct pmap *pmap; /* [I] owned */
+    vm_offset_t min;   /* [I] */
+    vm_offset_t low;   /* [I] the lowest address that is chosen: not 0, a null pointer must fault */
+    vm_offset_t max;   /* [I] */
     struct rbtree entries;     /* [L] by start address, with the largest gap of each subtree */
     struct vm_map_entry *last; /* [L] the entry at the highest address, or NULL */
     struct vm_map_entry *hint; /* [L] the entry found last, or NULL */
@@ -93,8 +94,16 @@ kern_return_t vm_map_fork(struct vm_map *parent, struct vm_map **child);
 /* --- regions; all sleep on map->lock --- */
 
 /* The pages that [address, address + size) touches. False when it wraps or leaves the map. */
-bool vm_map_range(const struct vm_map *map, vm_offset_t address, vm_size_t size, vm_offset_t *start,
-                  vm_offset_t *end);
+static inline bool vm_map_range(const struct vm_map *map, vm_offset_t address, vm_size_t size,
+                                vm_offset_t *start, vm_offset_t *end)
+{
+    if (size > map->max || address < map->min || address > map->max - size) {
+        return false;
+    }
+    *start = address & ~PAGE_MASK;
+    *end = (address + size + PAGE_MASK) & ~PAGE_MASK;
+    return true;
+}
 
 /* Map at *address, or at the lowest place from there on. Refs: takes over request->object on
  * success. Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS, KERN_NO_SPACE (occupied, no gap, or over
@@ -146,8 +155,8 @@ kern_return_t vm_map_wire_all(struct vm_map *map, bool current, bool future);
 void vm_map_copyin_set_threshold(vm_size_t bytes);
 /* Take a copy of [address, address + size). With src_destroy the pages it touches are unmapped:
  * whole pages move instead of being copied. Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS (a hole, or
- * out of range), KERN_PROTECTION_FAILURE (not readable), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR;
- * on error nothing changed. size 0 gives *copy = NULL. */
+ * out of range), KERN_PROTECTION_FAILURE (not readable), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR,
+ * KERN_ABORTED (the thread was); on error nothing changed. size 0 gives *copy = NULL. */
 kern_return_t vm_map_copyin(struct vm_map *map, vm_offset_t address, vm_size_t size,
                             bool src_destroy, struct vm_copy **copy);
 /* Map the copy at a free place. Refs: consumes copy on success. A NULL copy gives *address = 0.

@@ -30,6 +30,7 @@ struct vm_map_copyin_ctx {
     vm_offset_t whole_start; /* pages that lie in the range whole */
     vm_offset_t whole_end;
     bool src_destroy;
+    bool removes; /* the source goes when the copy is made: its pager may not supply it */
     struct vm_copy *copy;
     vm_offset_t stuck; /* the page that was busy when KERN_ABORTED is returned */
 };
@@ -44,6 +45,11 @@ static kern_return_t vm_map_copyin_check(struct vm_map_copyin_ctx *ctx)
     for (; entry != NULL; entry = vm_map_entry_next_below(entry, ctx->end)) {
         if ((entry->protection & VM_PROT_READ) == 0) {
             return KERN_PROTECTION_FAILURE;
+        }
+        if (ctx->src_destroy && entry->object != NULL &&
+            (atomic_load(&entry->object->flags) & VM_OBJECT_INTERNAL) == 0) {
+            ctx->src_destroy = false;
+            ctx->removes = true;
         }
     }
     return KERN_SUCCESS;
@@ -223,6 +229,7 @@ static kern_return_t vm_map_copyin_finish(struct vm_copy *copy)
 static kern_return_t vm_map_copyin_entries(struct vm_map_copyin_ctx *ctx, struct vm_copy **copy)
 {
     kern_return_t kr;
+    bool busy;
 
     ctx->whole_start = (ctx->address + PAGE_MASK) & ~PAGE_MASK;
     ctx->whole_end = (ctx->address + ctx->size) & ~PAGE_MASK;
@@ -237,19 +244,21 @@ static kern_return_t vm_map_copyin_entries(struct vm_map_copyin_ctx *ctx, struct
         kr = vm_map_copyin_locked(ctx, &removed);
         mutex_unlock(&ctx->map->lock);
         vm_map_entry_release_list(&removed);
+        busy = kr == KERN_ABORTED;
         if (kr == KERN_SUCCESS) {
             kr = vm_map_copyin_finish(ctx->copy);
+        }
+        if (kr == KERN_SUCCESS && ctx->removes) {
+            kr = vm_map_remove(ctx->map, ctx->start, ctx->end);
         }
         if (kr != KERN_SUCCESS) {
             vm_copy_discard(ctx->copy);
         }
-        if (kr == KERN_ABORTED) {
-            /* An edge was busy: wait for it as a fault does, then look at everything again. */
-            kern_return_t fault = vm_fault(ctx->map, ctx->stuck, VM_PROT_READ);
-
-            kr = fault == KERN_SUCCESS ? KERN_ABORTED : fault;
+        if (busy) {
+            /* An edge was: wait for it as a fault does, then look at everything again. */
+            kr = vm_fault(ctx->map, ctx->stuck, VM_PROT_READ);
         }
-    } while (kr == KERN_ABORTED);
+    } while (busy && kr == KERN_SUCCESS);
     if (kr == KERN_SUCCESS) {
         *copy = ctx->copy;
     }

@@ -48,7 +48,7 @@ static void vm_map_copyout_link(struct vm_map *map, struct list *entries, vm_off
 static kern_return_t vm_map_copyout_entries(struct vm_map *map, struct list *entries,
                                             vm_size_t size, vm_offset_t *base)
 {
-    vm_offset_t low = map->min < PAGE_SIZE ? PAGE_SIZE : map->min;
+    vm_offset_t low = map->low;
     vm_prot_t wire = VM_PROT_NONE;
     vm_offset_t stuck;
     kern_return_t kr = KERN_NO_SPACE;

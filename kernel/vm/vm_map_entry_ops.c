@@ -28,8 +28,8 @@ static enum vm_map_entry_copy_kind vm_map_entry_copy_choose(struct vm_map_entry 
     if ((atomic_load(&object->flags) & VM_OBJECT_DEVICE) != 0) {
         return COPY_NEVER;
     }
-    if (entry->wired_count != 0 && (object->flags & VM_OBJECT_PAGER_CREATED) == 0) {
-        return COPY_SLOWLY;
+    if (entry->wired_count != 0 && (atomic_load(&object->flags) & VM_OBJECT_INTERNAL) != 0) {
+        return COPY_SLOWLY; /* all its pages are there: no pager is waited for */
     }
     spin_lock(&object->lock);
     if (entry->needs_copy || (object->copy_strategy == MEMORY_OBJECT_COPY_TEMPORARY &&
@@ -94,7 +94,7 @@ kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
     }
 }
 
-kern_return_t vm_map_entry_share(struct vm_map_entry *entry)
+kern_return_t vm_map_entry_share(struct vm_map *map, struct vm_map_entry *entry)
 {
     kern_return_t kr = KERN_SUCCESS;
 
@@ -105,7 +105,7 @@ kern_return_t vm_map_entry_share(struct vm_map_entry *entry)
             return KERN_RESOURCE_SHORTAGE;
         }
     } else if (entry->needs_copy) {
-        kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+        kr = vm_map_entry_shadow(map, entry);
     }
     if (kr != KERN_SUCCESS) {
         return kr;
@@ -174,14 +174,10 @@ void vm_map_entry_unmap(struct vm_map *map, struct vm_map_entry *entry)
     }
 }
 
-struct vm_map_entry *vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry)
+void vm_map_entry_clear(struct vm_map *map, struct vm_map_entry *entry)
 {
-    struct vm_map_entry *next = vm_map_entry_unlink(map, entry);
     struct vm_object *object = entry->object;
 
-    if (object == NULL) {
-        return next;
-    }
     vm_map_entry_unmap(map, entry);
     if (entry->wired_count != 0) {
         vm_map_entry_unwire_pages(map, entry, entry->end);
@@ -192,19 +188,14 @@ struct vm_map_entry *vm_map_entry_detach(struct vm_map *map, struct vm_map_entry
         vm_object_page_free_range(object, entry->offset, entry->offset + vm_map_entry_size(entry));
     }
     spin_unlock(&object->lock);
-    return next;
 }
 
-void vm_map_entry_release_all(struct list *entries)
+void vm_map_entry_release_list(struct list *entries)
 {
     struct list *node;
 
     while ((node = list_pop(entries)) != NULL) {
-        struct vm_map_entry *entry = list_entry(node, struct vm_map_entry, link);
-
-        vm_object_unref(entry->object);
-        entry->object = NULL;
-        vm_map_entry_destroy(entry);
+        vm_map_entry_release(list_entry(node, struct vm_map_entry, link));
     }
 }
 

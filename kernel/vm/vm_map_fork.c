@@ -10,9 +10,10 @@
 #include "vm/vm_object.h"
 
 /* Make the parent's entry and the child's see one object for good. */
-static kern_return_t vm_map_fork_share(struct vm_map_entry *entry, struct vm_map_entry *child)
+static kern_return_t vm_map_fork_share(struct vm_map *parent, struct vm_map_entry *entry,
+                                       struct vm_map_entry *child)
 {
-    kern_return_t kr = vm_map_entry_share(entry);
+    kern_return_t kr = vm_map_entry_share(parent, entry);
 
     if (kr == KERN_SUCCESS) {
         vm_object_ref(entry->object);
@@ -44,7 +45,7 @@ static kern_return_t vm_map_fork_entry(struct vm_map *parent, struct vm_map_entr
     copy->max_protection = entry->max_protection;
     copy->inheritance = entry->inheritance;
     if (entry->inheritance == VM_INHERIT_SHARE || vm_map_fork_is_device(entry)) {
-        kr = vm_map_fork_share(entry, copy);
+        kr = vm_map_fork_share(parent, entry, copy);
     } else {
         kr = vm_map_entry_copy(parent, entry, copy);
     }

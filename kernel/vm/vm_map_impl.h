@@ -5,19 +5,19 @@
 
 #include "kern/list.h"
 #include "vm/vm_map.h"
+#include "vm/vm_object.h"
 
 #define VM_MAP_WIRED_MAX 65535u
 
 /* A region. Keys: [L] map->lock, or whoever owns the copy that holds the entry */
 struct vm_map_entry {
-    struct rbnode node;        /* [L] in map->entries */
+    struct rbnode node;        /* [L] in map->entries; its value is the gap: free bytes between the
+                                  entry before and this one */
     struct vm_map_entry *prev; /* [L] the entries before and after it in the map, or NULL */
     struct vm_map_entry *next;
     struct list link;         /* [L] in a vm_copy, or among entries being removed */
     vm_offset_t start;        /* [L] */
     vm_offset_t end;          /* [L] */
-    vm_size_t gap;            /* [L] free bytes between the entry before and this one */
-    vm_size_t max_gap;        /* [L] largest gap in the subtree */
     struct vm_object *object; /* [L] owns a reference; NULL until the first fault */
     vm_offset_t offset;       /* [L] */
     vm_prot_t protection;     /* [L] */
@@ -55,10 +55,10 @@ static inline vm_size_t vm_map_entry_size(const struct vm_map_entry *entry)
 }
 
 void vm_map_entry_bootstrap(void);
-void vm_map_entry_tree_init(struct rbtree *tree);
 
-/* An entry that is in no map; NULL when out of memory. */
+/* An entry that is in no map, all fields 0, or without contents; NULL when out of memory. */
 struct vm_map_entry *vm_map_entry_create(void);
+struct vm_map_entry *vm_map_entry_alloc(void);
 /* Free an entry that is in no map; the reference to its object must be gone. */
 void vm_map_entry_destroy(struct vm_map_entry *entry);
 
@@ -90,6 +90,10 @@ kern_return_t vm_map_entry_clip(struct vm_map *map, vm_offset_t at);
  * beyond end. */
 kern_return_t vm_map_entry_clip_range(struct vm_map *map, vm_offset_t start, vm_offset_t end,
                                       struct vm_map_entry **first);
+/* If the part of the entry below `end` would, with that protection, be one region with the entry
+ * before it, move their boundary there: nothing is cut and joined. Not for a protection that takes
+ * rights away: the page table is left alone. */
+bool vm_map_entry_shift(struct vm_map_entry *entry, vm_offset_t end, vm_prot_t protection);
 /* Join the entry with the one before it when they are one region in all but name. Returns: the one
  * that is left. */
 struct vm_map_entry *vm_map_entry_merge_left(struct vm_map *map, struct vm_map_entry *right);
@@ -99,17 +103,32 @@ struct vm_map_entry *vm_map_entry_merge(struct vm_map *map, struct vm_map_entry 
 /* Join what is one region in all but name at every boundary in [start, end]. */
 void vm_map_entry_merge_range(struct vm_map *map, vm_offset_t start, vm_offset_t end);
 
-/* Take the clipped entry out of the map, unmap and unwire its pages and, where nobody else can see
- * them, free them. Returns: the entry after it. */
-struct vm_map_entry *vm_map_entry_detach(struct vm_map *map, struct vm_map_entry *entry);
-/* Drop the references of a list of detached entries and free them. Locks: map not locked. */
-void vm_map_entry_release_all(struct list *entries);
+/* Unmap and unwire the pages of an entry that has been taken out of the map and, where nobody else
+ * can see them, free them. */
+void vm_map_entry_clear(struct vm_map *map, struct vm_map_entry *entry);
 
-static inline void vm_map_entry_release_list(struct list *entries)
+/* Take the clipped entry out of the map, and clear it. Returns: the entry after it. */
+static inline struct vm_map_entry *vm_map_entry_detach(struct vm_map *map,
+                                                       struct vm_map_entry *entry)
 {
-    if (!list_empty(entries)) { /* mostly, but for vm_map_remove() */
-        vm_map_entry_release_all(entries);
+    struct vm_map_entry *next = vm_map_entry_unlink(map, entry);
+
+    if (entry->object != NULL) {
+        vm_map_entry_clear(map, entry);
     }
+    return next;
+}
+
+/* Drop the references of detached entries and free them. Locks: map not locked. */
+void vm_map_entry_release_list(struct list *entries);
+
+static inline void vm_map_entry_release(struct vm_map_entry *entry)
+{
+    if (entry->object != NULL) {
+        vm_object_unref(entry->object);
+        entry->object = NULL;
+    }
+    vm_map_entry_destroy(entry);
 }
 
 /* Lower the rights the page table grants to the entry's pages to `prot`; take the pages out of it.
@@ -125,9 +144,25 @@ void vm_map_entry_unwire_pages(struct vm_map *map, struct vm_map_entry *entry, v
  * KERN_MEMORY_ERROR. */
 kern_return_t vm_map_entry_copy(struct vm_map *map, struct vm_map_entry *entry,
                                 struct vm_map_entry *copy);
-/* Make the entry one of several that see its object, and each other's changes. Returns:
- * KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
-kern_return_t vm_map_entry_share(struct vm_map_entry *entry);
+/* Give the entry, which needs a copy, an object of its own to write. When that has been filled
+ * instead of put in front, pages that are mapped for reading belong to the old one. Locks: map
+ * held. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
+static inline kern_return_t vm_map_entry_shadow(struct vm_map *map, struct vm_map_entry *entry)
+{
+    const struct vm_object *old = entry->object;
+    kern_return_t kr = vm_object_shadow(&entry->object, &entry->offset, vm_map_entry_size(entry));
+
+    if (kr == KERN_SUCCESS) {
+        entry->needs_copy = false;
+        if (__builtin_expect(entry->object != old && entry->object->shadow == NULL, 0)) {
+            vm_map_entry_protect(map, entry, VM_PROT_NONE);
+        }
+    }
+    return kr;
+}
+/* Make the entry one of several that see its object, and each other's changes. Locks: map held.
+ * Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE. */
+kern_return_t vm_map_entry_share(struct vm_map *map, struct vm_map_entry *entry);
 /* Do what vm_map_entry_copy() left for later, if it did. Locks: no map's. Sleeps: yes. Returns: as
  * memory_object_copy_range(). */
 kern_return_t vm_map_entry_copy_finish(struct vm_map_entry *copy);

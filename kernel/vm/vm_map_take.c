@@ -31,6 +31,38 @@ static bool vm_map_take_allowed(const struct vm_object *object)
            (object->flags & VM_OBJECT_SHARED) == 0;
 }
 
+/* The pages from offset on, at most n, that may be taken. Returns how many. Locks: object->lock. */
+static unsigned vm_map_take_find(struct vm_object *object, vm_offset_t offset, unsigned n,
+                                 struct vm_page **pages)
+{
+    void **place = vm_radix_run(&object->pages, offset >> PAGE_SHIFT, &n);
+    unsigned found = 0;
+
+    while (found < n && place != NULL) {
+        struct vm_page *page = place[found];
+
+        if (page == NULL || page->wire_count != 0 || !vm_page_is_at_rest(page)) {
+            break;
+        }
+        pages[found++] = page;
+    }
+    return found;
+}
+
+/* Unmap pages of one map's memory that lie side by side. Locks: their object's. */
+static void vm_map_take_unmap(struct vm_map *map, vm_offset_t start, struct vm_page *const *pages,
+                              unsigned n)
+{
+    if (n > 1) {
+        pmap_remove(map->pmap, start, start + n * PAGE_SIZE);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (pages[i]->pv.pmap != NULL) { /* also mapped where the object was moved from */
+            pmap_page_protect(pages[i], VM_PROT_NONE);
+        }
+    }
+}
+
 unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
                            struct vm_page **pages)
 {
@@ -47,22 +79,13 @@ unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
     }
     object = entry->object;
     spin_lock(&object->lock);
-    for (vm_offset_t va = start; va < end && vm_map_take_allowed(object); va += PAGE_SIZE) {
-        vm_offset_t offset = entry->offset + (va - entry->start);
-        struct vm_page *page = vm_object_page_lookup(object, offset);
-
-        if (page == NULL || page->wire_count != 0 || !vm_page_is_at_rest(page)) {
-            break;
-        }
-        pages[taken++] = page;
+    if (vm_map_take_allowed(object)) {
+        taken = vm_map_take_find(object, entry->offset + (start - entry->start),
+                                 (unsigned)((end - start) >> PAGE_SHIFT), pages);
     }
-    pmap_remove(map->pmap, start, start + taken * PAGE_SIZE);
-    for (unsigned i = 0; i < taken; i++) {
-        if (pages[i]->pv.pmap != NULL) { /* also mapped where the object was moved from */
-            pmap_page_protect(pages[i], VM_PROT_NONE);
-        }
-        vm_object_page_remove(object, pages[i]);
-        pages[i]->flags = 0;
+    if (taken != 0) {
+        vm_map_take_unmap(map, start, pages, taken);
+        vm_object_page_remove_run(object, pages, taken);
     }
     spin_unlock(&object->lock);
     mutex_unlock(&map->lock);

@@ -96,6 +96,9 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
     vm_object_forget_paged(object);
     assert(object->resident_count == 0 && object->absent_count == 0);
     spin_unlock(&object->lock);
+    if ((object->flags & VM_OBJECT_LAUNDRY) != 0) {
+        vm_pageout_done(object->size >> PAGE_SHIFT);
+    }
     kmem_cache_free(&vm_object_cache, object);
     atomic_dec(&vm_object_alive);
     return shadow;
@@ -193,6 +196,33 @@ void vm_object_page_remove(struct vm_object *object, struct vm_page *page)
     *vm_object_page_count(object, page) -= 1;
 }
 
+void vm_object_page_remove_run(struct vm_object *object, struct vm_page *const *pages, unsigned n)
+{
+    assert(spin_is_held(&object->lock));
+    vm_radix_remove_run(&object->pages, pages[0]->offset >> PAGE_SHIFT, n);
+    for (unsigned i = 0; i < n; i += 1) {
+        assert(pages[i]->object == object && pages[i]->pv.pmap == NULL);
+        pages[i]->object = NULL;
+        pages[i]->flags = 0;
+    }
+    object->resident_count -= n;
+}
+
+void vm_object_page_replace(struct vm_object *object, void **place, struct vm_page *page)
+{
+    struct vm_page *absent = *place;
+
+    assert(spin_is_held(&object->lock) && page->object == NULL);
+    assert(absent->object == object && (absent->flags & VM_PAGE_ABSENT) != 0);
+    pmap_forget_page(page);
+    page->object = object;
+    page->offset = absent->offset;
+    *place = page;
+    absent->object = NULL;
+    object->absent_count -= 1;
+    object->resident_count += 1;
+}
+
 bool vm_object_page_move(struct vm_object *from, struct vm_page *page, struct vm_object *to,
                          vm_offset_t offset)
 {
@@ -269,8 +299,7 @@ struct vm_page *vm_object_absent_create(void)
     struct vm_page *page = kmem_cache_alloc(&vm_object_absent_cache);
 
     if (page != NULL) {
-        memset(page, 0, sizeof(*page));
-        page->flags = VM_PAGE_ABSENT | VM_PAGE_UNUSUAL;
+        *page = (struct vm_page){.flags = VM_PAGE_ABSENT | VM_PAGE_UNUSUAL};
     }
     return page;
 }

@@ -37,6 +37,7 @@ struct ipc_request;
 #define VM_OBJECT_ALIVE             0x100u
 #define VM_OBJECT_RETURNING         0x800u /* pages are out of it and not yet in a message */
 #define VM_OBJECT_ENDING            0x400u /* its pager is being told that it is not used any more */
+#define VM_OBJECT_LAUNDRY           0x1000u /* its pages are on their way to a pager */
 #define VM_OBJECT_DEVICE            0x200u /* a range of device memory: no pages, mapped as it is */
 
 /* A chain of shadows is never made longer than this: a shadow that would be is filled by copying
@@ -69,7 +70,9 @@ struct vm_object {
     struct list hash_link;           /* [H] among the objects with a pager */
     struct list cache_link;          /* [H] among those without references */
     struct list pageout_link;        /* [lock of vm_pageout.c] */
-    vm_offset_t pageout_at;          /* only by the thread that takes pages: where to go on */
+    vm_offset_t pageout_at;          /* only by the thread that takes pages: where to go on, */
+    uint64_t overdue_ns;             /*   when its pager was found not to receive, */
+    uint32_t overdue;                /*   and the messages it had then */
 };
 
 /* Where a page was found by vm_object_walk(). */
@@ -137,6 +140,12 @@ uint64_t vm_object_page_insert_run(struct vm_object *object, struct vm_page *pag
                                    vm_offset_t offset, uint64_t n);
 /* Take the page out; the caller owns it then. Its mappings stay. */
 void vm_object_page_remove(struct vm_object *object, struct vm_page *page);
+/* Take the n pages out, which lie side by side as vm_radix_run() says, are not absent and are not
+ * mapped; the caller owns them then, as they were when they were allocated. */
+void vm_object_page_remove_run(struct vm_object *object, struct vm_page *const *pages, unsigned n);
+/* Have the page take the place of an absent one (vm_radix_run()), which is the caller's then. The
+ * page is not mapped, whatever was done to it before. */
+void vm_object_page_replace(struct vm_object *object, void **place, struct vm_page *page);
 /* Put a page with the contents its pager has: one that is not mapped, whatever was done to it
  * before. Else as vm_object_page_insert(). */
 bool vm_object_page_insert_clean(struct vm_object *object, struct vm_page *page,

@@ -12,10 +12,10 @@
 
 /* --- copies of pages --- */
 
-/* The lowest offset at or after `offset`, below end, where the chain has a page. *plain is cleared
- * when a pager stands behind part of it. */
+/* The lowest offset at or after `offset`, below end, where the chain has a page, in memory or in
+ * swap. *known is cleared when another pager stands behind part of it. */
 static bool vm_object_chain_next(struct vm_object *first, vm_offset_t offset, vm_offset_t end,
-                                 vm_offset_t *next, bool *plain)
+                                 vm_offset_t *next, bool *known)
     NO_LOCK_ANALYSIS /* hand over hand: which lock is held changes in the loop */
 {
     struct vm_object *object = first;
@@ -25,13 +25,18 @@ static bool vm_object_chain_next(struct vm_object *first, vm_offset_t offset, vm
     spin_lock(&first->lock);
     for (;;) {
         struct vm_page *page = vm_object_page_next(object, offset + delta, end + delta);
+        uint64_t paged = (offset + delta) >> PAGE_SHIFT;
         struct vm_object *shadow = object->shadow;
 
         if (page != NULL) {
             end = page->offset - delta;
             found = true;
         }
-        *plain = *plain && vm_object_is_plain(object);
+        if (vm_radix_next(&object->paged, &paged) != NULL && paged << PAGE_SHIFT < end + delta) {
+            end = (paged << PAGE_SHIFT) - delta;
+            found = true;
+        }
+        *known = *known && (object->flags & VM_OBJECT_INTERNAL) != 0;
         if (shadow == NULL) {
             break;
         }
@@ -112,11 +117,11 @@ kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset
         vm_pageout_remove(copy);
     }
     while (kr == KERN_SUCCESS && offset < end) {
-        bool plain = true;
+        bool known = true;
         vm_offset_t at;
-        bool found = vm_object_chain_next(source, offset, end, &at, &plain);
+        bool found = vm_object_chain_next(source, offset, end, &at, &known);
 
-        if (!plain) { /* what is not in memory its pager may have */
+        if (!known) { /* what is not in memory its pager may have */
             found = true;
             at = offset;
         }
@@ -135,19 +140,20 @@ kern_return_t vm_object_copy_slowly(struct vm_object *source, vm_offset_t offset
 
 /* --- shadows --- */
 
-/* The chain behind source is as long as it may get: copy what it shows instead of shadowing it.
- * False when that cannot be done. */
+/* The chain behind source is as long as it may get: copy what it shows instead of shadowing it, if
+ * all of it is anonymous memory. Sleeps for the default pager: a chain whose pages are in swap is
+ * not shortened otherwise. False when that cannot be done. */
 static bool vm_object_flatten(struct vm_object *source, vm_offset_t offset, vm_size_t length,
                               struct vm_object **result)
 {
-    bool plain = true;
+    bool known = true;
     vm_offset_t next;
 
     if (vm_object_chain_length(source) < VM_OBJECT_CHAIN_MAX) {
         return false;
     }
-    (void)vm_object_chain_next(source, offset, offset, &next, &plain);
-    return plain && vm_object_copy_slowly(source, offset, length, false, result) == KERN_SUCCESS;
+    (void)vm_object_chain_next(source, offset, offset, &next, &known);
+    return known && vm_object_copy_slowly(source, offset, length, false, result) == KERN_SUCCESS;
 }
 
 kern_return_t vm_object_shadow(struct vm_object **object, vm_offset_t *offset, vm_size_t length)
@@ -261,7 +267,8 @@ static kern_return_t vm_object_push_page(struct vm_object *copy, struct vm_page 
     struct vm_page *pushed;
 
     assert(spin_is_held(&copy->lock));
-    if (page->offset >= copy->size || vm_object_page_lookup(copy, page->offset) != NULL) {
+    if (page->offset >= copy->size || vm_object_page_lookup(copy, page->offset) != NULL ||
+        vm_object_pager_has(copy, page->offset)) {
         return KERN_SUCCESS;
     }
     pushed = vm_page_alloc(0);

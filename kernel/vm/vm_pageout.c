@@ -3,9 +3,13 @@
  * The thread runs when free memory falls below vm_pageout_low() and goes on until it is a quarter
  * more. It takes the next object, with a reference, and goes through its pages a batch at a time. A
  * clean page its pager has is freed at once; a run of changed ones goes to the pager in one
- * message, and is free when the pager has dealt with it. The thread never waits for a pager: what
- * it sent is in an object of its own until then, anonymous memory that can go to the default pager
- * in turn. It may use reserved memory, as the message must not need a page that is not there.
+ * message, and is free when the pager has dealt with it. It is in an object of its own until then,
+ * anonymous memory that can go to the default pager in turn.
+ *
+ * Pages on their way count as if they were free, or the thread would send all memory away before
+ * the first page is. It depends on no pager: when none is freed for a while, those on their way
+ * then are not expected any more. It may use reserved memory, as the message must not need a page
+ * that is not there.
  *
  * Locks: vm_pageout_lock (PAGEOUT) for the list of objects. */
 #include "vm/vm_pageout.h"
@@ -24,8 +28,9 @@
 #define BATCH        64u /* pages looked at with an object locked */
 #define LOW_MIN      128u
 #define LOW_MAX      4096u
-#define PAUSE_NS     (2 * NS_PER_MS)  /* for pagers to work, after pages were sent */
-#define PATIENCE_NS  (20 * NS_PER_MS) /* a thread waits for memory before it looks again */
+#define EXPECT_NS    (100 * NS_PER_MS) /* for pagers to free something of what was sent */
+#define PATIENCE_NS  (20 * NS_PER_MS)  /* a thread waits for memory before it looks again */
+#define PAUSE_NS     (10 * NS_PER_MS)  /* of the thread, when there was nothing to take */
 
 static struct spinlock vm_pageout_lock = SPINLOCK_INITIALIZER(LOCK_RANK_PAGEOUT, "pageout");
 static struct list vm_pageout_objects; /* [vm_pageout_lock] next to be visited first */
@@ -33,6 +38,8 @@ static uint64_t vm_pageout_count;      /* [vm_pageout_lock] */
 static struct waitq vm_pageout_work;   /* of the thread */
 static struct waitq vm_pageout_memory; /* of those who wait for memory, and of the thread */
 static uint64_t vm_pageout_failures;   /* [a] rounds that found nothing to take */
+static uint64_t vm_pageout_laundry;    /* [a] pages sent that are not free yet */
+static uint64_t vm_pageout_stuck;      /* of those, how many are not expected: by the thread */
 
 void vm_pageout_bootstrap(void)
 {
@@ -171,9 +178,24 @@ static bool vm_pageout_batch(struct vm_pageout_visit *visit)
     return page != NULL;
 }
 
+/* Send the changed pages that go together. False when the object cannot give more now. */
+static bool vm_pageout_send(struct vm_pageout_visit *visit, bool spare, uint64_t *sent)
+{
+    vm_offset_t start = visit->run_start, end = visit->run_end;
+    kern_return_t kr;
+
+    visit->run_start = end;
+    if (start == end || !memory_object_back(visit->object)) {
+        return true;
+    }
+    kr = memory_object_page_out(visit->object, start, end, spare);
+    *sent += kr == KERN_SUCCESS ? (end - start) >> PAGE_SHIFT : 0;
+    return kr != KERN_ABORTED;
+}
+
 /* Go through the object's pages, on from where the last visit ended, until `wanted` are free or on
  * their way. Returns how many are. */
-static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted)
+static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted, bool spare)
 {
     struct vm_pageout_visit visit = {.object = object, .at = object->pageout_at};
     bool more = true;
@@ -181,11 +203,9 @@ static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted)
 
     while (more && visit.freed + sent < wanted) {
         more = vm_pageout_batch(&visit);
-        if (visit.run_start != visit.run_end && memory_object_back(object) &&
-            memory_object_page_out(object, visit.run_start, visit.run_end) == KERN_SUCCESS) {
-            sent += (visit.run_end - visit.run_start) >> PAGE_SHIFT;
+        if (!vm_pageout_send(&visit, spare, &sent)) {
+            break;
         }
-        visit.run_start = visit.run_end;
     }
     object->pageout_at = more ? visit.at : 0;
     return visit.freed + sent;
@@ -193,37 +213,60 @@ static uint64_t vm_pageout_visit(struct vm_object *object, uint64_t wanted)
 
 /* --- the thread --- */
 
-/* Visit each object once, or until there is enough. Returns how many pages are free or on their
- * way. */
-static uint64_t vm_pageout_round(void)
+/* Visit each object once, or until `wanted` pages are free or on their way; pagers that are busy
+ * may be spared. Returns how many are. */
+static uint64_t vm_pageout_round(uint64_t wanted, bool spare)
 {
     uint64_t budget = atomic_load(&vm_pageout_count);
-    uint64_t wanted = vm_pageout_target();
     uint64_t taken = 0;
     struct vm_object *object = NULL;
 
     while (taken < wanted && (object = vm_pageout_next(&budget)) != NULL) {
-        taken += vm_pageout_visit(object, wanted - taken);
+        taken += vm_pageout_visit(object, wanted - taken, spare);
         vm_object_unref(object);
     }
     return taken;
 }
 
-static void vm_pageout_pause(void)
+/* Pages on their way that will be free. */
+static uint64_t vm_pageout_expected(void)
 {
-    waitq_assert_wait(&vm_pageout_memory, false, clock_now_ns() + PAUSE_NS);
-    (void)waitq_block(&vm_pageout_memory);
+    uint64_t laundry = atomic_load(&vm_pageout_laundry);
+
+    if (vm_pageout_stuck > laundry) {
+        vm_pageout_stuck = laundry;
+    }
+    return laundry - vm_pageout_stuck;
 }
 
-void vm_pageout_run(void)
+/* Wait until some of them are; when none is, expect them no more. */
+static void vm_pageout_await(void)
+{
+    uint64_t before;
+
+    waitq_assert_wait(&vm_pageout_memory, false, clock_now_ns() + EXPECT_NS);
+    before = atomic_load(&vm_pageout_laundry);
+    if (before <= vm_pageout_stuck) {
+        waitq_cancel_wait(&vm_pageout_memory);
+    } else if (waitq_block(&vm_pageout_memory) == WAIT_TIMED_OUT &&
+               atomic_load(&vm_pageout_laundry) >= before) {
+        vm_pageout_stuck = before;
+    }
+}
+
+bool vm_pageout_run(void)
 {
     unsigned idle_rounds = 0;
 
     while (vm_page_free_count() < vm_pageout_target() && idle_rounds < IDLE_ROUNDS) {
-        if (vm_pageout_round() != 0) {
+        uint64_t soon = vm_page_free_count() + vm_pageout_expected();
+
+        if (soon < vm_pageout_target() &&
+            vm_pageout_round(vm_pageout_target() - soon, idle_rounds == 0) != 0) {
             idle_rounds = 0;
             vm_pageout_freed();
-            vm_pageout_pause();
+        } else if (vm_pageout_expected() != 0) {
+            vm_pageout_await();
         } else {
             idle_rounds++;
         }
@@ -232,6 +275,7 @@ void vm_pageout_run(void)
         atomic_inc(&vm_pageout_failures);
     }
     vm_pageout_freed();
+    return idle_rounds == 0;
 }
 
 static void vm_pageout_thread(void *argument)
@@ -240,7 +284,9 @@ static void vm_pageout_thread(void *argument)
     for (;;) {
         waitq_assert_wait(&vm_pageout_work, false, 0);
         (void)waitq_block(&vm_pageout_work);
-        vm_pageout_run();
+        if (!vm_pageout_run()) {
+            thread_sleep(PAUSE_NS); /* or it would look at all of memory for each page taken */
+        }
     }
 }
 
@@ -257,6 +303,17 @@ void vm_pageout_wake(void)
 void vm_pageout_freed(void)
 {
     waitq_wake_all(&vm_pageout_memory, WAIT_OK);
+}
+
+void vm_pageout_sent(uint64_t npages)
+{
+    (void)atomic_fetch_add(&vm_pageout_laundry, npages);
+}
+
+void vm_pageout_done(uint64_t npages)
+{
+    (void)atomic_fetch_sub(&vm_pageout_laundry, npages);
+    vm_pageout_freed();
 }
 
 bool vm_pageout_wait(struct vm_pageout_wait *wait)

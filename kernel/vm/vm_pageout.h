@@ -21,8 +21,8 @@ void vm_pageout_add(struct vm_object *object);
 void vm_pageout_remove(struct vm_object *object);
 
 /* Take pages until there is enough free memory, or nothing can be taken: what the thread does.
- * Sleeps: yes. */
-void vm_pageout_run(void);
+ * Returns: false when there is too little, and nothing was found in the end. Sleeps: yes. */
+bool vm_pageout_run(void);
 
 /* Free pages below which pages are taken, and up to which. */
 uint64_t vm_pageout_low(void);
@@ -30,6 +30,9 @@ uint64_t vm_pageout_low(void);
 void vm_pageout_wake(void);
 /* Pages were freed: who waits looks again. As vm_pageout_wake(). */
 void vm_pageout_freed(void);
+/* Pages are on their way to a pager; they are free. As vm_pageout_wake(). */
+void vm_pageout_sent(uint64_t npages);
+void vm_pageout_done(uint64_t npages);
 
 /* A thread's wait for memory; zeroed at first. */
 struct vm_pageout_wait {

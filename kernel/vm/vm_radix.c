@@ -47,10 +47,10 @@ void *vm_radix_lookup(const struct vm_radix *tree, uint64_t index)
     return item;
 }
 
-void *const *vm_radix_run(const struct vm_radix *tree, uint64_t index, unsigned *n)
+void **vm_radix_run(struct vm_radix *tree, uint64_t index, unsigned *n)
 {
     unsigned left = RADIX_SLOTS - (unsigned)(index & (RADIX_SLOTS - 1));
-    const struct vm_radix_node *node = tree->root;
+    struct vm_radix_node *node = tree->root;
 
     if (tree->height == 0) {
         *n = index == 0 ? 1 : *n;
@@ -212,11 +212,12 @@ uint64_t vm_radix_insert_run(struct vm_radix *tree, uint64_t index, uint64_t n, 
     return done;
 }
 
-void vm_radix_remove(struct vm_radix *tree, uint64_t index)
+void vm_radix_remove_run(struct vm_radix *tree, uint64_t index, unsigned n)
 {
     struct vm_radix_node *node = tree->root;
+    unsigned first = vm_radix_slot(1, index);
 
-    assert(vm_radix_lookup(tree, index) != NULL);
+    assert(vm_radix_lookup(tree, index) != NULL && n != 0 && first + n <= RADIX_SLOTS);
     if (tree->height == 0) {
         tree->root = NULL;
         return;
@@ -224,8 +225,11 @@ void vm_radix_remove(struct vm_radix *tree, uint64_t index)
     for (uint32_t height = tree->height; height > 1; height -= 1) {
         node = node->slot[vm_radix_slot(height, index)];
     }
-    node->slot[vm_radix_slot(1, index)] = NULL;
-    node->map &= ~(1ul << vm_radix_slot(1, index));
+    for (unsigned slot = first; slot < first + n; slot += 1) {
+        assert(node->slot[slot] != NULL);
+        node->slot[slot] = NULL;
+    }
+    node->map &= ~((~0ul >> (RADIX_SLOTS - n)) << first);
     if (node->map <= 1) {
         vm_radix_trim(tree, index);
     }

@@ -26,8 +26,8 @@ static inline void vm_radix_init(struct vm_radix *tree)
 /* The item at index, or NULL. */
 void *vm_radix_lookup(const struct vm_radix *tree, uint64_t index);
 /* The places from index on that lie side by side: at most *n (not 0), which becomes their number.
- * NULL when all of those are empty. */
-void *const *vm_radix_run(const struct vm_radix *tree, uint64_t index, unsigned *n);
+ * NULL when all of those are empty. What is there may be replaced until the next change. */
+void **vm_radix_run(struct vm_radix *tree, uint64_t index, unsigned *n);
 /* Put item where there is none. Sleeps: no. Returns: false when out of memory, with nothing
  * changed. */
 bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item);
@@ -35,8 +35,13 @@ bool vm_radix_insert(struct vm_radix *tree, uint64_t index, void *item);
  * many were put in before memory was out. */
 uint64_t vm_radix_insert_run(struct vm_radix *tree, uint64_t index, uint64_t n, char *first,
                              size_t stride);
+/* Take out the n items from index on, which must be there; none is behind a multiple of 64. */
+void vm_radix_remove_run(struct vm_radix *tree, uint64_t index, unsigned n);
 /* Take the item at index out; it must be there. */
-void vm_radix_remove(struct vm_radix *tree, uint64_t index);
+static inline void vm_radix_remove(struct vm_radix *tree, uint64_t index)
+{
+    vm_radix_remove_run(tree, index, 1);
+}
 /* The first item at or after *index, which becomes its index; NULL when there is none. */
 void *vm_radix_next(const struct vm_radix *tree, uint64_t *index);
 

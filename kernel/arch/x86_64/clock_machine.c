@@ -12,8 +12,10 @@
 #define PIT_CHANNEL2       0x42
 #define PIT_COMMAND        0x43
 #define PIT_GATE           0x61
+#define CALIBRATE_FROM     65535u
 #define CALIBRATE_COUNT    23864u /* 20 ms */
-#define CALIBRATE_SPIN_MAX 100000000u
+#define CALIBRATE_TRIES    8u
+#define CALIBRATE_SPIN_MAX 10000000u
 #define SCALE_SHIFT        32
 
 uint64_t clock_boot_ticks;
@@ -24,21 +26,54 @@ static uint64_t clock_wall_offset; /* [a] wall clock minus monotonic, ns */
 static int64_t clock_slew_left;    /* [a] ns still to be slewed */
 static uint64_t clock_slew_last;   /* [a] monotonic ns of the last slew step */
 
-/* Ticks that pass while channel 2 counts down from `count`; its output shows in bit 5 of port 0x61.
- */
-static uint64_t clock_measure(uint32_t count)
+/* The counter of channel 2, and the time stamp of that moment. */
+struct clock_sample {
+    uint64_t ticks;
+    uint32_t count;
+};
+
+/* Between the two the processor may be taken away, by a hypervisor for instance: of several tries
+ * the one counts that took least. */
+static struct clock_sample clock_sample(void)
 {
-    uint64_t start;
+    struct clock_sample best = {0};
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < CALIBRATE_TRIES; i++) {
+        uint64_t before = rdtsc();
+        uint32_t count;
+
+        outb(PIT_COMMAND, 0x80); /* hold the count of channel 2 */
+        count = inb(PIT_CHANNEL2);
+        count |= (uint32_t)inb(PIT_CHANNEL2) << 8;
+        if (rdtsc() - before < least) {
+            least = rdtsc() - before;
+            best = (struct clock_sample){before, count};
+        }
+    }
+    return best;
+}
+
+/* Ticks a second, by about 20 ms of channel 2, which counts down from CALIBRATE_FROM once. 0 when
+ * it came to its end meanwhile. */
+static uint64_t clock_measure(void)
+{
+    struct clock_sample start, end;
+    uint32_t spins = 0;
 
     outb(PIT_GATE, (uint8_t)((inb(PIT_GATE) & ~2u) | 1u));
     outb(PIT_COMMAND, 0xb0); /* channel 2, low then high byte, mode 0 */
-    outb(PIT_CHANNEL2, (uint8_t)count);
-    outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
-    start = rdtsc();
-    for (uint32_t i = 0; i < CALIBRATE_SPIN_MAX && (inb(PIT_GATE) & 0x20) == 0; i++) {
-        cpu_relax();
+    outb(PIT_CHANNEL2, CALIBRATE_FROM & 0xff);
+    outb(PIT_CHANNEL2, CALIBRATE_FROM >> 8);
+    start = clock_sample();
+    do {
+        end = clock_sample();
+        spins++;
+    } while (start.count - end.count < CALIBRATE_COUNT && spins < CALIBRATE_SPIN_MAX);
+    if ((inb(PIT_GATE) & 0x20) != 0 || end.count >= start.count) { /* its output: the end */
+        return 0;
     }
-    return rdtsc() - start;
+    return (end.ticks - start.ticks) * PIT_HZ / (start.count - end.count);
 }
 
 static uint8_t clock_rtc_read(uint8_t reg)
@@ -81,10 +116,13 @@ static uint64_t clock_rtc_seconds(void)
 
 void clock_machine_init(void)
 {
-    uint64_t ticks = clock_measure(CALIBRATE_COUNT);
-
     assert(!interrupt_is_enabled());
-    clock_hz = ticks * PIT_HZ / CALIBRATE_COUNT;
+    for (unsigned i = 0; i < CALIBRATE_TRIES && clock_hz == 0; i++) {
+        clock_hz = clock_measure();
+    }
+    if (clock_hz == 0) {
+        panic("clock: the PIT does not count");
+    }
     clock_ns_scale = (NS_PER_SEC << SCALE_SHIFT) / clock_hz;
     clock_wall_offset = clock_rtc_seconds() * NS_PER_SEC - clock_now_ns();
 }

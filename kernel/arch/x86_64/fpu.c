@@ -104,12 +104,14 @@ void fpu_load(struct pcb *pcb)
     if (pcb->fpu == NULL) {
         return;
     }
-    if (pcb->fpu_fresh && cpu_features.xsave) {
-        __asm__ volatile("xrstor64 %0" ::"m"(*fastpath_initial_vectors), "a"(~0u), "d"(~0u));
-        __asm__ volatile("ldmxcsr 24(%0); fldcw (%0)" ::"r"(pcb->fpu) : "memory");
-        return;
+    if (pcb->fpu_fresh) {
+        if (cpu_features.xsave) {
+            __asm__ volatile("xrstor64 %0" ::"m"(*fastpath_initial_vectors), "a"(~0u), "d"(~0u));
+            __asm__ volatile("ldmxcsr 24(%0); fldcw (%0)" ::"r"(pcb->fpu) : "memory");
+            return;
+        }
+        fpu_settle(pcb);
     }
-    fpu_settle(pcb);
     if (cpu_features.xsave) {
         __asm__ volatile("xrstor64 (%0)" ::"r"(pcb->fpu), "a"(~0u), "d"(~0u) : "memory");
     } else {

@@ -1,7 +1,8 @@
-/* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12). Line n uses vector
- * VECTOR_DEVICE_FIRST + n, sent to the boot processor. A level line is masked when it fires and
- * stays so until its owner has served it, so it cannot storm. An edge line is not: an edge that
- * comes while a line is masked is lost, and with it all that would have followed. */
+/* irq.c - device interrupts through I/O APICs (Intel 82093AA; ACPI 5.2.12) and as messages (MSI,
+ * Intel SDM volume 3A, 11.11). Line n uses vector VECTOR_DEVICE_FIRST + n, sent to the boot
+ * processor; those beyond the pins of the I/O APICs are for messages. A level line is masked when
+ * it fires and stays so until its owners have served it, so it cannot storm. An edge line is not:
+ * an edge that comes while a line is masked is lost, and with it all that would have followed. */
 #include "arch/irq.h"
 
 #include <stddef.h>
@@ -13,7 +14,7 @@
 #include "kern/assert.h"
 #include "kern/spinlock.h"
 
-#define IRQ_LINE_MAX       128u
+#define IRQ_LINE_MAX       (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
 #define IOAPIC_SELECT      0
 #define IOAPIC_WINDOW      4 /* in 32-bit words */
 #define IOAPIC_VERSION     1u
@@ -21,17 +22,21 @@
 #define REDIRECTION_MASKED 0x10000u
 #define REDIRECTION_LEVEL  0x8000u
 #define REDIRECTION_LOW    0x2000u
+#define MODE_MESSAGE       1u /* no bit of a redirection: the line is in use for messages */
+#define MESSAGE_ADDRESS    0xfee00000u
 
 /* Keys: [L] irq_lock */
 struct irq_line {
     void (*handler)(void *); /* [L] */
     void *argument;          /* [L] */
-    uint32_t mode;           /* [L] REDIRECTION_LEVEL and REDIRECTION_LOW */
+    uint32_t mode;           /* [L] REDIRECTION_LEVEL and REDIRECTION_LOW; or MODE_MESSAGE */
 };
 
 static struct spinlock irq_lock = SPINLOCK_INITIALIZER(LOCK_RANK_DEVICE, "irq");
 static struct irq_line irq_lines[IRQ_LINE_MAX];
-static uint32_t irq_count; /* [I] */
+static uint32_t irq_count; /* [I] of the I/O APICs */
+
+static_assert(IRQ_LINE_MAX == IRQ_LINES, "a line for each vector of devices");
 
 static volatile uint32_t *irq_ioapic(uint32_t line, uint32_t *pin)
 {
@@ -110,34 +115,78 @@ uint32_t irq_from_isa(uint32_t isa)
     return isa < 16 ? acpi_info.isa_gsi[isa] : isa;
 }
 
-kern_return_t irq_attach(uint32_t line, void (*handler)(void *), void *argument)
+/* Let a pin through, or not; lines of messages have none. Locks: irq_lock. */
+static void irq_set_mask(uint32_t line, uint32_t mask)
 {
-    uint64_t flags;
-    kern_return_t kr = KERN_SUCCESS;
-
-    if (line >= irq_count) {
-        return KERN_INVALID_ARGUMENT;
+    assert(spin_is_held(&irq_lock));
+    if (line < irq_count) {
+        irq_redirect(line, irq_lines[line].mode | mask | (VECTOR_DEVICE_FIRST + line));
     }
-    flags = spin_lock_irqsave(&irq_lock);
-    if (irq_lines[line].handler != NULL) {
-        kr = KERN_RESOURCE_SHORTAGE;
-    } else {
-        irq_lines[line].handler = handler;
-        irq_lines[line].argument = argument;
-        irq_redirect(line, irq_lines[line].mode | (VECTOR_DEVICE_FIRST + line));
+}
+
+bool irq_message_create(uint32_t *line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+    uint32_t i = irq_count;
+
+    while (i < IRQ_LINE_MAX && irq_lines[i].mode != 0) {
+        i++;
+    }
+    if (i < IRQ_LINE_MAX) {
+        irq_lines[i].mode = MODE_MESSAGE;
+        *line = i;
     }
     spin_unlock_irqrestore(&irq_lock, flags);
-    return kr;
+    return i < IRQ_LINE_MAX;
+}
+
+void irq_message_destroy(uint32_t line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    assert(irq_lines[line].mode == MODE_MESSAGE);
+    irq_lines[line] = (struct irq_line){NULL, NULL, 0};
+    spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void irq_message_of(uint32_t line, uint64_t *address, uint32_t *data)
+{
+    assert(irq_is_message(line));
+    *address = MESSAGE_ADDRESS | cpu_table[0].apic_id << 12;
+    *data = VECTOR_DEVICE_FIRST + line;
+}
+
+bool irq_is_message(uint32_t line)
+{
+    return line >= irq_count;
+}
+
+void irq_attach(uint32_t line, void (*handler)(void *), void *argument)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    assert(line < IRQ_LINE_MAX && irq_lines[line].handler == NULL);
+    irq_lines[line].handler = handler;
+    irq_lines[line].argument = argument;
+    irq_set_mask(line, 0);
+    spin_unlock_irqrestore(&irq_lock, flags);
 }
 
 void irq_unmask(uint32_t line)
 {
     uint64_t flags = spin_lock_irqsave(&irq_lock);
 
-    assert(line < irq_count);
     if (irq_lines[line].handler != NULL) {
-        irq_redirect(line, irq_lines[line].mode | (VECTOR_DEVICE_FIRST + line));
+        irq_set_mask(line, 0);
     }
+    spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void irq_mask(uint32_t line)
+{
+    uint64_t flags = spin_lock_irqsave(&irq_lock);
+
+    irq_set_mask(line, REDIRECTION_MASKED);
     spin_unlock_irqrestore(&irq_lock, flags);
 }
 
@@ -149,11 +198,11 @@ void irq_interrupt(uint32_t vector)
 
     assert(!interrupt_is_enabled());
     assert(vector >= VECTOR_DEVICE_FIRST);
-    if (line < irq_count) {
+    if (line < IRQ_LINE_MAX) {
         uint64_t flags = spin_lock_irqsave(&irq_lock);
 
         if ((irq_lines[line].mode & REDIRECTION_LEVEL) != 0) {
-            irq_redirect(line, irq_lines[line].mode | REDIRECTION_MASKED | vector);
+            irq_set_mask(line, REDIRECTION_MASKED);
         }
         handler = irq_lines[line].handler;
         argument = irq_lines[line].argument;

@@ -8,13 +8,13 @@
 #include "arch/pcb.h"
 #include "ddb/backtrace.h"
 #include "ddb/ddb.h"
-#include "ddb/trace.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/console.h"
 #include "kern/printf.h"
 #include "kern/task.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 #define PANIC_TRACE_EVENTS 16
 

@@ -104,8 +104,8 @@ static uint32_t pmap_flush_users(const struct pmap *pmap)
 void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end)
 {
     uint32_t all = (1u << cpu_count) - 1;
+    uint32_t others = 0;
     uint32_t self;
-    uint32_t others;
 
     preempt_disable();
     self = 1u << cpu_number();
@@ -119,8 +119,10 @@ void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end)
         if (cpu_current()->pmap == pmap) {
             pmap_flush_local(pmap, start, end);
         }
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        others = pmap_flush_users(pmap);
+        if (cpu_count > 1) {
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+            others = pmap_flush_users(pmap);
+        }
     }
     if (others != 0) {
         pmap_flush_remote(pmap, start, end, false, others);

@@ -44,8 +44,7 @@ bool pmap_large_prepare(struct pmap *pmap, uint64_t va, struct vm_page *pages, u
 
 bool pmap_large_split(uint64_t *entry, const uint64_t *directory)
 {
-    const uint64_t used = PTE_ACCESSED | PTE_DIRTY; /* the processor may just be noting that */
-    uint64_t old;
+    uint64_t old, used;
 
     spin_lock(&pmap_large_lock);
     old = atomic_load(entry);
@@ -55,6 +54,8 @@ bool pmap_large_split(uint64_t *entry, const uint64_t *directory)
         phys_addr_t phys = vm_page_to_phys(list_entry(list_pop(tables), struct vm_page, link));
         uint64_t *table = phys_to_virt(phys);
 
+        /* the processor may just be noting that */
+        used = PTE_ACCESSED | ((old & PTE_WRITE) != 0 ? PTE_DIRTY : 0);
         for (unsigned i = 0; i < PMAP_ENTRIES; i++) {
             table[i] = ((old & ~PTE_LARGE) | used) + i * PAGE_SIZE;
         }

@@ -318,7 +318,7 @@ static struct pv_entry *pmap_pv_next(struct vm_page *page, struct pv_entry *prev
     return previous->next;
 }
 
-/* Remove the first mapping of the page. False when there is none. */
+/* Remove the first mapping of the page. False when there is no other. */
 static bool pmap_pv_remove_first(struct vm_page *page)
 {
     struct pv_group *group = pmap_pv_group(page);
@@ -327,6 +327,7 @@ static bool pmap_pv_remove_first(struct vm_page *page)
     uint64_t *entry;
     struct pmap *pmap;
     uint64_t va;
+    bool more;
 
     spin_lock(&group->lock);
     pmap = page->pv.pmap;
@@ -343,12 +344,15 @@ static bool pmap_pv_remove_first(struct vm_page *page)
     if (unlinked != NULL) {
         pmap_pv_free(group, unlinked);
     }
+    more = page->pv.pmap != NULL;
     atomic_fetch_sub(&pmap->resident, 1); /* last: then the address space may be destroyed */
     spin_unlock(&group->lock);
-    return true;
+    return more;
 }
 
-/* Clear and set bits in the entry of every mapping, and invalidate where that changed something. */
+/* Clear and set bits in the entry of every mapping, and invalidate where that changed something;
+ * not for a mark that it was used: a processor that has the entry at hand sets the mark a little
+ * later, and page replacement, which clears those of all memory, need not interrupt it for each. */
 static void pmap_pv_change_bits(struct vm_page *page, uint64_t clear, uint64_t set)
 {
     struct spinlock *lock = &pmap_pv_group(page)->lock;
@@ -361,7 +365,7 @@ static void pmap_pv_change_bits(struct vm_page *page, uint64_t clear, uint64_t s
         uint64_t cleared = atomic_fetch_and(entry, ~clear) & clear;
         uint64_t added = set & ~atomic_fetch_or(entry, set);
 
-        if ((cleared | added) != 0) {
+        if (((cleared & ~PTE_ACCESSED) | added) != 0) {
             pmap_flush_range(pv->pmap, va, va + PAGE_SIZE);
         }
     }

@@ -87,11 +87,28 @@ static vm_prot_t trap_fault_access(uint64_t error)
                                         : VM_PROT_READ;
 }
 
-static const char *trap_fault_phrase(uint64_t error)
+static const char *trap_fault_phrase(vm_prot_t access)
 {
-    return (error & FAULT_WRITE) != 0   ? "write to bad address"
-           : (error & FAULT_FETCH) != 0 ? "execution of bad address"
-                                        : "read of bad address";
+    return (access & VM_PROT_WRITE) != 0     ? "write to bad address"
+           : (access & VM_PROT_EXECUTE) != 0 ? "execution of bad address"
+                                             : "read of bad address";
+}
+
+static void trap_user_fault_end(uint64_t address, vm_prot_t access, kern_return_t kr)
+{
+    if (kr != KERN_SUCCESS && kr != KERN_ABORTED) { /* aborted: the thread ends, or tries again */
+        exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address, trap_fault_phrase(access));
+    }
+}
+
+/* The wait for a pager is over. */
+static void trap_user_fault_continue(void)
+{
+    const struct vm_fault_wait *fault = &current_thread()->fault;
+    kern_return_t kr = vm_fault_user_continue();
+
+    trap_user_fault_end(fault->address, fault->access, kr);
+    trap_exception_return();
 }
 
 static void trap_user_page_fault(struct trap_frame *frame, uint64_t address)
@@ -100,12 +117,9 @@ static void trap_user_page_fault(struct trap_frame *frame, uint64_t address)
     kern_return_t kr = KERN_INVALID_ADDRESS;
 
     if (address < VM_MAX_ADDRESS) {
-        kr = vm_fault(current_task()->map, address, access);
+        kr = vm_fault_user(address, access, trap_user_fault_continue);
     }
-    if (kr != KERN_SUCCESS && kr != KERN_ABORTED) { /* aborted: the thread ends, or tries again */
-        exception_raise_current(EXC_BAD_ACCESS, kr, (int64_t)address,
-                                trap_fault_phrase(frame->error));
-    }
+    trap_user_fault_end(address, access, kr);
 }
 
 static void trap_user_exception(struct trap_frame *frame)
@@ -143,9 +157,9 @@ static void trap_interrupt(uint64_t vector, bool user)
 }
 
 /* The thread goes back to user mode, perhaps with registers others have set. */
-static void trap_end_user_exception(struct trap_frame *frame)
+static void trap_end_user_exception(struct thread *self)
 {
-    struct thread *self = current_thread();
+    struct trap_frame *frame = &self->pcb.regs;
 
     if ((atomic_load(&self->flags) & THREAD_FLAG_RAX_SET) != 0) {
         atomic_fetch_and(&self->flags,
@@ -173,7 +187,13 @@ void trap_from_user(struct trap_frame *frame)
     } else {
         trap_user_exception(frame);
     }
-    trap_end_user_exception(frame);
+    trap_end_user_exception(current_thread());
+}
+
+void trap_exception_return(void)
+{
+    trap_end_user_exception(current_thread());
+    thread_exception_return();
 }
 
 static bool trap_find_fixup(struct trap_frame *frame, uint64_t *fixup)

@@ -21,11 +21,18 @@ typedef int64_t hardware_info_t[HARDWARE_NUMBERS_MAX];
 #define HARDWARE_FRAMEBUFFER_TYPE   5 /* 1: RGB pixels, 2: EGA text */
 #define HARDWARE_FRAMEBUFFER_COUNT  6
 
+/* Pages one call of dma_pin takes. */
+#define DMA_PAGES_MAX 512
+typedef int64_t dma_pages_t[DMA_PAGES_MAX];
+
 #if KERNEL
 struct hardware_irq;
+struct hardware_dma;
 typedef struct hardware_irq *irq_t;
+typedef struct hardware_dma *dma_t;
 #else
 typedef mach_port_t irq_t;
+typedef mach_port_t dma_t;
 #endif
 
 #endif

@@ -11,6 +11,8 @@ typedef char portolan_text_t[PORTOLAN_TEXT_MAX];
 #define PORTOLAN_NUMBERS_MAX 16
 typedef int64_t portolan_ledger_t[PORTOLAN_NUMBERS_MAX];
 typedef int64_t portolan_counts_t[PORTOLAN_NUMBERS_MAX];
+#define TRACE_WORDS_MAX 510
+typedef int64_t trace_words_t[TRACE_WORDS_MAX];
 
 /* Index into the arrays of task_get_ledger. */
 #define PORTOLAN_LEDGER_KMEM_PAGES 0

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "arch/cpu.h"
+#include "arch/fpu.h"
 #include "arch/pcb.h"
 #include "arch/pmap_switch.h"
 #include "arch/usercopy.h"
@@ -111,15 +112,21 @@ bool fastpath_machine_can(void);
 /* XRSTOR of this makes all vector registers initial. */
 extern const uint8_t fastpath_initial_vectors[];
 
-/* All that belongs to a thread but its stack, its GS base (fastpath_leave) and the time. Both
- * threads are inside mach_msg, whose caller expects no vector register to survive: they are cleared
- * and only the control words kept, in the save area of the thread that leaves. */
-FASTPATH_INLINE void fastpath_switch(struct cpu *cpu, struct pcb *from, struct pcb *to)
+/* All that belongs to a thread but its stack, its GS base (fastpath_leave) and the time. The next
+ * thread is inside mach_msg, whose caller expects no vector register to survive: they are cleared
+ * and only the control words set. Of the one that leaves no more is kept either, in its save area,
+ * unless it keeps its registers. */
+FASTPATH_INLINE void fastpath_switch(struct cpu *cpu, struct pcb *from, struct pcb *to,
+                                     bool keeps_registers)
 {
     uint64_t fs_base;
 
-    __asm__ volatile("stmxcsr 24(%0); fnstcw (%0)" ::"r"(from->fpu) : "memory");
-    from->fpu_fresh = true;
+    if (keeps_registers) {
+        fpu_save(from);
+    } else {
+        __asm__ volatile("stmxcsr 24(%0); fnstcw (%0)" ::"r"(from->fpu) : "memory");
+        from->fpu_fresh = true;
+    }
     __asm__ volatile("xrstor64 %0" ::"m"(*fastpath_initial_vectors), "a"(~0u), "d"(~0u));
     __asm__ volatile("ldmxcsr 24(%0); fldcw (%0)" ::"r"(to->fpu) : "memory");
     __asm__ volatile("rdfsbase %0" : "=r"(fs_base));

@@ -46,7 +46,7 @@ bool pmap_charge_to(struct pmap *pmap, struct ledger *ledger);
 struct pmap *pmap_kernel(void);
 
 /* Map a page, replacing what was there. Returns: KERN_SUCCESS, KERN_RESOURCE_SHORTAGE (no page for
- * a table, or the ledger is at its limit; nothing changed). */
+ * a table, or the ledger is at its limit; another page is not mapped there any more). */
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                          unsigned flags);
 /* Map managed pages, those of n that are not NULL and at rest, at neighbouring addresses of one

@@ -11,6 +11,8 @@
 
 void trap_from_user(struct trap_frame *frame);
 void trap_from_kernel(struct trap_frame *frame);
+/* Leave for user mode after an exception, with the registers as they are now. */
+_Noreturn void trap_exception_return(void);
 /* NMI, double fault, machine check: on their own stacks. */
 void trap_nmi(struct trap_frame *frame);
 /* Before a return to user mode with cpu->ast set. Interrupts enabled. */

@@ -1,0 +1,216 @@
+/* hardware_dma.c - memory for devices (hardware.defs): pages of tasks that stay where they are
+ * while a device reads or writes them past all page tables.
+ *
+ * What was pinned belongs to the object the right stands for, not to the task: a driver that dies
+ * leaves its pages pinned until whoever else has the right has stopped the device and gives it up.
+ * Locks: DEVICE. */
+#include <mach/hardware.h>
+
+#include "device/hardware.h"
+#include "device/hardware_impl.h"
+#include "hardware_kernel_server.h"
+#include "kern/assert.h"
+#include "kern/list.h"
+#include "kern/spinlock.h"
+#include "vm/slab.h"
+#include "vm/vm_fault.h"
+#include "vm/vm_map.h"
+#include "vm/vm_page.h"
+
+/* Pages pinned by one call. Keys: [I] immutable, [L] lock of the object it is in */
+struct dma_pin {
+    struct list link;        /* [L] */
+    int id;                  /* [I] */
+    uint32_t npages;         /* [I] */
+    struct vm_page *pages[]; /* [I] */
+};
+
+/* Keys: [L] this->lock, [I] immutable */
+struct hardware_dma {
+    struct hardware_object object;
+    struct spinlock lock;
+    struct list pins;    /* [L] */
+    uint64_t used_pages; /* [L] */
+    uint64_t limit;      /* [I] pages */
+    int last_id;         /* [L] */
+};
+
+struct hardware_dma *convert_port_to_dma(struct ipc_port *port)
+{
+    return hardware_object_of(port, KOBJECT_DMA);
+}
+
+struct ipc_port *convert_dma_to_port(struct hardware_dma *dma)
+{
+    return hardware_object_port(&dma->object);
+}
+
+void hardware_dma_unref(struct hardware_dma *dma)
+{
+    hardware_object_unref(&dma->object);
+}
+
+static size_t dma_pin_size(uint64_t npages)
+{
+    return sizeof(struct dma_pin) + npages * sizeof(struct vm_page *);
+}
+
+/* Let the first n of its pages go, and free it. Locks: none. Sleeps: yes. */
+static void dma_pin_destroy(struct dma_pin *pin, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        vm_fault_unpin(pin->pages[i]);
+    }
+    kfree(pin, dma_pin_size(pin->npages));
+}
+
+static void hardware_dma_end(struct hardware_object *object)
+{
+    struct hardware_dma *dma = (struct hardware_dma *)object;
+    struct list *node;
+
+    while ((node = list_pop(&dma->pins)) != NULL) {
+        struct dma_pin *pin = list_entry(node, struct dma_pin, link);
+
+        dma_pin_destroy(pin, pin->npages);
+    }
+    kfree(dma, sizeof(*dma));
+}
+
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS (not the hardware port), KERN_RESOURCE_SHORTAGE. */
+kern_return_t hardware_dma_create(struct ipc_port *hardware, vm_size_t limit, dma_t *result)
+{
+    struct hardware_dma *dma;
+
+    if (!hardware_is_port(hardware)) {
+        return KERN_NO_ACCESS;
+    }
+    dma = kalloc(sizeof(*dma));
+    if (dma == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    *dma = (struct hardware_dma){.limit = limit >> PAGE_SHIFT};
+    spin_init(&dma->lock, LOCK_RANK_DEVICE, "dma");
+    list_init(&dma->pins);
+    if (!hardware_object_init(&dma->object, KOBJECT_DMA, hardware_dma_end)) {
+        kfree(dma, sizeof(*dma));
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    *result = dma;
+    return KERN_SUCCESS;
+}
+
+/* Take part of what may be pinned, or give it back. Returns: false when there is not so much. */
+static bool dma_pin_charge(struct hardware_dma *dma, uint64_t npages)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+    bool fits = npages <= dma->limit - dma->used_pages;
+
+    assert(dma->used_pages <= dma->limit);
+    if (fits) {
+        dma->used_pages += npages;
+    }
+    spin_unlock_irqrestore(&dma->lock, flags);
+    return fits;
+}
+
+static void dma_pin_credit(struct hardware_dma *dma, uint64_t npages)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+
+    assert(npages <= dma->used_pages);
+    dma->used_pages -= npages;
+    spin_unlock_irqrestore(&dma->lock, flags);
+}
+
+/* Put it on the list, under a number that no other has. */
+static int dma_pin_enlist(struct hardware_dma *dma, struct dma_pin *pin)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+
+    dma->last_id = dma->last_id < INT32_MAX ? dma->last_id + 1 : 1;
+    pin->id = dma->last_id;
+    list_insert_tail(&dma->pins, &pin->link);
+    spin_unlock_irqrestore(&dma->lock, flags);
+    return pin->id;
+}
+
+/* Pin all of [start, start + n pages), or nothing. Returns: as vm_fault_pin; a thread that was
+ * aborted while it waited for a pager gets KERN_MEMORY_ERROR. */
+static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_prot_t access,
+                                   struct dma_pin *pin, dma_pages_t pages)
+{
+    for (uint32_t i = 0; i < pin->npages; i++) {
+        kern_return_t kr = vm_fault_pin(map, start + i * PAGE_SIZE, access, &pin->pages[i]);
+
+        if (kr != KERN_SUCCESS) {
+            dma_pin_destroy(pin, i);
+            return kr == KERN_ABORTED ? KERN_MEMORY_ERROR : kr;
+        }
+        pages[i] = (int64_t)vm_page_to_phys(pin->pages[i]);
+    }
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no pages, too many, or access that is none),
+ * KERN_INVALID_ADDRESS (not mapped), KERN_PROTECTION_FAILURE (not for that access),
+ * KERN_MEMORY_ERROR (device memory, or a pager failed), KERN_NO_SPACE (over the limit),
+ * KERN_RESOURCE_SHORTAGE. */
+kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t size,
+                      vm_prot_t access, int *id, dma_pages_t pages, mach_msg_type_number_t *count)
+{
+    struct dma_pin *pin;
+    vm_offset_t start, end;
+    uint32_t npages;
+    kern_return_t kr;
+
+    if (size == 0 || size > DMA_PAGES_MAX * PAGE_SIZE ||
+        (access != VM_PROT_READ && access != VM_PROT_DEFAULT)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (!vm_map_range(map, address, size, &start, &end)) {
+        return KERN_INVALID_ADDRESS;
+    }
+    npages = (uint32_t)((end - start) >> PAGE_SHIFT);
+    if (npages > DMA_PAGES_MAX) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (!dma_pin_charge(dma, npages)) {
+        return KERN_NO_SPACE;
+    }
+    pin = kalloc(dma_pin_size(npages));
+    kr = KERN_RESOURCE_SHORTAGE;
+    if (pin != NULL) {
+        pin->npages = npages;
+        kr = dma_pin_pages(map, start, access, pin, pages);
+    }
+    if (kr != KERN_SUCCESS) {
+        dma_pin_credit(dma, npages);
+        return kr;
+    }
+    *id = dma_pin_enlist(dma, pin);
+    *count = npages;
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_NAME (no such pin). */
+kern_return_t dma_unpin(dma_t dma, int id)
+{
+    struct dma_pin *pin = NULL;
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+
+    list_for_each (&dma->pins, node) {
+        if (list_entry(node, struct dma_pin, link)->id == id) {
+            pin = list_entry(node, struct dma_pin, link);
+            list_remove(&pin->link);
+            break;
+        }
+    }
+    spin_unlock_irqrestore(&dma->lock, flags);
+    if (pin == NULL) {
+        return KERN_INVALID_NAME;
+    }
+    dma_pin_credit(dma, pin->npages);
+    dma_pin_destroy(pin, pin->npages);
+    return KERN_SUCCESS;
+}
