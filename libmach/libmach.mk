@@ -27,14 +27,14 @@ USER_LINK = $(USER_CC) $(USER_LDFLAGS) -o $(1) $(USER_CRT) $(2) $(LIBMACH)
 LIBMACH_KERNEL_IDL := mach mach_port mach_host mach4 gnumach device mach_debug mach_i386 portolan \
 	hardware memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify device_request default_pager
-LIBMACH_OWN_IDL := bootstrap io dir console console_notify process
+LIBMACH_OWN_IDL := bootstrap io dir file console console_notify process driver device_master
 LIBMACH_SERVED := device memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify default_pager $(LIBMACH_OWN_IDL)
 
 LIBMACH_IDL := $(LIBMACH_KERNEL_IDL) $(LIBMACH_OWN_IDL)
 USER_GEN_H := $(LIBMACH_IDL:%=$(USER_GEN)/%.h)
 
-LIBMACH_DIRS := core spawn server pager posix start
+LIBMACH_DIRS := core spawn server pager driver posix start
 LIBMACH_C := $(foreach d,$(LIBMACH_DIRS),$(wildcard libmach/$(d)/*.c))
 LIBMACH_S := libmach/posix/entry.S
 LIBMACH_OBJ := $(patsubst libmach/%.c,$(USER_BUILD)/obj/%.o,$(LIBMACH_C)) \
@@ -48,20 +48,20 @@ LIBMACH_CFLAGS := $(USER_CFLAGS) -mgeneral-regs-only -fno-stack-protector -fno-s
 	-Wmissing-prototypes -Wstrict-prototypes -Wvla -Ilibmach
 
 .PHONY: libmach libmach-host-test
-.SECONDARY: $(foreach i,$(LIBMACH_IDL),$(addprefix $(USER_GEN)/$(i),_user.c _server.c .h _server.h))
+.SECONDARY: $(foreach i,$(LIBMACH_IDL),$(addprefix $(USER_GEN)/$(i),_user.c _server.c .h _server.h _names.h))
 libmach: $(USER_CRT) $(LIBMACH)
 
-$(USER_GEN)/%_user.c $(USER_GEN)/%_server.c $(USER_GEN)/%.h $(USER_GEN)/%_server.h &: \
+$(USER_GEN)/%_user.c $(USER_GEN)/%_server.c $(USER_GEN)/%.h $(USER_GEN)/%_server.h $(USER_GEN)/%_names.h &: \
 		kernel/include/mach/defs/%.defs $(MIG) $(DEFS)
 	@mkdir -p $(USER_GEN)
 	@$(MIG) -Ikernel/include -user $(USER_GEN)/$*_user.c -server $(USER_GEN)/$*_server.c \
-	    -header $(USER_GEN)/$*.h -sheader $(USER_GEN)/$*_server.h $<
+	    -header $(USER_GEN)/$*.h -sheader $(USER_GEN)/$*_server.h -names $(USER_GEN)/$*_names.h $<
 
-$(USER_GEN)/%_user.c $(USER_GEN)/%_server.c $(USER_GEN)/%.h $(USER_GEN)/%_server.h &: \
+$(USER_GEN)/%_user.c $(USER_GEN)/%_server.c $(USER_GEN)/%.h $(USER_GEN)/%_server.h $(USER_GEN)/%_names.h &: \
 		libmach/defs/%.defs $(MIG) $(DEFS)
 	@mkdir -p $(USER_GEN)
 	@$(MIG) -Ikernel/include -user $(USER_GEN)/$*_user.c -server $(USER_GEN)/$*_server.c \
-	    -header $(USER_GEN)/$*.h -sheader $(USER_GEN)/$*_server.h $<
+	    -header $(USER_GEN)/$*.h -sheader $(USER_GEN)/$*_server.h -names $(USER_GEN)/$*_names.h $<
 
 $(USER_BUILD)/stubs/%.o: $(USER_GEN)/%.c
 	@mkdir -p $(@D)

@@ -6,6 +6,7 @@
 #include <portolan/portolan.h>
 
 #define CONFIRMATION_SIZE 256   /* memory_object_lock_completed, with room behind it */
+#define PAGER_BARRIER     2299  /* no routine has that number */
 #define CONFIRMATION_MS   10000 /* the kernel sends it in the call */
 
 static bool control_is_whole(vm_offset_t offset, vm_size_t size)
@@ -18,6 +19,13 @@ static bool control_is_whole(vm_offset_t offset, vm_size_t size)
 kern_return_t pager_supply(struct pager *pager, vm_offset_t offset, void *data, vm_size_t size,
                            bool deallocate)
 {
+    return pager_supply_locked(pager, offset, data, size, deallocate,
+                               pager_attributes_of(pager).lock);
+}
+
+kern_return_t pager_supply_locked(struct pager *pager, vm_offset_t offset, void *data,
+                                  vm_size_t size, bool deallocate, vm_prot_t lock)
+{
     mach_port_t control = pager_control_take(pager);
     kern_return_t kr = KERN_INVALID_ARGUMENT;
 
@@ -25,8 +33,8 @@ kern_return_t pager_supply(struct pager *pager, vm_offset_t offset, void *data, 
         kr = KERN_SUCCESS;
         if (control != MACH_PORT_NULL) {
             kr = memory_object_data_supply(control, offset, (pointer_t)data,
-                                           (mach_msg_type_number_t)size, deallocate,
-                                           pager_attributes_of(pager).lock, false, MACH_PORT_NULL);
+                                           (mach_msg_type_number_t)size, deallocate, lock, false,
+                                           MACH_PORT_NULL);
             deallocate = deallocate && kr != KERN_SUCCESS;
         }
     }
@@ -106,6 +114,28 @@ kern_return_t pager_clean(struct pager *pager, vm_offset_t offset, vm_size_t siz
 kern_return_t pager_flush(struct pager *pager, vm_offset_t offset, vm_size_t size)
 {
     return control_lock(pager, offset, size, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NO_CHANGE);
+}
+
+kern_return_t pager_discard(struct pager *pager, vm_offset_t offset, vm_size_t size)
+{
+    return control_lock(pager, offset, size, MEMORY_OBJECT_RETURN_NONE, true, VM_PROT_NO_CHANGE);
+}
+
+/* A message that nobody serves is answered in its turn, too. */
+kern_return_t pager_barrier(struct pager *pager)
+{
+    union {
+        mach_msg_header_t head;
+        char room[CONFIRMATION_SIZE];
+    } m = {
+        .head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+                 .msgh_size = sizeof(m.head),
+                 .msgh_remote_port = pager->port,
+                 .msgh_local_port = mig_get_reply_port(),
+                 .msgh_id = PAGER_BARRIER}};
+
+    return mach_msg(&m.head, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.head), sizeof(m),
+                    m.head.msgh_local_port, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
 }
 
 kern_return_t pager_restrict(struct pager *pager, vm_offset_t offset, vm_size_t size,

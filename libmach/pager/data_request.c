@@ -91,6 +91,11 @@ kern_return_t memory_object_data_request(mach_port_t memory_object, mach_port_t 
     if (pager == NULL) {
         return KERN_FAILURE;
     }
+    if (pager->ops->read_range != NULL) {
+        pager->ops->read_range(pager, pager->context, offset, length, desired_access);
+        pager_served_end(memory_control);
+        return KERN_SUCCESS;
+    }
     attributes = pager_attributes_of(pager);
     request.lock = attributes.lock & ~desired_access;
     data_request_widen(&request, attributes.cluster);

@@ -15,6 +15,9 @@ kern_return_t memory_object_data_return(mach_port_t memory_object, mach_port_t m
     if (pager == NULL) {
         return KERN_FAILURE;
     }
+    if (dirty && pager->ops->write_range != NULL) {
+        pager->ops->write_range(pager, pager->context, offset, dataCnt, (const void *)data);
+    }
     for (vm_size_t at = 0; dirty && pager->ops->write_page != NULL && at < dataCnt;
          at += PAGER_PAGE_SIZE) {
         (void)pager->ops->write_page(pager, pager->context, offset + at, (const void *)(data + at));

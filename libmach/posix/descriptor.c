@@ -1,6 +1,7 @@
 /* descriptor.c - the calls that are about descriptors alone: close, dup, fcntl, pipe. */
 #include <errno.h>
 #include <fcntl.h>
+#include <file.h>
 
 #include "posix/file.h"
 #include "posix/pipe.h"
@@ -75,6 +76,9 @@ static long descriptor_set_status(int fd, int status)
     now = __atomic_load_n(&file->status, __ATOMIC_RELAXED);
     __atomic_store_n(&file->status, (now & ~STATUS_SETTABLE) | (status & STATUS_SETTABLE),
                      __ATOMIC_RELAXED);
+    if (file->kind == FILE_OBJECT && ((now ^ status) & O_APPEND) != 0) {
+        (void)file_flags(file->port, status & O_APPEND); /* the server's, who knows the end */
+    }
     file_put(file);
     return 0;
 }

@@ -2,7 +2,9 @@
 #include <dir.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <file.h>
 #include <portolan/errno.h>
+#include <portolan/file_types.h>
 #include <portolan/portolan.h>
 
 #include "core/text.h"
@@ -10,6 +12,7 @@
 #include "posix/open.h"
 #include "posix/path.h"
 #include "posix/posix.h"
+#include "posix/system.h"
 
 /* Linux's record: this, the name with its NUL, padding to 8. */
 struct linux_record {
@@ -130,22 +133,13 @@ long linux_getcwd(struct posix_frame *f)
     return (long)length;
 }
 
-static long directory_enter(const char *tidy)
+static long directory_enter(const char *path)
 {
-    int64_t facts[IO_STAT_MAX];
-    mach_port_t object;
-    long error = open_path(tidy, O_PATH | O_DIRECTORY, 0, &object);
+    char true_path[DIR_PATH_MAX];
+    long error = -portolan_errno(dir_path(portolan_port("root"), path, true_path));
 
-    if (error != 0) {
-        return error;
-    }
-    error = open_facts(object, facts);
-    syscall_mach_port_deallocate(mach_task_self(), object);
-    if (error == 0 && facts[IO_STAT_TYPE] != IO_TYPE_DIRECTORY) {
-        error = -ENOTDIR;
-    }
     if (error == 0) {
-        path_set_directory(tidy);
+        path_set_directory(true_path);
     }
     return error;
 }
@@ -174,7 +168,7 @@ static long directory_make(int directory, const char *path, int mode)
     if (error != 0) {
         return error;
     }
-    return -portolan_errno(dir_make(portolan_port("root"), tidy, mode));
+    return -portolan_errno(dir_make(portolan_port("root"), tidy, mode & ~(int)system_umask()));
 }
 
 static long directory_unlink(int directory, const char *path, int flags)
@@ -239,4 +233,85 @@ long linux_renameat(struct posix_frame *f)
 long linux_renameat2(struct posix_frame *f)
 {
     return f->a4 != 0 ? -EINVAL : linux_renameat(f);
+}
+
+static long directory_link(int from_directory, const char *from, int to_directory, const char *to)
+{
+    char tidy_from[DIR_PATH_MAX];
+    char tidy_to[DIR_PATH_MAX];
+    long error = path_resolve(tidy_from, from_directory, from);
+
+    error = error != 0 ? error : path_resolve(tidy_to, to_directory, to);
+    if (error != 0) {
+        return error;
+    }
+    return -portolan_errno(file_link(portolan_port("root"), tidy_from, tidy_to));
+}
+
+long linux_link(struct posix_frame *f)
+{
+    return directory_link(AT_FDCWD, (const char *)f->a0, AT_FDCWD, (const char *)f->a1);
+}
+
+long linux_linkat(struct posix_frame *f)
+{
+    return f->a4 != 0
+               ? -EINVAL
+               : directory_link((int)f->a0, (const char *)f->a1, (int)f->a2, (const char *)f->a3);
+}
+
+static long directory_symlink(const char *target, int directory, const char *path)
+{
+    char tidy[DIR_PATH_MAX];
+    long error = path_resolve(tidy, directory, path);
+
+    if (error != 0) {
+        return error;
+    }
+    if (text_length(target) >= DIR_PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    return -portolan_errno(file_symlink(portolan_port("root"), target, tidy));
+}
+
+long linux_symlink(struct posix_frame *f)
+{
+    return directory_symlink((const char *)f->a0, AT_FDCWD, (const char *)f->a1);
+}
+
+long linux_symlinkat(struct posix_frame *f)
+{
+    return directory_symlink((const char *)f->a0, (int)f->a1, (const char *)f->a2);
+}
+
+static long directory_read_link(int directory, const char *path, char *out, size_t size)
+{
+    char tidy[DIR_PATH_MAX];
+    char target[FILE_TEXT_MAX];
+    mach_msg_type_number_t count = sizeof(target);
+    long error = path_resolve(tidy, directory, path);
+
+    if (error != 0 || size == 0) {
+        return error != 0 ? error : -EINVAL;
+    }
+    error = -portolan_errno(file_read_link(portolan_port("root"), tidy, target, &count));
+    if (error == -ENOSYS) { /* where nothing is a link */
+        error = open_exists(directory, path) == 0 ? -EINVAL : -ENOENT;
+    }
+    if (error != 0) {
+        return error;
+    }
+    count = count < size ? count : (mach_msg_type_number_t)size;
+    memory_copy(out, target, count);
+    return (long)count;
+}
+
+long linux_readlink(struct posix_frame *f)
+{
+    return directory_read_link(AT_FDCWD, (const char *)f->a0, (char *)f->a1, f->a2);
+}
+
+long linux_readlinkat(struct posix_frame *f)
+{
+    return directory_read_link((int)f->a0, (const char *)f->a1, (char *)f->a2, f->a3);
 }

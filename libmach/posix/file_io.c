@@ -1,6 +1,7 @@
 /* file_io.c - bytes to and from open files of every kind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <file.h>
 #include <io.h>
 #include <portolan/errno.h>
 #include <portolan/portolan.h>
@@ -9,6 +10,9 @@
 #include "posix/file.h"
 #include "posix/open.h"
 #include "posix/pipe.h"
+
+#define FILE_MUCH     ((vm_size_t)1 << 20) /* the most that is asked for at once */
+#define FILE_MUCH_MIN ((size_t)16 * 1024)  /* less is copied by messages */
 
 int file_type(struct file *file)
 {
@@ -20,10 +24,39 @@ int file_type(struct file *file)
     return file->type;
 }
 
-static long file_read_object(struct file *file, char *data, size_t size, int64_t offset)
+/* Read as memory of its own, for as long as there is much to be read. *failed: the server does not
+ * offer that, or there was an error before anything was read. Returns: what was read. */
+static size_t file_read_much(struct file *file, char *data, size_t size, int64_t offset,
+                             kern_return_t *failed)
 {
+    mach_msg_type_number_t count = FILE_MUCH;
     size_t done = 0;
 
+    *failed = KERN_SUCCESS;
+    while (*failed == KERN_SUCCESS && count == FILE_MUCH && size - done >= FILE_MUCH_MIN) {
+        int64_t at = offset == IO_POSITION ? IO_POSITION : offset + (int64_t)done;
+        vm_size_t wanted = size - done < FILE_MUCH ? size - done : FILE_MUCH;
+        pointer_t memory;
+
+        *failed = file_read_memory(file->port, at, wanted, &memory, &count);
+        if (*failed == KERN_SUCCESS && count != 0) {
+            count = count <= wanted ? count : (mach_msg_type_number_t)wanted;
+            memory_copy(data + done, (const void *)memory, count);
+            syscall_vm_deallocate(mach_task_self(), memory, count);
+            done += count;
+        }
+    }
+    return done;
+}
+
+static long file_read_object(struct file *file, char *data, size_t size, int64_t offset)
+{
+    kern_return_t failed = KERN_SUCCESS;
+    size_t done = 0;
+
+    if (file->type == IO_TYPE_FILE && size >= FILE_MUCH_MIN) {
+        done = file_read_much(file, data, size, offset, &failed);
+    }
     while (done < size) {
         natural_t wanted = size - done < IO_DATA_MAX ? (natural_t)(size - done) : IO_DATA_MAX;
         mach_msg_type_number_t count = wanted;

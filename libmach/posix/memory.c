@@ -1,6 +1,8 @@
 /* memory.c - mmap and its relatives, and the break, on the task's map. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <file.h>
 #include <mach.h>
 #include <portolan/errno.h>
 #include <portolan/portolan.h>
@@ -10,7 +12,8 @@
 #include "posix/file.h"
 #include "posix/posix.h"
 
-#define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PROT_KNOWN     (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define MEMORY_CLUSTER ((vm_size_t)16 * 4096) /* pages that are found in memory are mapped so */
 
 /* PROT_* and VM_PROT_* have the same bits; reading is part of writing and executing here. */
 static vm_prot_t memory_protection(int prot)
@@ -64,6 +67,39 @@ static long memory_fill(vm_address_t address, vm_size_t size, int fd, int64_t of
     return n < 0 ? n : 0;
 }
 
+/* Map a file's memory object; address as for memory_map. Returns: KERN_SUCCESS, those of vm_map
+ * and file_map, MIG_BAD_ID (the file has none). */
+static kern_return_t memory_map_file(vm_address_t *address, const struct posix_frame *f,
+                                     vm_prot_t prot)
+{
+    const bool is_shared = ((int)f->a3 & MAP_TYPE) != MAP_PRIVATE;
+    const bool fixed = ((int)f->a3 & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+    struct file *file = file_get((int)f->a4);
+    vm_prot_t most = VM_PROT_READ | VM_PROT_EXECUTE;
+    mach_port_t object = MACH_PORT_NULL;
+    kern_return_t kr = PORTOLAN_ERRNO(EACCES);
+
+    if (file == NULL) {
+        return PORTOLAN_ERRNO(EBADF);
+    }
+    if (is_shared && (file->status & O_ACCMODE) == O_RDWR) {
+        most |= VM_PROT_WRITE;
+    }
+    if ((file->status & O_ACCMODE) != O_WRONLY && (!is_shared || (prot & ~most) == 0)) {
+        kr = file->kind == FILE_OBJECT ? file_map(file->port, most, &object) : MIG_BAD_ID;
+    }
+    file_put(file);
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    kr =
+        syscall_vm_map(mach_task_self(), address, mach_round_page(f->a1),
+                       f->a1 >= MEMORY_CLUSTER && !fixed ? MEMORY_CLUSTER - 1 : 0, !fixed, object,
+                       f->a5, !is_shared, prot, is_shared ? most : VM_PROT_ALL, VM_INHERIT_DEFAULT);
+    syscall_mach_port_deallocate(mach_task_self(), object);
+    return kr;
+}
+
 static long memory_check(const struct posix_frame *f, int flags)
 {
     bool anonymous = (flags & MAP_ANONYMOUS) != 0;
@@ -72,20 +108,35 @@ static long memory_check(const struct posix_frame *f, int flags)
         ((flags & MAP_FIXED) != 0 && !memory_range_is_good(f->a0, f->a1))) {
         return -EINVAL;
     }
-    if (!anonymous && (flags & MAP_TYPE) == MAP_SHARED && ((int)f->a2 & PROT_WRITE) != 0) {
-        return -ENODEV; /* nothing would write it back */
-    }
     return 0;
+}
+
+/* Map what the call is about. *is_filled: it is the file itself, and not zeroes in its place. */
+static kern_return_t memory_map_any(vm_address_t *address, const struct posix_frame *f,
+                                    vm_prot_t prot, bool *is_filled)
+{
+    const int flags = (int)f->a3;
+    const bool anonymous = (flags & MAP_ANONYMOUS) != 0;
+    const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+    kern_return_t kr = anonymous ? MIG_BAD_ID : memory_map_file(address, f, prot);
+
+    *is_filled = anonymous || kr == KERN_SUCCESS;
+    if (kr != MIG_BAD_ID) {
+        return kr;
+    }
+    if (!anonymous && (flags & MAP_TYPE) != MAP_PRIVATE && (prot & VM_PROT_WRITE) != 0) {
+        return PORTOLAN_ERRNO(ENODEV); /* nothing would write it back */
+    }
+    return memory_map(address, mach_round_page(f->a1), fixed, anonymous ? prot : VM_PROT_DEFAULT);
 }
 
 long linux_mmap(struct posix_frame *f)
 {
     const int flags = (int)f->a3;
-    const bool anonymous = (flags & MAP_ANONYMOUS) != 0;
-    const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     const vm_size_t size = mach_round_page(f->a1);
     const vm_prot_t prot = memory_protection((int)f->a2);
     vm_address_t address = mach_trunc_page(f->a0);
+    bool is_filled;
     kern_return_t kr;
     long error = memory_check(f, flags);
 
@@ -95,12 +146,12 @@ long linux_mmap(struct posix_frame *f)
     if ((flags & MAP_FIXED) != 0) {
         syscall_vm_deallocate(mach_task_self(), address, size);
     }
-    kr = memory_map(&address, size, fixed, anonymous ? prot : VM_PROT_DEFAULT);
+    kr = memory_map_any(&address, f, prot, &is_filled);
     if (kr != KERN_SUCCESS) {
         return (flags & MAP_FIXED_NOREPLACE) != 0 && kr == KERN_NO_SPACE ? -EEXIST
                                                                          : memory_errno(kr);
     }
-    if (!anonymous) {
+    if (!is_filled) {
         error = memory_fill(address, f->a1, (int)f->a4, (int64_t)f->a5);
         if (error == 0) {
             error = memory_errno(vm_protect(mach_task_self(), address, size, FALSE, prot));

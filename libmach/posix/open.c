@@ -12,6 +12,7 @@
 #include "posix/file.h"
 #include "posix/path.h"
 #include "posix/posix.h"
+#include "posix/system.h"
 
 #define OPEN_STATUS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
@@ -23,7 +24,7 @@ long open_path(const char *path, int flags, int mode, mach_port_t *object)
     if (root == MACH_PORT_NULL) {
         return -ENOENT;
     }
-    kr = dir_open(root, path, flags & ~O_CLOEXEC, mode, object);
+    kr = dir_open(root, path, flags & ~O_CLOEXEC, mode & ~(int)system_umask(), object);
     if (kr == KERN_SUCCESS && !MACH_PORT_VALID(*object)) {
         return -EIO;
     }
@@ -36,6 +37,17 @@ long open_at(int directory, const char *path, int flags, int mode, mach_port_t *
     int error = path_resolve(tidy, directory, path);
 
     return error != 0 ? error : open_path(tidy, flags, mode, object);
+}
+
+long open_exists(int directory, const char *path)
+{
+    mach_port_t object;
+    long error = open_at(directory, path, O_PATH, 0, &object);
+
+    if (error == 0) {
+        syscall_mach_port_deallocate(mach_task_self(), object);
+    }
+    return error;
 }
 
 long open_facts(mach_port_t object, int64_t *facts)

@@ -1,4 +1,5 @@
-/* path.c - paths are tidied here, so that servers see none of '.', '..' and "//". */
+/* path.c - paths are made relative to the root here. What ".." means only the server knows: there
+ * may be a symbolic link before it. */
 #include "posix/path.h"
 
 #include <errno.h>
@@ -11,17 +12,6 @@
 
 static struct portolan_lock path_lock;
 static char path_directory[DIR_PATH_MAX]; /* under path_lock */
-
-/* Drop the last component of out. Returns the new length. */
-static size_t path_drop(char *out, size_t length)
-{
-    while (length > 0 && out[length - 1] != '/') {
-        length--;
-    }
-    length = length > 0 ? length - 1 : 0;
-    out[length] = '\0';
-    return length;
-}
 
 /* Add a component of n characters. Returns the new length, or 0 when there is no room. */
 static size_t path_add(char *out, size_t length, const char *component, size_t n)
@@ -55,15 +45,17 @@ int path_join(char *out, const char *base, const char *path)
         while (path[n] != '\0' && path[n] != '/') {
             n++;
         }
-        if (n == 2 && path[0] == '.' && path[1] == '.') {
-            length = path_drop(out, length);
-        } else if (n != 0 && !(n == 1 && path[0] == '.')) {
+        if (n != 0 && !(n == 1 && path[0] == '.')) {
             length = path_add(out, length, path, n);
             if (length == 0) {
                 return -ENAMETOOLONG;
             }
         }
         path += n;
+        if (path[0] == '/' && path[1] == '\0' && length != 0 && length + 1 < DIR_PATH_MAX) {
+            out[length] = '/'; /* it has to be a directory */
+            out[length + 1] = '\0';
+        }
         path += *path == '/';
     }
     return 0;

@@ -53,6 +53,7 @@ MACH_ABI_SIZE(struct posix_frame, 128);
     X(22, pipe)                                                                                    \
     X(24, sched_yield)                                                                             \
     X(25, mremap)                                                                                  \
+    X(26, msync)                                                                                   \
     X(28, madvise)                                                                                 \
     X(32, dup)                                                                                     \
     X(33, dup2)                                                                                    \
@@ -74,8 +75,15 @@ MACH_ABI_SIZE(struct posix_frame, 128);
     X(83, mkdir)                                                                                   \
     X(84, rmdir)                                                                                   \
     X(85, creat)                                                                                   \
+    X(86, link)                                                                                    \
     X(87, unlink)                                                                                  \
+    X(88, symlink)                                                                                 \
     X(89, readlink)                                                                                \
+    X(90, chmod)                                                                                   \
+    X(91, fchmod)                                                                                  \
+    X(92, chown)                                                                                   \
+    X(93, fchown)                                                                                  \
+    X(94, lchown)                                                                                  \
     X(95, umask)                                                                                   \
     X(96, gettimeofday)                                                                            \
     X(97, getrlimit)                                                                               \
@@ -87,7 +95,10 @@ MACH_ABI_SIZE(struct posix_frame, 128);
     X(108, getegid)                                                                                \
     X(110, getppid)                                                                                \
     X(131, sigaltstack)                                                                            \
+    X(137, statfs)                                                                                 \
+    X(138, fstatfs)                                                                                \
     X(158, arch_prctl)                                                                             \
+    X(162, sync)                                                                                   \
     X(186, gettid)                                                                                 \
     X(200, tkill)                                                                                  \
     X(201, time)                                                                                   \
@@ -102,15 +113,22 @@ MACH_ABI_SIZE(struct posix_frame, 128);
     X(234, tgkill)                                                                                 \
     X(257, openat)                                                                                 \
     X(258, mkdirat)                                                                                \
+    X(260, fchownat)                                                                               \
     X(262, newfstatat)                                                                             \
     X(263, unlinkat)                                                                               \
     X(264, renameat)                                                                               \
+    X(265, linkat)                                                                                 \
+    X(266, symlinkat)                                                                              \
     X(267, readlinkat)                                                                             \
+    X(268, fchmodat)                                                                               \
     X(269, faccessat)                                                                              \
     X(271, ppoll)                                                                                  \
     X(273, set_robust_list)                                                                        \
+    X(280, utimensat)                                                                              \
     X(292, dup3)                                                                                   \
     X(293, pipe2)                                                                                  \
+    X(295, preadv)                                                                                 \
+    X(296, pwritev)                                                                                \
     X(302, prlimit64)                                                                              \
     X(316, renameat2)                                                                              \
     X(318, getrandom)                                                                              \

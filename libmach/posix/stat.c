@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <portolan/portolan.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/text.h"
 #include "posix/file.h"
 #include "posix/open.h"
 #include "posix/posix.h"
 
-#define STAT_BLOCK   512
 #define STAT_IO_SIZE 4096
 
 /* Linux's structure; libc's header has it only in its newer releases. */
@@ -46,18 +46,10 @@ struct linux_statx {
 MACH_ABI_SIZE(struct linux_statx, 256);
 #define LINUX_STATX_BASIC 0x7ffu
 
+/* IO_TYPE_* are the upper bits of S_IF*. */
 static mode_t stat_mode(const int64_t *facts)
 {
-    mode_t mode = (mode_t)facts[IO_STAT_MODE] & 07777;
-
-    switch (facts[IO_STAT_TYPE]) {
-    case IO_TYPE_DIRECTORY:
-        return mode | S_IFDIR;
-    case IO_TYPE_CONSOLE:
-        return mode | S_IFCHR;
-    default:
-        return mode | S_IFREG;
-    }
+    return ((mode_t)facts[IO_STAT_MODE] & 07777) | ((mode_t)facts[IO_STAT_TYPE] & 017) << 12;
 }
 
 static void stat_fill(struct stat *st, const int64_t *facts)
@@ -66,14 +58,19 @@ static void stat_fill(struct stat *st, const int64_t *facts)
     st->st_dev = (dev_t)facts[IO_STAT_DEVICE];
     st->st_ino = (ino_t)facts[IO_STAT_INODE];
     st->st_mode = stat_mode(facts);
-    st->st_nlink = facts[IO_STAT_LINKS] > 0 ? (nlink_t)facts[IO_STAT_LINKS] : 1;
+    st->st_nlink = (nlink_t)facts[IO_STAT_LINKS];
     st->st_size = facts[IO_STAT_SIZE];
     st->st_blksize = STAT_IO_SIZE;
-    st->st_blocks = (facts[IO_STAT_SIZE] + STAT_BLOCK - 1) / STAT_BLOCK;
+    st->st_blocks = facts[IO_STAT_BLOCKS];
+    st->st_uid = (uid_t)facts[IO_STAT_USER];
+    st->st_gid = (gid_t)facts[IO_STAT_GROUP];
+    st->st_rdev = (dev_t)facts[IO_STAT_NUMBER];
     st->st_mtim.tv_sec = facts[IO_STAT_MTIME_S];
     st->st_mtim.tv_nsec = facts[IO_STAT_MTIME_NS];
-    st->st_atim = st->st_mtim;
-    st->st_ctim = st->st_mtim;
+    st->st_atim.tv_sec = facts[IO_STAT_ATIME_S];
+    st->st_atim.tv_nsec = facts[IO_STAT_ATIME_NS];
+    st->st_ctim.tv_sec = facts[IO_STAT_CTIME_S];
+    st->st_ctim.tv_nsec = facts[IO_STAT_CTIME_NS];
 }
 
 /* Facts of things that have no server to ask. */
@@ -116,8 +113,8 @@ static long stat_path(int directory, const char *path, int flags, struct stat *s
     if (*path == '\0' && (flags & AT_EMPTY_PATH) != 0 && directory != AT_FDCWD) {
         return stat_descriptor(directory, st);
     }
-    error = open_at(directory, *path == '\0' && (flags & AT_EMPTY_PATH) != 0 ? "." : path, O_PATH,
-                    0, &object);
+    error = open_at(directory, *path == '\0' && (flags & AT_EMPTY_PATH) != 0 ? "." : path,
+                    O_PATH | ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0), 0, &object);
     if (error != 0) {
         return error;
     }
@@ -136,7 +133,7 @@ long linux_stat(struct posix_frame *f)
 
 long linux_lstat(struct posix_frame *f)
 {
-    return linux_stat(f); /* there are no symbolic links */
+    return stat_path(AT_FDCWD, (const char *)f->a0, AT_SYMLINK_NOFOLLOW, (struct stat *)f->a1);
 }
 
 long linux_fstat(struct posix_frame *f)
@@ -168,50 +165,40 @@ long linux_statx(struct posix_frame *f)
     sx->blocks = (uint64_t)st.st_blocks;
     sx->modified.seconds = st.st_mtim.tv_sec;
     sx->modified.nanoseconds = (uint32_t)st.st_mtim.tv_nsec;
-    sx->accessed = sx->modified;
-    sx->changed = sx->modified;
+    sx->accessed.seconds = st.st_atim.tv_sec;
+    sx->accessed.nanoseconds = (uint32_t)st.st_atim.tv_nsec;
+    sx->changed.seconds = st.st_ctim.tv_sec;
+    sx->changed.nanoseconds = (uint32_t)st.st_ctim.tv_nsec;
+    sx->user = st.st_uid;
+    sx->group = st.st_gid;
     sx->device_minor = (uint32_t)st.st_dev;
     return 0;
 }
 
-/* Permissions are the server's to check at the open: here only whether it is there. */
-static long stat_access(int directory, const char *path)
+/* There are no users, so everything may be read and written that the file system lets; executed is
+ * what somebody may execute. */
+static long stat_access(int directory, const char *path, int mode)
 {
-    mach_port_t object;
-    long error = open_at(directory, path, O_PATH, 0, &object);
+    struct stat st;
+    long error = stat_path(directory, path, 0, &st);
 
-    if (error == 0) {
-        syscall_mach_port_deallocate(mach_task_self(), object);
+    if (error == 0 && (mode & X_OK) != 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) == 0) {
+        error = -EACCES;
     }
     return error;
 }
 
 long linux_access(struct posix_frame *f)
 {
-    return stat_access(AT_FDCWD, (const char *)f->a0);
+    return stat_access(AT_FDCWD, (const char *)f->a0, (int)f->a1);
 }
 
 long linux_faccessat(struct posix_frame *f)
 {
-    return stat_access((int)f->a0, (const char *)f->a1);
+    return stat_access((int)f->a0, (const char *)f->a1, (int)f->a2);
 }
 
 long linux_faccessat2(struct posix_frame *f)
 {
     return linux_faccessat(f);
-}
-
-/* Nothing is a symbolic link: -EINVAL for what exists. */
-long linux_readlink(struct posix_frame *f)
-{
-    long error = stat_access(AT_FDCWD, (const char *)f->a0);
-
-    return error != 0 ? error : -EINVAL;
-}
-
-long linux_readlinkat(struct posix_frame *f)
-{
-    long error = stat_access((int)f->a0, (const char *)f->a1);
-
-    return error != 0 ? error : -EINVAL;
 }

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "posix/clock.h"
 #include "posix/posix.h"
+#include "posix/system.h"
 #include "posix/random.h"
 
 /* The kernel's version text begins with its name: "Portolan 0.1 (...)". */
@@ -127,11 +128,16 @@ long linux_getppid(struct posix_frame *f)
     return 1;
 }
 
+static unsigned system_mask = 022;
+
+unsigned system_umask(void)
+{
+    return __atomic_load_n(&system_mask, __ATOMIC_RELAXED);
+}
+
 long linux_umask(struct posix_frame *f)
 {
-    static unsigned mask = 022;
-
-    return (long)__atomic_exchange_n(&mask, (unsigned)f->a0 & 0777, __ATOMIC_RELAXED);
+    return (long)__atomic_exchange_n(&system_mask, (unsigned)f->a0 & 0777, __ATOMIC_RELAXED);
 }
 
 static long system_limit(int resource, struct rlimit *limit)

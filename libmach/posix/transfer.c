@@ -102,6 +102,20 @@ long linux_writev(struct posix_frame *f)
                            transfer_write);
 }
 
+long linux_preadv(struct posix_frame *f)
+{
+    return (int64_t)f->a3 < 0 ? -EINVAL
+                              : transfer_vector((int)f->a0, (const struct iovec *)f->a1, (int)f->a2,
+                                                (int64_t)f->a3, transfer_read);
+}
+
+long linux_pwritev(struct posix_frame *f)
+{
+    return (int64_t)f->a3 < 0 ? -EINVAL
+                              : transfer_vector((int)f->a0, (const struct iovec *)f->a1, (int)f->a2,
+                                                (int64_t)f->a3, transfer_write);
+}
+
 /* A directory goes back to its start; other positions in it are not offered. */
 static long seek_directory(struct directory *directory, int64_t offset, int whence)
 {
@@ -164,21 +178,4 @@ long linux_truncate(struct posix_frame *f)
     error = -portolan_errno(io_truncate(object, (int64_t)f->a1));
     syscall_mach_port_deallocate(mach_task_self(), object);
     return error;
-}
-
-/* Servers have what was written as soon as they answer. */
-long linux_fsync(struct posix_frame *f)
-{
-    struct file *file = file_get((int)f->a0);
-
-    if (file == NULL) {
-        return -EBADF;
-    }
-    file_put(file);
-    return 0;
-}
-
-long linux_fdatasync(struct posix_frame *f)
-{
-    return linux_fsync(f);
 }

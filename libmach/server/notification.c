@@ -44,12 +44,13 @@ static void notification_dead_name(const struct server *server, const mach_msg_h
 {
     uint32_t name;
 
-    if (!notification_number(message, MACH_MSG_TYPE_PORT_NAME, &name)) {
+    /* Who never asked for one is sent none by the kernel: it is forged, and the name not to be
+     * dropped. */
+    if (server->dead_name == NULL ||
+        !notification_number(message, MACH_MSG_TYPE_PORT_NAME, &name)) {
         return;
     }
-    if (server->dead_name != NULL) {
-        server->dead_name(name);
-    }
+    server->dead_name(name);
     /* The notification came with a reference of its own. */
     syscall_mach_port_deallocate(mach_task_self(), name);
 }

@@ -155,6 +155,7 @@ static void *loop_thread(void *argument)
         portolan_print("server: no memory for a thread's buffers\n");
         return NULL;
     }
+    (void)mig_get_reply_port(); /* not in the middle of its first call */
     loop_run(server, (mach_msg_header_t *)buffers, (mach_msg_header_t *)(buffers + size), size);
 }
 

@@ -21,6 +21,14 @@ enum io_stat_index {
     IO_STAT_MTIME_S,  /* last change: seconds since 1970 */
     IO_STAT_MTIME_NS, /* and nanoseconds */
     IO_STAT_DEVICE,   /* a number for the server's file system */
+    IO_STAT_BLOCKS,   /* 512 bytes each, that it takes */
+    IO_STAT_USER,     /* its owner */
+    IO_STAT_GROUP,    /* and the owner's group */
+    IO_STAT_NUMBER,   /* of the device it stands for, as of Linux */
+    IO_STAT_ATIME_S,  /* last read */
+    IO_STAT_ATIME_NS,
+    IO_STAT_CTIME_S, /* last change of these facts */
+    IO_STAT_CTIME_NS,
     IO_STAT_COUNT
 };
 #define IO_STAT_MAX 16
@@ -30,6 +38,7 @@ typedef int64_t io_stat_t[IO_STAT_MAX];
 #define IO_TYPE_CONSOLE   2
 #define IO_TYPE_DIRECTORY 4
 #define IO_TYPE_FILE      8
+#define IO_TYPE_SYMLINK   10
 
 /* Bits of io_poll. */
 #define IO_READY_READ   1

@@ -41,6 +41,12 @@ struct pager_ops {
     /* Keep a changed page, which is the library's. NULL: changes are thrown away. */
     kern_return_t (*write_page)(struct pager *pager, void *context, vm_offset_t offset,
                                 const void *page);
+    /* Instead of the two above, whole pages at a time. All of what is read is answered as after
+     * PAGER_LATER, at once or later; access is what it is wanted for. */
+    void (*read_range)(struct pager *pager, void *context, vm_offset_t offset, vm_size_t size,
+                       vm_prot_t access);
+    void (*write_range)(struct pager *pager, void *context, vm_offset_t offset, vm_size_t size,
+                        const void *pages);
     /* Somebody needs access that is locked. Returns: KERN_SUCCESS (it is unlocked), PAGER_LATER
      * (pager_restrict follows), or an error (it stays locked). NULL: it is unlocked. */
     kern_return_t (*unlock_page)(struct pager *pager, void *context, vm_offset_t offset,
@@ -90,6 +96,9 @@ kern_return_t pager_destroy(struct pager *pager);
  * is to be deallocated is gone in any case. */
 kern_return_t pager_supply(struct pager *pager, vm_offset_t offset, void *data, vm_size_t size,
                            bool deallocate);
+/* The same, with the access that these pages are locked against. Returns: as pager_supply. */
+kern_return_t pager_supply_locked(struct pager *pager, vm_offset_t offset, void *data,
+                                  vm_size_t size, bool deallocate, vm_prot_t lock);
 /* There is nothing: zeroes. */
 void pager_unavailable(struct pager *pager, vm_offset_t offset, vm_size_t size);
 /* Whoever touched the range gets an exception. */
@@ -105,6 +114,11 @@ void pager_error(struct pager *pager, vm_offset_t offset, vm_size_t size, kern_r
 kern_return_t pager_clean(struct pager *pager, vm_offset_t offset, vm_size_t size);
 /* Have changed pages written, and all forgotten. Returns: KERN_SUCCESS, KERN_FAILURE. */
 kern_return_t pager_flush(struct pager *pager, vm_offset_t offset, vm_size_t size);
+/* Have all pages forgotten, changed ones too. Returns: KERN_SUCCESS, KERN_FAILURE. */
+kern_return_t pager_discard(struct pager *pager, vm_offset_t offset, vm_size_t size);
+/* Wait until the thread that serves the set, which is not the caller's, has come to everything the
+ * kernel had sent about the object before. Returns: KERN_SUCCESS, and those of mach_msg. */
+kern_return_t pager_barrier(struct pager *pager);
 /* Lock the pages that are in memory against this access; VM_PROT_NONE unlocks them. Returns:
  * KERN_SUCCESS, KERN_FAILURE. */
 kern_return_t pager_restrict(struct pager *pager, vm_offset_t offset, vm_size_t size,
