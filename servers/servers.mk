@@ -8,10 +8,11 @@ include libmach/libmach.mk
 endif
 
 USER_BIN := $(USER_BUILD)/bin
-SERVERS := bootstrap console pager
+SERVERS := bootstrap console device_master fs pager
+DISK_DRIVERS := virtio_blk
 
 .PHONY: servers
-servers: $(SERVERS:%=$(USER_BIN)/%)
+servers: $(SERVERS:%=$(USER_BIN)/%) $(DISK_DRIVERS:%=$(USER_BIN)/%)
 
 # $(call USER_PROGRAM,name,folder,more objects): bin/NAME of the folder's .c files, stripped; the
 # symbols stay in bin/NAME.debug for gdb.
@@ -31,5 +32,6 @@ $(USER_BUILD)/obj/servers/%.o: servers/%.c | $(USER_GEN_H)
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 
 $(foreach s,$(SERVERS),$(eval $(call USER_PROGRAM,$(s),servers/$(s),)))
+$(foreach s,$(DISK_DRIVERS),$(eval $(call USER_PROGRAM,$(s),servers/disk/$(s),)))
 
--include $(wildcard $(USER_BUILD)/obj/servers/*/*.d)
+-include $(wildcard $(USER_BUILD)/obj/servers/*/*.d $(USER_BUILD)/obj/servers/*/*/*.d)

@@ -5,6 +5,7 @@
 #include <portolan/errno.h>
 #include <portolan/io_types.h>
 #include <portolan/server_loop.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,7 @@ kern_return_t serve_io_stat(mach_port_t object, io_stat_t stat, mach_msg_type_nu
     all[IO_STAT_INODE] = file->node->inode;
     all[IO_STAT_LINKS] = 1;
     all[IO_STAT_DEVICE] = 1;
+    all[IO_STAT_BLOCKS] = (int64_t)((file->node->size + 511) / 512);
     *count = *count < IO_STAT_COUNT ? *count : IO_STAT_COUNT;
     memcpy(stat, all, *count * sizeof(*all));
     return KERN_SUCCESS;
@@ -325,4 +327,37 @@ kern_return_t serve_dir_make(mach_port_t dir, const char *path, int mode)
     (void)path;
     (void)mode;
     return file_of(dir) == NULL ? MIG_BAD_ID : KERN_NO_ACCESS;
+}
+
+/* Put the names of a directory and of those above it, but the root, behind each other. */
+static bool dir_path_put(const struct archive_node *node, char *path)
+{
+    size_t length;
+
+    if (node->parent == node) {
+        path[0] = '\0';
+        return true;
+    }
+    if (!dir_path_put(node->parent, path)) {
+        return false;
+    }
+    length = strlen(path);
+    return (size_t)snprintf(path + length, DIR_PATH_MAX - length, "%s%s", length != 0 ? "/" : "",
+                            node->name) < DIR_PATH_MAX - length;
+}
+
+kern_return_t serve_dir_path(mach_port_t dir, const char *path, dir_path_t true_path)
+{
+    struct file *file = file_of(dir);
+    struct archive_node *node;
+    bool not_directory;
+
+    if (file == NULL) {
+        return MIG_BAD_ID;
+    }
+    node = archive_lookup(bootstrap.root, file->node, path, &not_directory);
+    if (node == NULL || !node->is_directory) {
+        return PORTOLAN_ERRNO(node != NULL || not_directory ? ENOTDIR : ENOENT);
+    }
+    return dir_path_put(node, true_path) ? KERN_SUCCESS : PORTOLAN_ERRNO(ENAMETOOLONG);
 }

@@ -24,8 +24,7 @@ struct line {
 };
 
 static const char *const manifest_kinds[] = {"service", "start", "session", "program"};
-static const char *const manifest_reserved[] = {"stdin", "stdout",    "stderr",
-                                                "exit",  "bootstrap", "root"};
+static const char *const manifest_reserved[] = {"stdin", "stdout", "stderr", "exit", "bootstrap"};
 
 static bool __attribute__((format(printf, 2, 3)))
 line_error(const struct line *line, const char *format, ...)

@@ -51,6 +51,17 @@ static mach_port_t right_port(const char *right)
     return names_port(right);
 }
 
+/* Does the entry name its own root directory? */
+static bool child_has_root(const struct manifest_entry *entry)
+{
+    for (unsigned i = 0; i < entry->right_count; i++) {
+        if (strcmp(entry->rights[i].name, "root") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Fill the table of rights; returns how many. */
 static unsigned child_rights(const struct child *child, struct spawn_right *rights)
 {
@@ -68,8 +79,10 @@ static unsigned child_rights(const struct child *child, struct spawn_right *righ
     if (entry->foreign) {
         return n;
     }
-    rights[n] = (struct spawn_right){"root", files_root(), MACH_MSG_TYPE_MAKE_SEND, 0};
-    n++;
+    if (!child_has_root(entry)) {
+        rights[n] = (struct spawn_right){"root", files_root(), MACH_MSG_TYPE_MAKE_SEND, 0};
+        n++;
+    }
     rights[n] = (struct spawn_right){"bootstrap", child->names, MACH_MSG_TYPE_COPY_SEND, 0};
     n++;
     for (unsigned i = 0; i < 3 && entry->io != NULL; i++) {

@@ -102,16 +102,13 @@ static void main_port(mach_port_t port, uint64_t payload)
 }
 
 /* From here on the kernel sends pages. */
-static void main_register(mach_port_t host)
+static void main_register(void)
 {
-    mach_port_t manager = pager.manager;
-    kern_return_t kr = vm_set_default_memory_manager(host, &manager);
+    kern_return_t kr = paging_take(true);
 
     if (kr != KERN_SUCCESS) {
         portolan_print("pager: the kernel keeps anonymous memory to itself: %s\n",
                        mach_error_string(kr));
-    } else if (MACH_PORT_VALID(manager)) {
-        mach_port_deallocate(mach_task_self(), manager); /* of one that has died */
     }
 }
 
@@ -140,6 +137,7 @@ int main(void)
         portolan_print("pager: not given its rights (rights: host=host hardware=hardware)\n");
         return 1;
     }
+    pager.host = host;
     main_open_store(hardware);
     main_wire(host);
     main_check(server_set_create(&pager.set), "no port set");
@@ -152,7 +150,7 @@ int main(void)
         main_check(KERN_RESOURCE_SHORTAGE, "no second thread");
     }
     main_bound(host);
-    main_register(host);
+    main_register();
     server.receive = pager.set;
     server_loop(&server);
 }

@@ -33,6 +33,8 @@ struct pager {
     mach_port_t set;     /* everything is received from here */
     mach_port_t service; /* receive right; payload PAGER_SERVICE */
     mach_port_t manager; /* receive right the kernel sends new objects to; PAGER_MANAGER */
+    mach_port_t host;    /* the privileged host port */
+    bool takes;          /* [M] the kernel sends pages that are not in swap yet */
     struct memory_object *objects; /* [M] all of them */
     uint32_t client_objects;       /* [M] how many were made for clients */
 };
@@ -45,6 +47,9 @@ extern struct pager pager;
 
 /* paging.c: the objects, and what the kernel says about them */
 
+/* Have the kernel send pages that are not in swap yet, or keep them. Returns: those of
+ * vm_set_default_memory_manager. */
+kern_return_t paging_take(bool takes);
 /* A new object for a client. Returns: NULL without memory or ports, or when there are too many. */
 struct memory_object *paging_create_for_client(void);
 /* The message that is served came to a port of the pager's with that payload. */

@@ -21,6 +21,7 @@
 
 #define CLIENT_OBJECTS_MAX 1024u
 #define REQUEST_MAX        (256 * PAGER_PAGE) /* the kernel asks for less */
+#define LOW_MAX            8192u
 
 bool paging_came_to(uint64_t payload)
 {
@@ -46,6 +47,41 @@ static struct memory_object *paging_object_of(mach_port_t control)
 static bool paging_is_whole(vm_offset_t offset, vm_size_t size)
 {
     return (offset | size) % PAGER_PAGE == 0 && offset + size >= offset;
+}
+
+/* --- a bound --- */
+
+/* Blocks that must be free for the kernel to send pages that are not here yet: as many as can be on
+ * their way, and some for objects of clients, whose pages cannot be refused. */
+static uint32_t paging_low(void)
+{
+    uint32_t low = store_total_count() / 4;
+
+    return low < LOW_MAX ? low : LOW_MAX;
+}
+
+kern_return_t paging_take(bool takes)
+{
+    mach_port_t manager = takes ? pager.manager : MACH_PORT_DEAD;
+    kern_return_t kr = vm_set_default_memory_manager(pager.host, &manager);
+
+    if (kr == KERN_SUCCESS) {
+        pager.takes = takes;
+        if (MACH_PORT_VALID(manager)) {
+            mach_port_deallocate(mach_task_self(), manager); /* this one's, or of one that died */
+        }
+    }
+    return kr;
+}
+
+/* Blocks were taken or given back. */
+static void paging_regulate(void)
+{
+    uint32_t free = store_free_count();
+
+    if (pager.takes ? free < paging_low() : free > paging_low() + paging_low() / 4) {
+        (void)paging_take(!pager.takes);
+    }
 }
 
 /* --- life --- */
@@ -86,6 +122,7 @@ static void paging_destroy(struct memory_object *object)
     }
     pager.client_objects -= !object->of_kernel;
     free(object);
+    paging_regulate();
 }
 
 struct memory_object *paging_create_for_client(void)
@@ -228,6 +265,7 @@ static kern_return_t paging_store(mach_port_t control, vm_offset_t offset, point
     if (!stored) {
         paging_say_full();
     }
+    paging_regulate();
     vm_deallocate(mach_task_self(), (vm_address_t)data, size);
     mach_port_deallocate(mach_task_self(), control);
     return KERN_SUCCESS;

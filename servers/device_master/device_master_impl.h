@@ -1,0 +1,104 @@
+/* device_master_impl.h - what the parts of the device master share.
+ *
+ * One thread serves everything, and waits for no other user task. Every port carries a payload that
+ * says what it is (OBJECT_*) and which one. */
+#ifndef DEVICE_MASTER_IMPL_H
+#define DEVICE_MASTER_IMPL_H
+
+#include <mach/mach.h>
+#include <portolan/driver_types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pci.h"
+
+#define OBJECT_KIND   0xf0000000u
+#define OBJECT_INDEX  0x0fffffffu
+#define OBJECT_MASTER 0x10000000u /* the service */
+#define OBJECT_DRIVER 0x20000000u /* a driver's port; index: its function */
+#define OBJECT_NOTIFY 0x30000000u /* notifications of the kernel about rights */
+
+#define FUNCTIONS_MAX 128u
+
+/* A line of the table of drivers. */
+struct driver_entry {
+    uint16_t vendor, device; /* 0xffff: any */
+    uint32_t class, class_mask;
+    const char *name;
+    const char *path; /* of the program */
+    const char *kind; /* of its devices */
+};
+
+enum function_state {
+    FUNCTION_ALONE,    /* no driver is for it */
+    FUNCTION_STARTING, /* its driver has not registered all its devices yet */
+    FUNCTION_RUNNING,
+    FUNCTION_RESETTING, /* its driver has ended; started again when due */
+    FUNCTION_DOWN,      /* its driver cannot be started, or did not come up too often */
+};
+
+/* A PCI function, and its driver. */
+struct function {
+    struct pci_function pci;
+    const struct driver_entry *driver; /* NULL: none */
+    enum function_state state;
+    mach_port_t task;        /* send right, MACH_PORT_NULL: none runs */
+    mach_port_t port;        /* receive right: driver.defs */
+    mach_port_t control;     /* send right: asked whether it lives */
+    mach_port_t dma;         /* what the driver pins memory with */
+    mach_port_t old_dma;     /* of the one before, until the device is known to be reset */
+    uint64_t due_ms;         /* when something is to be done about the state */
+    uint64_t pinged_ms;      /* 0: it has answered */
+    bool was_reset;          /* by the function's own means */
+    unsigned failures;       /* starts in a row that did not come up */
+    unsigned interrupts;     /* rights to them the driver was given */
+    vm_address_t msix_table; /* mapped here, or 0 */
+};
+
+/* All set before the loop begins, constant after. */
+struct device_master {
+    mach_port_t host;     /* privileged host port */
+    mach_port_t hardware; /* hardware port */
+    mach_port_t set;      /* everything is received from here */
+    mach_port_t notify;   /* receive right, OBJECT_NOTIFY */
+    mach_port_t service;  /* receive right, OBJECT_MASTER */
+    struct function functions[FUNCTIONS_MAX];
+    unsigned function_count;
+};
+
+extern struct device_master device_master;
+
+/* Milliseconds since the system started. */
+uint64_t main_now_ms(void);
+
+/* drivers.c - their life */
+
+/* Look for a driver for each function. */
+void drivers_find(void);
+/* The function whose driver's port the request came in on; NULL when it is none. */
+struct function *drivers_of_request(void);
+/* A task has died. Returns: false when it is no driver. */
+bool drivers_dead(mach_port_name_t name);
+/* Do what is due: start, ask, end. Returns when the next thing is, in milliseconds from now. */
+uint64_t drivers_tick(void);
+/* Is one on its way up, that could register any name? */
+bool drivers_are_starting(void);
+
+/* names.c - devices */
+
+void names_dead(mach_port_name_t name);
+/* The devices of a function are gone for now; their names stay. */
+void names_lost(struct function *function);
+/* Something has changed: answer those who wait for a name that can be answered. */
+void names_settle(void);
+/* Have the function's first unit numbered now, before any driver runs: in the order of functions,
+ * whoever is ready first. */
+void names_reserve(const struct function *function, const char *kind);
+/* Offer a device. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NAME_EXISTS,
+ * KERN_RESOURCE_SHORTAGE. Refs: takes the right over on success. */
+kern_return_t names_register(struct function *function, const char *kind, int unit,
+                             const char *suffix, mach_port_t device, char *name);
+/* Append " name" for each device of the function. Returns: the bytes used. */
+size_t names_list(const struct function *function, char *text, size_t room);
+
+#endif
