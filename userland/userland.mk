@@ -9,8 +9,9 @@ endif
 
 MANIFEST ?= iso/manifest
 ARCHIVE := $(USER_BUILD)/archive.tar
-PROGRAMS := bench cat dmesg echo false hello hello-server kill ls mem notifications pages ports poweroff ps \
-	reboot rights sh sleep swap time top true uname vm
+PROGRAMS := bench cat cp devices df dmesg echo false find grep head hello hello-server hexdump kill ls mem mkdir mount \
+	mv notifications pages ports poweroff ps reboot rights rm sh sha256sum sleep swap sync time top true \
+	uname vm wc whyfault
 
 USERLAND_LIB := $(patsubst userland/%.c,$(USER_BUILD)/obj/userland/%.o,$(wildcard userland/lib/*.c))
 HELLO_STUBS := $(USER_BUILD)/obj/userland/hello-server/stubs
@@ -50,6 +51,15 @@ $(HELLO_STUBS)/%.o: $(HELLO_STUBS)/%.c
 $(USER_BUILD)/obj/userland/hello%.o: USER_CFLAGS += -I$(HELLO_STUBS) -Iuserland/hello-server
 $(USER_BUILD)/obj/userland/hello/hello.o $(USER_BUILD)/obj/userland/hello-server/hello-server.o: \
 	| $(HELLO_STUBS)/greet.h
+
+# The names of all messages.
+WHYFAULT_GEN := $(USER_BUILD)/obj/userland/whyfault/gen
+$(WHYFAULT_GEN)/names_all.h: userland/userland.mk libmach/libmach.mk | $(LIBMACH_IDL:%=$(USER_GEN)/%_names.h)
+	@mkdir -p $(@D)
+	@{ printf '#include "%s_names.h"\n' $(LIBMACH_IDL); echo '#define NAMES_ALL(X) \'; \
+	    printf '    MIG_NAMES_%s(X) \\\n' $(LIBMACH_IDL); echo '    /* end */'; } >$@
+$(USER_BUILD)/obj/userland/whyfault/%.o: USER_CFLAGS += -I$(WHYFAULT_GEN)
+$(USER_BUILD)/obj/userland/whyfault/names.o: | $(WHYFAULT_GEN)/names_all.h
 
 EXTRA_bench := $(BENCH_STUBS)/sum_user.o $(BENCH_STUBS)/sum_server.o
 EXTRA_hello := $(HELLO_STUBS)/greet_user.o

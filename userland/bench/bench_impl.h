@@ -42,6 +42,12 @@ static inline uint64_t bench_now(void)
 /* Do the work BENCH_ROUNDS times after a warm-up and print the smallest time of one, less what the
  * measuring itself takes. Nothing when the name is not asked for. */
 void bench_measure(const char *name, void (*work)(void *argument), void *argument);
+/* The same for work that is `count` times what the figure is about. */
+void bench_measure_each(const char *name, uint64_t count, void (*work)(void *argument),
+                        void *argument);
+/* The same with three decimals: for figures of less than an instruction. */
+void bench_measure_fraction(const char *name, uint64_t count, void (*work)(void *argument),
+                            void *argument);
 /* What measuring nothing takes. */
 uint64_t bench_nothing(void);
 void bench_print(const char *name, uint64_t value);
@@ -66,6 +72,9 @@ void transfer_queue(void);
 /* pager.c */
 void pager_all(void);
 _Noreturn void pager_serve(mach_port_t service);
+
+/* file.c */
+void file_all(void);
 
 /* memory.c */
 void memory_all(void);

@@ -58,13 +58,30 @@ void bench_print(const char *name, uint64_t value)
     fflush(stdout);
 }
 
-void bench_measure(const char *name, void (*work)(void *argument), void *argument)
+void bench_measure_each(const char *name, uint64_t count, void (*work)(void *argument),
+                        void *argument)
 {
     if (strncmp(name, bench_wanted, strlen(bench_wanted)) == 0) {
         uint64_t nothing = bench_nothing();
 
-        bench_print(name, measure_smallest(work, argument) - nothing);
+        bench_print(name, (measure_smallest(work, argument) - nothing) / count);
     }
+}
+
+void bench_measure_fraction(const char *name, uint64_t count, void (*work)(void *argument),
+                            void *argument)
+{
+    if (strncmp(name, bench_wanted, strlen(bench_wanted)) == 0) {
+        uint64_t taken = measure_smallest(work, argument) - bench_nothing();
+
+        printf("bench %s %.3f\n", name, (double)taken / (double)count);
+        fflush(stdout);
+    }
+}
+
+void bench_measure(const char *name, void (*work)(void *argument), void *argument)
+{
+    bench_measure_each(name, 1, work, argument);
 }
 
 void bench_raise_limits(mach_port_t task)
@@ -161,5 +178,6 @@ int main(int argc, char **argv)
     bench_measure("thread.create_terminate", work_thread, NULL);
     memory_all();
     pager_all();
+    file_all();
     return 0;
 }

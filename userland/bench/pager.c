@@ -95,13 +95,14 @@ static vm_address_t pager_map(mach_port_t object, vm_size_t size)
 {
     vm_address_t at = 0;
 
-    program_check(vm_map(mach_task_self(), &at, size, 0, TRUE, object, 0, FALSE, VM_PROT_READ,
-                         VM_PROT_READ, VM_INHERIT_NONE),
+    program_check(vm_map(mach_task_self(), &at, size, CLUSTER * PAGE - 1, TRUE, object, 0, FALSE,
+                         VM_PROT_READ, VM_PROT_READ, VM_INHERIT_NONE),
                   "vm_map");
     return at;
 }
 
-static void pager_measure(const char *name, void (*work)(void *), unsigned skip, vm_size_t size)
+static void pager_measure(const char *name, uint64_t pages, void (*work)(void *), unsigned skip,
+                          vm_size_t size)
 {
     mach_port_t task;
     mach_port_t object = server_start("pager", 0, &task);
@@ -109,7 +110,7 @@ static void pager_measure(const char *name, void (*work)(void *), unsigned skip,
     volatile char *page = (volatile char *)at + skip * PAGE;
 
     (void)*(volatile char *)at; /* the pager is ready then */
-    bench_measure(name, work, &page);
+    bench_measure_each(name, pages, work, &page);
     program_check(vm_deallocate(mach_task_self(), at, size), "vm_deallocate");
     server_stop(object, task);
 }
@@ -117,8 +118,8 @@ static void pager_measure(const char *name, void (*work)(void *), unsigned skip,
 void pager_all(void)
 {
     if (bench_is_wanted("fault.pager")) {
-        pager_measure("fault.pager", work_read, 2, (PAGES + 2) * PAGE);
-        pager_measure("fault.pager.cluster.16", work_read_cluster, 1,
+        pager_measure("fault.pager", 1, work_read, 2, (PAGES + 2) * PAGE);
+        pager_measure("fault.pager.cluster", CLUSTER, work_read_cluster, CLUSTER,
                       (BENCH_ROUNDS + BENCH_WARM_UP + 1) * CLUSTER * PAGE);
     }
 }

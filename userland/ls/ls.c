@@ -1,45 +1,71 @@
-/* ls.c - names in directories; -l with type, permissions and size. */
+/* ls.c - names in directories: -l with facts, -a those that begin with a dot, -d of a directory
+ * itself. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "program.h"
 
-static bool list_long;
+static bool list_long, list_all, list_itself;
 
-static void print_entry(const char *folder, const char *name)
+/* As "drwxr-xr-x". */
+static void mode_text(mode_t mode, char text[11])
 {
-    struct stat status;
-    char path[1200];
+    static const char kinds[16] = "?pc?d?b?-?l?s???";
+
+    strcpy(text, "?rwxrwxrwx");
+    text[0] = kinds[(mode & S_IFMT) >> 12];
+    for (unsigned i = 0; i < 9; i++) {
+        if ((mode & (0400u >> i)) == 0) {
+            text[i + 1] = '-';
+        }
+    }
+    if ((mode & S_ISVTX) != 0) {
+        text[9] = (mode & 1) != 0 ? 't' : 'T';
+    }
+}
+
+/* One line: of what is at the path, under that name. */
+static int print_entry(const char *path, const char *name)
+{
+    char mode[11], when[32], target[PATH_MAX];
+    struct stat st;
+    ssize_t n = 0;
 
     if (!list_long) {
-        printf("%s\n", name);
-        return;
+        puts(name);
+        return 0;
     }
-    snprintf(path, sizeof(path), "%s%s%s", folder, *folder != '\0' ? "/" : "", name);
-    if (stat(path, &status) != 0) {
+    if (lstat(path, &st) != 0) {
         program_say("%s: %s", path, strerror(errno));
-        return;
+        return 1;
     }
-    printf("%c%c%c%c %9lld %s\n",
-           S_ISDIR(status.st_mode)   ? 'd'
-           : S_ISCHR(status.st_mode) ? 'c'
-                                     : '-',
-           (status.st_mode & 0400) != 0 ? 'r' : '-', (status.st_mode & 0200) != 0 ? 'w' : '-',
-           (status.st_mode & 0100) != 0 ? 'x' : '-', (long long)status.st_size, name);
+    mode_text(st.st_mode, mode);
+    strftime(when, sizeof(when), "%Y-%m-%d %H:%M", gmtime(&st.st_mtime));
+    if (S_ISLNK(st.st_mode)) {
+        n = readlink(path, target, sizeof(target));
+    }
+    printf("%s %3u %4u %4u %9lld %s %s%s%.*s\n", mode, (unsigned)st.st_nlink, st.st_uid, st.st_gid,
+           (long long)st.st_size, when, name, n > 0 ? " -> " : "", (int)(n > 0 ? n : 0), target);
+    return 0;
 }
 
 static int visible(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.';
+    return list_all || entry->d_name[0] != '.';
 }
 
 static int list_folder(const char *path)
 {
+    char inside[PATH_MAX];
     struct dirent **entries;
+    int status = 0;
     int n = scandir(path, &entries, visible, alphasort);
 
     if (n < 0) {
@@ -47,47 +73,45 @@ static int list_folder(const char *path)
         return 1;
     }
     for (int i = 0; i < n; i++) {
-        print_entry(path, entries[i]->d_name);
+        snprintf(inside, sizeof(inside), "%s/%s", path, entries[i]->d_name);
+        status |= print_entry(inside, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
-    return 0;
+    return status;
 }
 
 static int list(const char *path)
 {
-    struct stat status;
+    struct stat st;
 
-    if (stat(path, &status) != 0) {
+    if (stat(path, &st) != 0 && lstat(path, &st) != 0) {
         program_say("%s: %s", path, strerror(errno));
         return 1;
     }
-    if (S_ISDIR(status.st_mode)) {
-        return list_folder(path);
-    }
-    print_entry("", path);
-    return 0;
+    return S_ISDIR(st.st_mode) && !list_itself ? list_folder(path) : print_entry(path, path);
 }
 
 int main(int argc, char **argv)
 {
-    int first = 1;
     int status = 0;
+    int option;
 
     program_start(argv);
-    if (argc > 1 && argv[1][0] == '-') {
-        if (strcmp(argv[1], "-l") != 0) {
-            program_usage("ls [-l] [PATH...]");
+    while ((option = getopt(argc, argv, "lad")) != -1) {
+        list_long = list_long || option == 'l';
+        list_all = list_all || option == 'a';
+        list_itself = list_itself || option == 'd';
+        if (option == '?') {
+            program_usage("ls [-lad] [PATH...]");
         }
-        list_long = true;
-        first = 2;
     }
-    if (first == argc) {
+    if (optind == argc) {
         return list(".");
     }
-    for (int i = first; i < argc; i++) {
-        if (argc - first > 1) {
-            printf("%s%s:\n", i > first ? "\n" : "", argv[i]);
+    for (int i = optind; i < argc; i++) {
+        if (argc - optind > 1 && !list_itself) {
+            printf("%s%s:\n", i > optind ? "\n" : "", argv[i]);
         }
         status |= list(argv[i]);
     }
