@@ -6,14 +6,18 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot"))
 
 import bad_input    # noqa: E402
+import clock        # noqa: E402
 import coverage     # noqa: E402
 import debugger     # noqa: E402
+import disk         # noqa: E402
 import foreign      # noqa: E402
 import forged       # noqa: E402
 import gdb_session  # noqa: E402
+import files        # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
+import volume       # noqa: E402
 import window       # noqa: E402
 from machine import Bochs, Failure, Machine  # noqa: E402
 
@@ -92,9 +96,28 @@ MATRIX = [
     Suite("bochs", lambda: prompt.on_machine(Bochs("build/test/prompt-debug.iso"))),
     Suite("prompt release 1 cpu", lambda: prompt.person(SYSTEM)),
     Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
+    Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
+    Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
+    Suite("clock on a busy host", clock.busy),
     Suite("swap 1 cpu", lambda: swap.swap("build/test/swap-release.iso", 256)),
     Suite("swap 2 cpus debug", lambda: swap.swap("build/test/swap-debug.iso", 96, cpus=2)),
+    Suite("swap full", lambda: swap.full("build/test/swap-full.iso")),
+    Suite("volume", volume.use),
+    Suite("volume ext2 debug 2 cpus", lambda: volume.use("ext2", cpus=2, iso="build/test/prompt-debug.iso")),
+    Suite("whyfault", volume.whyfault),
+    Suite("trace-fault", volume.picture),
+    Suite("disk pc", lambda: disk.use("pc")),
+    Suite("disk q35 2 cpus", lambda: disk.use("q35", cpus=2)),
+    Suite("disk partitions", disk.partitions),
+    Suite("disk interrupt lines", disk.lines),
+    Suite("disk read-only", disk.read_only),
+    Suite("disk errors", disk.errors),
+    Suite("disk device master killed", disk.master_killed),
+    Suite("disk driver stopped", disk.stopped),
+    Suite("disk driver killed", lambda: disk.killed("q35", 40)),
+    Suite("disk driver killed debug", lambda: disk.killed("q35", 20, "build/test/system-debug.iso")),
+    Suite("disk driver killed pc", lambda: disk.killed("pc", 20)),
     Suite("refused", bad_input.refused),
     Suite("wrong manifest", bad_input.wrong_manifest),
     Suite("cut archive", bad_input.cut_archive),

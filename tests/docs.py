@@ -23,7 +23,7 @@ SKIP_FOLDERS = {".git", "build", "__pycache__"}
 EXERCISED = {"run", "test", "bench", "debug", "lint", "size", "iso", "help", "test-release", "test-debug", "mutation"}
 RUN_HERE = {"help"}
 TESTED_HERE = {"python3 tests/docs.py", "python3 tests/spin/spin_test.py"}
-HELPFUL = {"tests/run.py", "tests/fuzz/long.py", "tools/bench.py", "tools/size.py", "tools/mkarchive.py", "tests/error_codes.py", "tests/mutation.py"}
+HELPFUL = {"tests/run.py", "tests/fuzz/long.py", "tests/pressure/pressure.py", "tests/host/vm/long.py", "tools/bench.py", "tools/size.py", "tools/mkarchive.py", "tests/error_codes.py", "tests/mutation.py"}
 EXTENSIONS = r"\.(?:c|h|md|py|mk|defs|def|asm|S|ld|json|sh|debian|format)$"
 # Where a path in a document may begin, beside the document's own folder.
 BASES = ["", "kernel", "kernel/arch/x86_64", "kernel/arch/x86_64/include", "kernel/include", "kernel/include/mach/defs", "libmach",

@@ -5,8 +5,8 @@ usage: tests/mutation.py [--filter PATTERN] [--write]
        tests/mutation.py --check
 
 For each line of tests/mutations/table.py: takes the check out of a copy of the tree (build/mutation), builds the debug system, runs the
-attack program on 4 processors, and demands that a case fails, the kernel panics, or the machine stands still. Closes with
-`N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
+attack program on 4 processors, and demands that a case fails, the kernel panics, or the machine stands still; for the programs `model` and
+`ext2`, that the random histories of kernel/vm or the tests of servers/fs fail on the host. Closes with `N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
 
 --check only looks whether each old text is in the source exactly once, and prints `N passed, N failed`."""
 import argparse
@@ -29,6 +29,11 @@ ISO = "build/test/attack.iso"
 # One program takes ten seconds on a quiet machine, and a case that has failed already is not waited for long.
 STILL = 120
 AFTER = 15
+# programs of the host: what makes them, what runs them
+HOST = {
+    "model": ("tests/host/vm/vm.mk", ["build/host/vm/vm_host_test", "1", "400", "1000"]),
+    "ext2": ("tests/host/fs/fs.mk", ["build/host/fs/test"]),
+}
 
 
 def read(path):
@@ -46,7 +51,7 @@ def check():
     failed = 0
     for threat, gone, file, old, new, program in MUTATIONS:
         count = read(os.path.join(ROOT, file)).count(old)
-        there = os.path.exists(os.path.join(ROOT, "tests", "user", f"attack_{program}_test.c"))
+        there = program in HOST or os.path.exists(os.path.join(ROOT, "tests", "user", f"attack_{program}_test.c"))
         if count != 1 or old == new or not there:
             print(f"{threat} {gone}: FAILED: in {file} {count} times, program {'there' if there else 'missing'}")
             failed += 1
@@ -64,21 +69,37 @@ def make_copy():
             target = os.path.join(TREE, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy2(os.path.join(ROOT, name), target)
-    for name in ("debug", "gen", "mig", "user"):
+    for name in ("debug", "gen", "mig", "user", "host"):
         built = os.path.join(ROOT, "build", name)
         if os.path.isdir(built):
             shutil.copytree(built, os.path.join(TREE, "build", name), symlinks=True)
 
 
 def build(program):
-    result = subprocess.run(["make", f"-j{os.cpu_count()}", "DEBUG=1", "attack-iso", f"ATTACK=attack_{program}_test"], cwd=TREE,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    goal = ["DEBUG=1", "attack-iso", f"ATTACK=attack_{program}_test"]
+    if program in HOST:
+        goal = ["-f", HOST[program][0], HOST[program][1][0]]
+    result = subprocess.run(["make", f"-j{os.cpu_count()}"] + goal, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode != 0:
         raise RuntimeError("does not build:\n" + "\n".join(result.stdout.splitlines()[-20:]))
 
 
-def boot():
+def histories(program):
+    """What showed that a history failed, or None."""
+    try:
+        result = subprocess.run(HOST[program][1], cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=STILL)
+    except subprocess.TimeoutExpired:
+        return "it does not end"
+    lines = re.findall(r"^\[  FAILED  \] ([a-z]\w+)", result.stdout, re.M) or \
+        re.findall(r"^SUMMARY: \w+: (\S+)", result.stdout, re.M) or \
+        [line for line in result.stdout.splitlines() if line.strip("= ")]
+    return None if result.returncode == 0 else re.sub(r"^==\d+==", "", lines[0])
+
+
+def boot(program):
     """What the machine said that shows a failure, or None when all cases passed."""
+    if program in HOST:
+        return histories(program)
     import machine  # needs the emulator's packages, which --check does not
     end = r"case FAILED [^\r\n]*[\r\n]|runner: \d+ programs, 0 with failures"
     with machine.Machine(os.path.join(TREE, ISO), cpus=4, timeout=STILL) as m:
@@ -112,7 +133,7 @@ def run_one(mutation):
     write(path, text.replace(old, new))
     try:
         build(program)
-        return boot()
+        return boot(program)
     finally:
         write(path, text)
 
@@ -124,9 +145,9 @@ def run(only):
     chosen = [m for m in MUTATIONS if re.search(only, f"{m[0]} {m[1]} {m[2]}")]
     for program in sorted({m[5] for m in chosen}):
         build(program)
-        failed = boot()
+        failed = boot(program)
         if failed is not None:
-            raise RuntimeError(f"attack_{program}_test fails with every check in place: {failed}")
+            raise RuntimeError(f"{program} fails with every check in place: {failed}")
     for mutation in chosen:
         start = time.time()
         failed = run_one(mutation)

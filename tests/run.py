@@ -26,6 +26,8 @@ HOST = [
     ("libmach", ["make", "-s", "-f", "libmach/libmach.mk", "libmach-host-test"]),
     ("archive", ["make", "-s", "-f", "tests/host/archive/archive.mk", "archive-host-test"]),
     ("pager", ["make", "-s", "-f", "tests/host/pager/pager.mk", "pager-host-test"]),
+    ("driver", ["make", "-s", "-f", "tests/host/driver/driver.mk", "driver-host-test"]),
+    ("fs", ["make", "-s", "-f", "tests/host/fs/fs.mk", "fs-host-test"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("spin", ["python3", "tests/spin/spin_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),
@@ -33,9 +35,14 @@ HOST = [
     ("error codes", ["python3", "tests/error_codes.py"]),
     ("mutations", ["python3", "tests/mutation.py", "--check"]),
 ]
+# boot level, beside everything else: minutes of work for one machine
+BESIDE = [
+    ("pressure", ["python3", "tests/pressure/pressure.py", "--seconds", "300"]),
+]
 # bench level: figures against their budgets
 BENCH = [
     ("figures", ["python3", "tools/bench.py", "--check", "build/test/bench.iso", "build/test/prompt-release.iso"]),
+    ("disk", ["python3", "tools/disk_count.py", "--check", "build/test/system-release.iso", "build/release/kernel.elf"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 
@@ -56,18 +63,32 @@ class Totals:
             print("\n".join("     | " + line for line in output.splitlines()[-60:] if line.strip()), flush=True)
 
 
-def run_commands(totals, level, commands, only):
-    for name, command in commands:
-        if only and only not in name:
-            continue
-        start = time.time()
-        result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        counts = COUNT.findall(result.stdout)
-        if counts and (result.returncode == 0 or int(counts[-1][1]) > 0):
+class Command:
+    """A command that counts tests, started now."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.start = time.time()
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def finish(self, totals):
+        output = self.process.communicate()[0]
+        counts = COUNT.findall(output)
+        if counts and (self.process.returncode == 0 or int(counts[-1][1]) > 0):
             passed, failed = map(int, counts[-1])
         else:
             passed, failed = 0, 1  # it did not get as far as counting
-        totals.add(f"{level} {name}", passed, failed, time.time() - start, result.stdout)
+        totals.add(self.name, passed, failed, time.time() - self.start, output)
+
+
+def start_commands(level, commands, only):
+    """Start each when the one before has been taken care of."""
+    return (Command(f"{level} {name}", command) for name, command in commands if only in name)
+
+
+def run_commands(totals, level, commands, only):
+    for command in start_commands(level, commands, only):
+        command.finish(totals)
 
 
 def main():
@@ -80,6 +101,7 @@ def main():
     totals = Totals()
     if arguments.level in ("host", "all"):
         run_commands(totals, "host", HOST, arguments.filter)
+    beside = list(start_commands("boot", BESIDE, arguments.filter)) if arguments.level in ("boot", "all") else []
     for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("coverage", boot.COVERAGE), ("boot", boot.MATRIX)):
         if arguments.level not in (level, "all"):
             continue
@@ -89,6 +111,8 @@ def main():
             start = time.time()
             passed, failed, output = suite.run()
             totals.add(f"{level} {suite.name}", passed, failed, time.time() - start, output)
+    for command in beside:
+        command.finish(totals)
     if arguments.level in ("bench", "all"):
         run_commands(totals, "bench", BENCH, arguments.filter)
     print(f"{totals.passed} passed, {totals.failed} failed")

@@ -5,7 +5,7 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c)) fu
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
-.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/pressure.o
+.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/disk.o
 
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
@@ -23,10 +23,10 @@ $(TEST_BIN)/fuzz_test: $(USER_BUILD)/obj/tests/fuzz/fuzz.o $(USER_BUILD)/obj/tes
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
 
-# The system's manifest, and the test programs in the archive.
+# The system's manifest, and the test programs in the archive. A small file system is easily full.
 build/test/manifest: iso/manifest tests/tests.mk $(wildcard tests/user/*_test.c)
 	@mkdir -p $(@D)
-	@cp iso/manifest $@
+	@sed 's|tmpfs:64=/tmp|& tmpfs:2=/small|' iso/manifest >$@
 	@echo "file /tests/runner $(TEST_BIN)/runner" >>$@
 	@for t in $(TEST_PROGRAMS); do echo "file /tests/$$t $(TEST_BIN)/$$t" >>$@; done
 
@@ -34,9 +34,20 @@ $(TEST_ARCHIVE): build/test/manifest $(ARCHIVE) $(TEST_PROGRAMS:%=$(TEST_BIN)/%)
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
 # Programs of the boot tests, and a program and an archive cut short.
-$(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/pressure: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
+$(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
+
+# With the file system's client of drivers.
+$(USER_BUILD)/obj/tests/boot/disk.o: USER_CFLAGS += -I.
+$(TEST_BIN)/disk: $(USER_BUILD)/obj/tests/boot/disk.o $(USER_BUILD)/obj/servers/fs/block_device.o $(USERLAND_LIB) $(USER_CRT) $(LIBMACH)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
+
+PRESSURE_OBJECTS := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/pressure/*.c))
+$(TEST_BIN)/pressure: $(PRESSURE_OBJECTS) $(USER_CRT) $(LIBMACH)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(call USER_LINK,$@,$(PRESSURE_OBJECTS)) && strip $@
 
 build/test/abi: tests/boot/abi.asm
 	@mkdir -p $(@D)
@@ -55,7 +66,7 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
@@ -82,6 +93,7 @@ $(eval $(call TEST_ISO,not-elf,release,iso/motd $(ARCHIVE),))
 $(eval $(call TEST_ISO,broken-elf,release,build/test/broken-bootstrap $(ARCHIVE),))
 $(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
 $(eval $(call TEST_ISO,swap-release,release,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
+$(eval $(call TEST_ISO,swap-full,release,$(BOOTSTRAP) build/test/system.tar,memdisk=16M))
 $(eval $(call TEST_ISO,swap-debug,debug,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
 $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,ddb,debug,$(BOOTSTRAP) build/test/system.tar,ddb))
@@ -103,11 +115,11 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := swap-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso
 test-debug: $(DEBUG_ISOS:%=build/test/%.iso) build/debug.iso
 
--include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d $(USER_BUILD)/obj/tests/fuzz/*.d $(USER_BUILD)/obj/tests/boot/*.d)
+-include $(wildcard $(USER_BUILD)/obj/tests/user/*.d $(USER_BUILD)/obj/tests/user/*/*.d $(USER_BUILD)/obj/tests/fuzz/*.d $(USER_BUILD)/obj/tests/boot/*.d $(USER_BUILD)/obj/tests/pressure/*.d)

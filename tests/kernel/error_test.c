@@ -180,6 +180,8 @@ KTEST(shortage, rights_to_hardware_are_refused)
     ipc_port_release_send(convert_io_perm_to_port(io_perm));
     slab_debug_refuse(0);
     EXPECT_EQ(hardware_irq_create(host_hardware_port, 5, &irq), KERN_RESOURCE_SHORTAGE);
+    slab_debug_refuse(1);
+    EXPECT_EQ(hardware_irq_create(host_hardware_port, 5, &irq), KERN_RESOURCE_SHORTAGE);
     slab_debug_refuse(0);
     EXPECT_EQ(
         hardware_map(host_hardware_port, task->map, 0xb8000, 4096, HARDWARE_CACHE_NONE, &address),
@@ -296,21 +298,6 @@ KTEST(hardware, a_range_of_io_ports_goes_with_the_last_right_to_it)
     ipc_port_release_send(second);
     EXPECT_EQ(host_object_counts(&host_self, after, &count), KERN_SUCCESS);
     EXPECT_EQ(after[PORTOLAN_COUNT_PORTS], before[PORTOLAN_COUNT_PORTS]);
-}
-
-KTEST(hardware, a_line_has_one_waiter)
-{
-    struct ipc_port *port = ipc_port_alloc_kernel(KOBJECT_NONE, NULL);
-    struct ipc_port *second = ipc_port_make_sonce(port);
-    irq_t irq;
-
-    EXPECT_EQ(hardware_irq_create(host_hardware_port, 5, &irq), KERN_SUCCESS);
-    EXPECT_EQ(irq_wait(irq, 1, IP_NULL), KERN_INVALID_ARGUMENT);
-    EXPECT_EQ(irq_wait(irq, 1, ipc_port_make_sonce(port)), KERN_SUCCESS);
-    EXPECT_EQ(irq_wait(irq, 2, second), KERN_RESOURCE_SHORTAGE);
-    ipc_port_release_sonce(second);
-    ipc_port_destroy_kernel(port);
-    ktest_keeps("ipc_port", 2); /* the line's port, and the dead one of its last waiter */
 }
 
 KTEST(ending, a_task_that_is_ending_is_given_nothing)

@@ -191,6 +191,19 @@ KTEST(pmap, a_large_mapping_is_split_when_a_part_is_removed)
     EXPECT_EQ(vm_page_free_count(), before);
 }
 
+KTEST(pmap, what_cannot_be_written_is_not_changed_when_its_large_mapping_is_split)
+{
+    struct pmap *pmap = pmap_create();
+    struct vm_page *run = vm_page_alloc_contig(LARGE_PAGES, 9, 0, 0, 0);
+
+    EXPECT_EQ(pmap_enter_large(pmap, VA, vm_page_to_phys(run), VM_PROT_READ, 0), KERN_SUCCESS);
+    EXPECT_EQ(pmap_enter(pmap, VA + PAGE_SIZE, vm_page_to_phys(&run[1]), RW, 0), KERN_SUCCESS);
+    for (unsigned i = 0; i < LARGE_PAGES; i++) {
+        EXPECT_TRUE(i == 1 || !pmap_is_modified(&run[i]));
+    }
+    end_large(pmap, run);
+}
+
 KTEST(pmap, a_large_mapping_goes_whole_with_its_table)
 {
     struct pmap *pmap;

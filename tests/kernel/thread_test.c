@@ -4,6 +4,8 @@
 #include "kern/clock.h"
 #include "kern/mutex.h"
 #include "kern/sched.h"
+#include "kern/sched_impl.h"
+#include "kern/stack.h"
 #include "kern/thread.h"
 #include "kern/timer.h"
 #include "kern/waitq.h"
@@ -251,6 +253,77 @@ KTEST(sched, priorities_can_be_changed_while_threads_move_between_processors)
     for (unsigned i = 0; i < 6; i++) {
         test_join(threads[i]);
     }
+}
+
+static void test_set(void *argument)
+{
+    atomic_store((uint32_t *)argument, 1);
+    thread_exit();
+}
+
+KTEST(sched, a_thread_that_used_much_is_not_kept_waiting_by_fresh_ones)
+{
+    struct thread *self = current_thread();
+    uint64_t end = clock_now_ns() + 10 * NS_PER_SEC;
+    uint32_t has_run = 0;
+    struct thread *t;
+
+    sched_bind(self, (int)cpu_number());
+    t = thread_create_kernel("tired", test_set, &has_run, self->base_priority);
+    thread_ref(t);
+    sched_bind(t, self->bound_cpu);
+    t->policy = THREAD_POLICY_TIMESHARE;
+    t->usage = 40;
+    t->usage_stamp_ns = clock_now_ns();
+    t->wait = THREAD_CLAIMED;
+    thread_setrun(t);
+    while (atomic_load(&has_run) == 0 &&
+           clock_now_ns() < end) { /* of a fixed priority: ever fresh */
+    }
+    EXPECT_TRUE(clock_now_ns() < end);
+    sched_bind(self, -1);
+    test_join(t);
+}
+
+#define STACKS_MAX 8u
+
+/* What a processor without a stack at hand, that idles by the given thread, runs next. */
+static struct thread *test_pick_without_stack(struct thread *idle)
+{
+    struct cpu cpu = {.idle = idle};
+    uint64_t stacks[STACKS_MAX];
+    uint64_t flags = interrupt_save_disable();
+    struct thread *next;
+    unsigned n = 0;
+
+    cpu.number = cpu_number();
+    for (; n < STACKS_MAX && (stacks[n] = stack_take()) != 0; n++) {
+    }
+    next = sched_pick_with_stack(&cpu);
+    while (n != 0) {
+        n--;
+        stack_give(stacks[n]);
+    }
+    if (next != idle) {
+        thread_setrun(next);
+    }
+    interrupt_restore(flags);
+    return next;
+}
+
+KTEST(sched, a_processor_that_idles_without_a_stack_goes_on_idling)
+{
+    static struct thread idle; /* of no processor: one that runs has no stack in its pcb */
+    struct thread *next;
+
+    list_init(&idle.run_link);
+    next = test_pick_without_stack(&idle);
+    while (next != &idle) {
+        thread_wait_prepare(false, clock_now_ns() + NS_PER_MS);
+        thread_block(NULL);
+        next = test_pick_without_stack(&idle);
+    }
+    EXPECT_TRUE(!list_is_linked(&idle.run_link));
 }
 
 static uint32_t test_fired;

@@ -432,7 +432,7 @@ TEST(m12_rights_sent_to_a_port_while_it_dies_are_all_given_back)
         hammers[i] = (struct attack_hammer){.blow = send_rights, .port = carried, .word = &box};
     }
     attack_start(hammers, 3);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 100 || attack_hits(hammers, 3) == 0; i++) {
         mach_port_t old = box;
 
         box = test_port();
@@ -440,7 +440,6 @@ TEST(m12_rights_sent_to_a_port_while_it_dies_are_all_given_back)
         ipc_drop(old);
     }
     attack_stop(hammers, 3);
-    CHECK(hammers[0].hits + hammers[1].hits + hammers[2].hits > 0);
     ipc_drop(box);
     if (ipc_type(carried) == MACH_PORT_TYPE_SEND_RECEIVE) { /* of sends that timed out */
         CHECK_EQ(mach_port_mod_refs(self(), carried, MACH_PORT_RIGHT_SEND,

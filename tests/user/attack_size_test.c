@@ -262,8 +262,9 @@ static void flip_word(struct attack_hammer *h)
     *h->word = h->hits ^ *h->word;
 }
 
-/* Send m 300 times while another thread changes a word of it back and forth. What arrives goes to
- * `check`, what does not must be refused with a code of `mach_msg`. */
+/* Send m 300 times, and until one has arrived, while another thread changes a word of it back and
+ * forth: on one processor the word may stay as it is for long. What arrives goes to `check`, what
+ * does not must be refused with a code of `mach_msg`. */
 static unsigned send_flipped(struct ipc_message *m, volatile void *word, uint32_t other,
                              mach_port_t port, void (*check)(struct ipc_message *))
 {
@@ -272,7 +273,7 @@ static unsigned send_flipped(struct ipc_message *m, volatile void *word, uint32_
     unsigned arrived = 0;
 
     attack_start(&hammer, 1);
-    for (unsigned i = 0; i < 300; i++) {
+    for (unsigned i = 0; i < 300 || (arrived == 0 && i < 1000000); i++) {
         mach_msg_return_t mr = ipc_send(m, MACH_SEND_TIMEOUT, 0);
 
         if (mr != MACH_MSG_SUCCESS) {

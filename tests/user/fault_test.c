@@ -2,6 +2,7 @@
  * exception handler can save them. */
 #include <exc_server.h>
 #include <mach.h>
+#include <mach/mig_errors.h>
 #include <mach_port.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -201,6 +202,192 @@ TEST(a_handler_that_fixes_the_state_resumes_the_thread)
     CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL),
              KERN_SUCCESS);
     mach_port_destroy(mach_task_self(), exception_port);
+}
+
+/* --- a server that handles one exception after the other --- */
+
+#define GUARD_PAGE  4096u
+#define GUARD_PAGES 40u
+
+/* Handlers that let what was protected be written. */
+static mach_port_t guard_port[2];
+static volatile unsigned guard_seen[2];
+
+static void guard_answer(struct test_message *m, kern_return_t code)
+{
+    mig_reply_error_t *reply = (mig_reply_error_t *)m;
+
+    m->head.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m->head.msgh_bits), 0);
+    m->head.msgh_local_port = MACH_PORT_NULL;
+    m->head.msgh_size = sizeof(*reply);
+    m->head.msgh_id += 100;
+    reply->RetCodeType = (mach_msg_type_t){
+        .msgt_name = MACH_MSG_TYPE_INTEGER_32, .msgt_size = 32, .msgt_inline = 1, .msgt_number = 1};
+    reply->RetCode = code;
+    reply->RetCodePad = 0;
+}
+
+static mach_port_t guard_right(const struct test_message *m, unsigned i)
+{
+    return (mach_port_t)((const uint64_t *)m->body)[2 * i + 1];
+}
+
+/* The first handler refuses every other exception; the second one takes what it is asked. Ends with
+ * a message that is no exception. */
+static void *guard_serve(void *argument)
+{
+    unsigned i = (unsigned)(uintptr_t)argument;
+    struct test_message m = {.head = {.msgh_size = 0}};
+    mach_msg_option_t option = MACH_RCV_MSG;
+
+    for (;;) {
+        kern_return_t code = KERN_FAILURE;
+
+        if (mach_msg(&m.head, option, m.head.msgh_size, sizeof(m), guard_port[i], 0, 0) !=
+                MACH_MSG_SUCCESS ||
+            m.head.msgh_id != 2400) {
+            return NULL;
+        }
+        guard_seen[i] += 1;
+        if (i == 1 || guard_seen[i] % 2 != 0) {
+            vm_address_t page = ((uint64_t *)m.body)[9] & ~(uint64_t)(GUARD_PAGE - 1);
+
+            code = vm_protect(guard_right(&m, 1), page, GUARD_PAGE, FALSE, VM_PROT_DEFAULT);
+        }
+        mach_port_deallocate(mach_task_self(), guard_right(&m, 0));
+        mach_port_deallocate(mach_task_self(), guard_right(&m, 1));
+        guard_answer(&m, code);
+        option = MACH_SEND_MSG | MACH_RCV_MSG;
+    }
+}
+
+TEST(handlers_are_asked_in_turn_and_registers_survive_each)
+{
+    vm_address_t memory = 0;
+    pthread_t handlers[2];
+
+    CHECK_EQ(vm_allocate(mach_task_self(), &memory, GUARD_PAGES * GUARD_PAGE, TRUE), KERN_SUCCESS);
+    CHECK_EQ(vm_protect(mach_task_self(), memory, GUARD_PAGES * GUARD_PAGE, FALSE, VM_PROT_READ),
+             KERN_SUCCESS);
+    for (unsigned i = 0; i < 2; i++) {
+        guard_port[i] = test_port();
+        CHECK_EQ(pthread_create(&handlers[i], NULL, guard_serve, (void *)(uintptr_t)i), 0);
+    }
+    CHECK_EQ(thread_set_special_port(mach_thread_self(), THREAD_EXCEPTION_PORT, guard_port[0]),
+             KERN_SUCCESS);
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, guard_port[1]),
+             KERN_SUCCESS);
+    for (uint64_t page = 0; page < GUARD_PAGES; page++) {
+        uint64_t in = page + 0x123456789abcdef0ul, out, rax = page;
+
+        __asm__ volatile("movq %3, %%xmm7; movb $1, (%2); movq %%xmm7, %1"
+                         : "+a"(rax), "=r"(out)
+                         : "r"(memory + page * GUARD_PAGE), "r"(in)
+                         : "xmm7", "memory");
+        CHECK_EQ(out, in);
+        CHECK_EQ(rax, page);
+        CHECK_EQ(*(char *)(memory + page * GUARD_PAGE), 1);
+    }
+    CHECK_EQ(guard_seen[0], GUARD_PAGES);
+    CHECK_EQ(guard_seen[1], GUARD_PAGES / 2);
+    thread_set_special_port(mach_thread_self(), THREAD_EXCEPTION_PORT, MACH_PORT_NULL);
+    task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        test_send(guard_port[i], MACH_PORT_NULL, 1, 0, 0);
+        CHECK_EQ(pthread_join(handlers[i], NULL), 0);
+        mach_port_destroy(mach_task_self(), guard_port[i]);
+    }
+    vm_deallocate(mach_task_self(), memory, GUARD_PAGES * GUARD_PAGE);
+}
+
+/* --- a reply right is for one exception --- */
+
+static volatile bool stale_gone_on;
+
+static void *stale_fault(void *unused)
+{
+    __asm__ volatile("ud2" ::: "memory");
+    stale_gone_on = true;
+    return unused;
+}
+
+/* Step over the instruction, and answer. */
+static void stale_resume(struct test_message *m)
+{
+    struct i386_thread_state state;
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+    mach_port_t thread = guard_right(m, 0);
+
+    CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
+             KERN_SUCCESS);
+    state.rip += 2;
+    CHECK_EQ(thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count),
+             KERN_SUCCESS);
+    guard_answer(m, KERN_SUCCESS);
+    CHECK_EQ(mach_msg(&m->head, MACH_SEND_MSG, m->head.msgh_size, 0, 0, 0, 0), MACH_MSG_SUCCESS);
+}
+
+TEST(a_kept_reply_right_does_not_answer_the_next_exception)
+{
+    mach_port_t port = test_port();
+    struct test_message first, second;
+    pthread_t thread;
+
+    stale_gone_on = false;
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, port), KERN_SUCCESS);
+    CHECK_EQ(pthread_create(&thread, NULL, stale_fault, NULL), 0);
+    CHECK_EQ(test_receive(port, &first, 0, 2000), MACH_MSG_SUCCESS);
+    CHECK_EQ(thread_abort(guard_right(&first, 0)), KERN_SUCCESS); /* it does the same again */
+    CHECK_EQ(test_receive(port, &second, 0, 2000), MACH_MSG_SUCCESS);
+    CHECK_EQ(second.head.msgh_id, 2400);
+    guard_answer(&first, KERN_SUCCESS);
+    CHECK_EQ(mach_msg(&first.head, MACH_SEND_MSG, first.head.msgh_size, 0, 0, 0, 0),
+             MACH_SEND_INVALID_DEST);
+    CHECK(!stale_gone_on);
+    stale_resume(&second);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(stale_gone_on);
+    for (unsigned i = 0; i < 2; i++) {
+        mach_port_deallocate(mach_task_self(), guard_right(&first, i));
+        mach_port_deallocate(mach_task_self(), guard_right(&second, i));
+    }
+    mach_port_deallocate(mach_task_self(), first.head.msgh_remote_port);
+    task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL);
+    mach_port_destroy(mach_task_self(), port);
+}
+
+TEST(a_handler_that_drops_its_right_passes_the_exception_on)
+{
+    mach_port_t port[2] = {test_port(), test_port()};
+    struct test_message m;
+    pthread_t thread;
+
+    stale_gone_on = false;
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, port[0]), KERN_SUCCESS);
+    CHECK_EQ(pthread_create(&thread, NULL, stale_fault, NULL), 0);
+    CHECK_EQ(test_receive(port[0], &m, 0, 2000), MACH_MSG_SUCCESS);
+    CHECK_EQ(thread_set_special_port(guard_right(&m, 0), THREAD_EXCEPTION_PORT, port[0]),
+             KERN_SUCCESS);
+    CHECK_EQ(task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, port[1]), KERN_SUCCESS);
+    CHECK_EQ(thread_abort(guard_right(&m, 0)), KERN_SUCCESS);
+    mach_port_deallocate(mach_task_self(), m.head.msgh_remote_port);
+    for (unsigned i = 0; i < 2; i++) { /* the thread's port, then the task's */
+        CHECK_EQ(test_receive(port[i], &m, 0, 2000), MACH_MSG_SUCCESS);
+        CHECK_EQ(m.head.msgh_id, 2400);
+        if (i == 0) {
+            mach_port_deallocate(mach_task_self(), m.head.msgh_remote_port);
+        }
+    }
+    stale_resume(&m);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(stale_gone_on);
+    for (unsigned i = 0; i < 3; i++) {
+        mach_port_deallocate(mach_task_self(), guard_right(&m, 0));
+        mach_port_deallocate(mach_task_self(), guard_right(&m, 1));
+    }
+    task_set_special_port(mach_task_self(), TASK_EXCEPTION_PORT, MACH_PORT_NULL);
+    mach_port_destroy(mach_task_self(), port[0]);
+    mach_port_destroy(mach_task_self(), port[1]);
 }
 
 /* --- vector registers belong to their thread --- */

@@ -209,6 +209,59 @@ TEST(a_thread_that_waits_to_copy_can_be_aborted)
     puppet_destroy(&pager);
 }
 
+static uint8_t *aborted_memory; /* that never comes */
+
+static void *read_until_aborted(void *argument)
+{
+    vm_offset_t data = 0;
+    mach_msg_type_number_t size = 0;
+
+    (void)argument;
+    aborted_thread = mach_thread_self();
+    CHECK_EQ(vm_read(self(), (vm_address_t)aborted_memory, 2 * PUPPET_PAGE, &data, &size),
+             KERN_ABORTED);
+    return NULL;
+}
+
+static void *overwrite_until_aborted(void *argument)
+{
+    vm_address_t to = 0;
+
+    (void)argument;
+    aborted_thread = mach_thread_self();
+    CHECK_EQ(vm_allocate(self(), &to, 2 * PUPPET_PAGE, TRUE), KERN_SUCCESS);
+    CHECK_EQ(vm_copy(self(), (vm_address_t)aborted_memory, 2 * PUPPET_PAGE, to), KERN_ABORTED);
+    CHECK_EQ(vm_deallocate(self(), to, 2 * PUPPET_PAGE), KERN_SUCCESS);
+    return NULL;
+}
+
+/* Abort a thread when it waits for the page it copies. */
+static void abort_a_copy(void *(*run)(void *))
+{
+    struct puppet pager;
+    struct puppet_message m;
+    pthread_t thread;
+
+    aborted_memory = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+    CHECK_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    CHECK(ipc_wait_blocked(aborted_thread));
+    CHECK_EQ(thread_abort(aborted_thread), KERN_SUCCESS);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    mach_port_deallocate(self(), aborted_thread);
+    puppet_end(&pager, aborted_memory, 4);
+}
+
+TEST(a_thread_that_waits_for_what_it_reads_can_be_aborted)
+{
+    abort_a_copy(read_until_aborted);
+}
+
+TEST(a_thread_that_waits_for_what_it_copies_can_be_aborted)
+{
+    abort_a_copy(overwrite_until_aborted);
+}
+
 /* --- the pager is asked to copy --- */
 
 struct copier {

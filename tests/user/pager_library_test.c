@@ -212,6 +212,8 @@ TEST(an_answer_may_come_later_from_another_thread)
     page[0] = 55;
     CHECK_EQ(pager_supply(pager, 1, page, PAGE, false), KERN_INVALID_ARGUMENT);
     CHECK_EQ(pager_supply(pager, 0, page, 5, false), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(pager_supply_locked(pager, 1, page, PAGE, false, VM_PROT_WRITE),
+             KERN_INVALID_ARGUMENT);
     CHECK_EQ(pager_supply(pager, 0, page, PAGE, true), KERN_SUCCESS);
     pager_unavailable(pager, 9 * PAGE, PAGE);
     pager_error(pager, 18 * PAGE, PAGE, KERN_FAILURE);
@@ -352,6 +354,7 @@ TEST(an_object_nobody_uses_is_not_called_about)
     CHECK_EQ(pager_destroy(pager), KERN_FAILURE);
     CHECK_EQ(pager_clean(pager, 0, PAGE), KERN_FAILURE);
     CHECK_EQ(pager_flush(pager, 0, PAGE), KERN_FAILURE);
+    CHECK_EQ(pager_discard(pager, 0, PAGE), KERN_FAILURE);
     CHECK_EQ(pager_restrict(pager, 0, PAGE, VM_PROT_ALL), KERN_FAILURE);
     CHECK_EQ(mach_port_insert_right(mach_task_self(), pager_port(pager), pager_port(pager),
                                     MACH_MSG_TYPE_MAKE_SEND),

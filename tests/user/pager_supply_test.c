@@ -488,3 +488,57 @@ TEST(a_name_port_takes_no_pages)
     CHECK_EQ(puppet_touch(&pager, at, false, 0, 0, 8), 8);
     puppet_end(&pager, at, 1);
 }
+
+/* --- 2 MiB in one piece --- */
+
+#define LARGE (512 * PUPPET_PAGE)
+
+static uint64_t faults(void)
+{
+    vm_statistics_data_t statistics;
+
+    CHECK_EQ(vm_statistics(self(), &statistics), KERN_SUCCESS);
+    return (uint64_t)statistics.faults;
+}
+
+/* Memory of neighbouring pages, numbered from 1 on. */
+static vm_address_t large_memory(void)
+{
+    vm_address_t data = 0;
+
+    CHECK_EQ(vm_map(self(), &data, LARGE, LARGE - 1, TRUE, MACH_PORT_NULL, 0, FALSE,
+                    VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_NONE),
+             KERN_SUCCESS);
+    for (unsigned i = 0; i < 512; i++) {
+        *(uint32_t *)(data + i * PUPPET_PAGE) = i + 1;
+    }
+    return data;
+}
+
+TEST(two_mib_that_move_into_an_object_are_read_with_few_faults)
+{
+    struct puppet pager;
+    vm_address_t at = 0, data = large_memory();
+    uint8_t *small = puppet_map(&pager, 512, false, MEMORY_OBJECT_COPY_NONE);
+    uint64_t before;
+
+    CHECK_EQ(syscall_memory_object_supply(pager.control, 0, data, LARGE, VM_PROT_NONE, FALSE),
+             KERN_SUCCESS);
+    CHECK_EQ(vm_map(self(), &at, LARGE, LARGE - 1, TRUE, pager.object, 0, FALSE, VM_PROT_DEFAULT,
+                    VM_PROT_ALL, VM_INHERIT_NONE),
+             KERN_SUCCESS);
+    before = faults();
+    for (unsigned i = 0; i < 512; i++) {
+        CHECK_EQ(*(volatile uint32_t *)(at + i * PUPPET_PAGE), i + 1);
+    }
+    CHECK(faults() - before < 16); /* with others' of the system */
+    *(volatile uint32_t *)(at + 77 * PUPPET_PAGE) = 5;
+    CHECK_EQ(*(volatile uint32_t *)(small + 77 * PUPPET_PAGE), 5);
+    CHECK_EQ(*(volatile uint32_t *)(small + 78 * PUPPET_PAGE), 79);
+    puppet_lock(&pager, 0, 512, MEMORY_OBJECT_RETURN_DIRTY, true, VM_PROT_NONE);
+    CHECK_EQ(puppet_expect_return(&pager, 77 * PUPPET_PAGE, 1, true, false), 5);
+    puppet_expect(&pager, PUPPET_LOCK_COMPLETED, &(struct puppet_message){0});
+    CHECK_EQ(vm_deallocate(self(), at, LARGE), KERN_SUCCESS);
+    vm_deallocate(self(), data, LARGE);
+    puppet_end(&pager, small, 512);
+}

@@ -1,4 +1,5 @@
 /* pager_test.c - memory objects: a pager answers, and whoever touches the memory goes on. */
+#include <gnumach.h>
 #include <mach.h>
 #include <mach_port.h>
 #include <portolan.h>
@@ -564,5 +565,32 @@ TEST(a_message_in_memory_nobody_supplies_is_an_error)
     CHECK_EQ(thread_set_memory_timeout(thread, 0), KERN_SUCCESS);
     mach_port_deallocate(mach_task_self(), thread);
     ipc_drop(port);
+    puppet_end(&pager, at, 4);
+}
+
+/* --- a wait within a wait --- */
+
+static void *wait_for_word(void *at)
+{
+    return (void *)(uintptr_t)gsync_wait(mach_task_self(), (vm_address_t)at, 0x42424242, 0, 0, 0);
+}
+
+TEST(who_waits_for_a_word_of_a_pager_may_be_woken_before_it_is_there)
+{
+    struct puppet pager;
+    struct puppet_message m;
+    pthread_t waiter;
+    void *result;
+    uint8_t *at = puppet_map(&pager, 4, false, MEMORY_OBJECT_COPY_NONE);
+
+    CHECK_EQ(pthread_create(&waiter, NULL, wait_for_word, at), 0);
+    puppet_expect(&pager, PUPPET_DATA_REQUEST, &m);
+    for (int i = 0; i < 1000; i++) { /* until it waits for the page */
+        swtch();
+    }
+    CHECK_EQ(gsync_wake(mach_task_self(), (vm_address_t)at, 0, 0), KERN_SUCCESS);
+    puppet_supply(&pager, m.offset, 1, 0x42);
+    CHECK_EQ(pthread_join(waiter, &result), 0);
+    CHECK_EQ((kern_return_t)(uintptr_t)result, KERN_SUCCESS);
     puppet_end(&pager, at, 4);
 }

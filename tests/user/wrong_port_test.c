@@ -1,6 +1,7 @@
 /* wrong_port_test.c - a routine called on a port that is not the object it is for says so, with the
  * code the type of its argument has (mach_types.defs). */
 #include <gnumach.h>
+#include <hardware.h>
 #include <mach.h>
 #include <mach4.h>
 #include <mach_debug.h>
@@ -173,6 +174,26 @@ TEST(a_port_that_is_no_task_has_no_memory)
              KERN_INVALID_TASK);
     CHECK_EQ(vm_pages_phys(privileged(), host(), address, 4096, &pages, &count), KERN_INVALID_TASK);
     CHECK_EQ(mach_vm_region_info(host(), address, &region, &object), KERN_INVALID_TASK);
+}
+
+TEST(a_port_that_is_no_right_to_hardware_is_refused)
+{
+    static dma_pages_t pages;
+    mach_port_t irq, dma, port = test_port();
+    int64_t address;
+    vm_size_t size;
+    int number, last;
+
+    CHECK_EQ(hardware_irq_create(privileged(), 5, &irq), KERN_NO_ACCESS);
+    CHECK_EQ(hardware_msi_create(privileged(), &irq, &address, &number), KERN_NO_ACCESS);
+    CHECK_EQ(hardware_dma_create(privileged(), 4096, &dma), KERN_NO_ACCESS);
+    CHECK_EQ(hardware_memory_disk(privileged(), &address, &size), KERN_NO_ACCESS);
+    CHECK_EQ(hardware_pci(privileged(), &address, &number, &last), KERN_NO_ACCESS);
+    CHECK_EQ(irq_wait(host(), 1, port), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(dma_pin(host(), task(), 4096, 4096, VM_PROT_READ, &number, pages, &count),
+             KERN_INVALID_ARGUMENT);
+    CHECK_EQ(dma_unpin(host(), 1), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(mach_port_destroy(task(), port), KERN_SUCCESS);
 }
 
 TEST(a_port_that_names_no_memory_object_is_refused)

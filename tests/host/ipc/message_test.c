@@ -377,6 +377,48 @@ static void body_without_room_says_so_and_delivers_the_rest(void **state)
     sim_expect_balanced();
 }
 
+/* Receive 16 bytes out of line when the first `shortages` tries to map them find no memory. */
+static mach_msg_return_t receive_with_shortages(int shortages, uint64_t *address)
+{
+    struct task *other = sim_task_create();
+    mach_port_name_t dest;
+    mach_port_name_t send = sim_foreign_right(other, MACH_MSG_TYPE_PORT_SEND, &dest);
+    char data[16] = "0123456789";
+    struct sim_msg msg;
+    mach_msg_return_t mr;
+
+    sim_message(&msg, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | COMPLEX, send, NAME_NULL);
+    msg.body[0] = outline(MACH_MSG_TYPE_BYTE, 8, 16, false);
+    msg.body[1] = (uint64_t)data;
+    assert_int_equal(sim_send(&msg, 48, 0, 0), MACH_MSG_SUCCESS);
+    sim_become(other);
+    sim_shortages = shortages;
+    mr = sim_receive(&msg, sizeof(msg), dest, 0);
+    *address = msg.body[1];
+    return mr;
+}
+
+static void memory_of_a_message_waits_for_a_shortage_to_end(void **state)
+{
+    uint64_t address;
+
+    (void)state;
+    assert_int_equal(receive_with_shortages(3, &address), MACH_MSG_SUCCESS);
+    assert_string_equal((char *)address, "0123456789");
+    free((void *)address);
+    sim_expect_balanced();
+}
+
+static void memory_of_a_message_is_lost_when_none_is_to_be_had(void **state)
+{
+    uint64_t address;
+
+    (void)state;
+    assert_int_equal(receive_with_shortages(4, &address), MACH_RCV_BODY_ERROR | MACH_MSG_VM_KERNEL);
+    assert_true(address == 0);
+    sim_expect_balanced();
+}
+
 static void reply_without_room_is_a_header_error(void **state)
 {
     struct task *other = sim_task_create();
@@ -679,6 +721,8 @@ int ipc_test_message(struct ipc_test *tests)
         IPC_TEST(memory_taken_by_a_failed_send_comes_back),
         IPC_TEST(out_of_line_ports_arrive_as_names),
         IPC_TEST(body_without_room_says_so_and_delivers_the_rest),
+        IPC_TEST(memory_of_a_message_waits_for_a_shortage_to_end),
+        IPC_TEST(memory_of_a_message_is_lost_when_none_is_to_be_had),
         IPC_TEST(reply_without_room_is_a_header_error),
         IPC_TEST(message_too_large_is_destroyed_without_large),
         IPC_TEST(message_too_large_stays_with_large),

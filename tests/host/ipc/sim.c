@@ -357,9 +357,9 @@ struct ipc_space *sim_space(void)
 }
 
 /* No kernel port of the simulation asks. */
-void io_perm_no_senders(struct ipc_port *port)
+void hardware_no_senders(struct ipc_port *port)
 {
-    panic("io_perm_no_senders called for %p", (void *)port);
+    panic("hardware_no_senders called for %p", (void *)port);
 }
 
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
@@ -417,6 +417,7 @@ int sim_setup(void **state)
     sim_main.wait = THREAD_RUNNING;
     sim_fail_alloc_after = -1;
     sim_fail_map = 0;
+    sim_shortages = 0;
     sim_kobject = NULL;
     sim_kobject_plain = NULL;
     sim_handoffs = 0;
@@ -453,6 +454,7 @@ int sim_teardown(void **state)
     (void)state;
     sim_fail_alloc_after = -1;
     sim_fail_map = 0;
+    sim_shortages = 0;
     for (i = 0; i < SIM_TASKS; i++) {
         if (sim_tasks[i] != NULL) {
             ipc_space_destroy(sim_tasks[i]->space);

@@ -38,6 +38,7 @@ extern uint32_t sim_handoffs;
 extern uint64_t sim_now_ns;
 extern int sim_fail_alloc_after; /* >= 0: allocations of that many from now on fail */
 extern int sim_fail_map;         /* next vm_map_copyout calls that fail */
+extern int sim_shortages; /* next vm_map_copyout calls without memory: it comes with waiting */
 extern struct ipc_kmsg *(*sim_kobject)(struct ipc_kmsg *request);
 extern bool (*sim_kobject_plain)(struct ipc_kmsg *request, struct ipc_kmsg *reply);
 

@@ -8,9 +8,11 @@
 
 #include "vm/kmem.h"
 #include "vm/slab.h"
+#include "vm/vm_pageout.h"
 
 int sim_fail_alloc_after = -1;
 int sim_fail_map;
+int sim_shortages;
 
 static int64_t sim_pages; /* committed */
 static int64_t sim_kallocs;
@@ -246,10 +248,22 @@ kern_return_t vm_map_copyout(struct vm_map *map, vm_offset_t *address, struct vm
         sim_fail_map -= 1;
         return KERN_NO_SPACE;
     }
+    if (sim_shortages > 0) {
+        sim_shortages -= 1;
+        return KERN_RESOURCE_SHORTAGE;
+    }
     *address = (vm_offset_t)malloc(copy->size);
     memcpy((void *)*address, copy->data, copy->size);
     vm_copy_discard(copy);
     return KERN_SUCCESS;
+}
+
+/* Nobody frees any after a third try. */
+bool vm_pageout_wait(struct vm_pageout_wait *wait)
+{
+    sim_may_sleep("vm_pageout_wait");
+    wait->plenty += 1;
+    return wait->plenty <= 3;
 }
 
 /* No port is a memory object's here. */

@@ -31,6 +31,12 @@ void fake_arena(void);
 extern char fake_panic_text[512];
 bool fake_panics(void (*body)(void *), void *argument);
 
+/* Called before the process ends in a panic; NULL: nothing. */
+extern void (*fake_panic_hook)(void);
+
+/* Take pages as the kernel's thread does; not while that is being done. */
+void fake_run_pageout(void);
+
 /* pmap_enter fails after this many more calls; -1: never. */
 extern long fake_enter_budget;
 /* Number of mappings in a map's page table. */
@@ -59,6 +65,8 @@ struct fake_usage {
     uint64_t kmem_pages;
 };
 void fake_usage(struct fake_usage *usage);
+/* Objects alive of the allocator's cache of that name; NULL: of all. */
+uint64_t fake_live(const char *name);
 int fake_setup(void **state);
 int fake_teardown(void **state);
 

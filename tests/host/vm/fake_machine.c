@@ -22,7 +22,8 @@
 
 __thread uint32_t fake_cpu;
 __thread int32_t fake_preempt_count;
-void (*fake_block_hook)(void);
+bool (*fake_block_hook)(void);
+void (*fake_panic_hook)(void);
 char fake_panic_text[512];
 int fake_memory_fd = -1;
 
@@ -76,6 +77,9 @@ void panic(const char *format, ...)
     va_end(arguments);
     if (fake_panic_target == NULL) {
         fprintf(stderr, "panic: %s\n", fake_panic_text);
+        if (fake_panic_hook != NULL) {
+            fake_panic_hook();
+        }
         abort();
     }
     longjmp(*fake_panic_target, 1);
@@ -118,6 +122,12 @@ void spinlock_debug_acquire(struct spinlock *lock, bool nested, const void *call
             panic("lock %s taken with %s held", lock->name, fake_held[i]->name);
         }
     }
+}
+
+void spinlock_debug_tried(struct spinlock *lock, const void *caller)
+{
+    (void)caller;
+    spinlock_debug_acquired(lock);
 }
 
 void spinlock_debug_acquired(struct spinlock *lock)
@@ -193,36 +203,48 @@ void waitq_assert_wait(struct waitq *waitq, bool interruptible, uint64_t deadlin
     waitq->timed = deadline_ns != 0;
 }
 
-/* Who waits for memory has the thread for that work. */
-static void fake_pageout(void)
+void fake_run_pageout(void)
 {
     static __thread bool running;
+    uint32_t flags = fake_thread.flags;
 
     if (!running) {
         running = true;
         fake_thread.flags |= THREAD_FLAG_VM_PRIVILEGE;
-        vm_pageout_run();
-        fake_thread.flags &= ~THREAD_FLAG_VM_PRIVILEGE;
+        (void)vm_pageout_run();
+        fake_thread.flags = flags;
         running = false;
     }
 }
 
 enum wait_result waitq_block(struct waitq *waitq)
 {
+    bool timed = waitq->timed;
+    bool goes_on;
+
     if (fake_held_count != 0) {
         panic("blocked with lock %s held", fake_held[0]->name);
     }
-    if (waitq->waiting != 0 && waitq->timed && fake_block_hook == NULL) {
-        fake_pageout();
-        waitq->waiting -= 1;
-        return WAIT_TIMED_OUT;
-    }
-    if (waitq->waiting == 0 || fake_block_hook == NULL) {
+    goes_on = waitq->waiting != 0 && fake_block_hook != NULL && fake_block_hook();
+    if (waitq->waiting == 0 || (!goes_on && !timed)) {
         panic("blocked for ever");
     }
-    fake_block_hook();
+    if (!goes_on) { /* who waits for memory has the thread for that work */
+        fake_run_pageout();
+    }
     waitq->waiting -= 1;
-    return WAIT_OK;
+    return goes_on ? WAIT_OK : WAIT_TIMED_OUT;
+}
+
+/* Nothing here waits without a stack. */
+enum wait_result thread_wait_result(void)
+{
+    panic("a wait is over that was not begun");
+}
+
+void waitq_leave(struct waitq *waitq)
+{
+    waitq->waiting -= 1;
 }
 
 void waitq_cancel_wait(struct waitq *waitq)
@@ -264,13 +286,17 @@ struct host *convert_port_to_host_priv(struct ipc_port *port)
 
 /* --- what is in use --- */
 
-static void fake_count_live(struct kmem_cache *c, void *argument)
+static uint64_t fake_count_live(struct kmem_cache *c, const char *name)
 {
     struct kmem_cache_stats stats;
 
+    kmem_cache_stats(c, &stats);
+    if (name != NULL && strcmp(stats.name, name) != 0) {
+        return 0;
+    }
     kmem_cache_drain(c);
     kmem_cache_stats(c, &stats);
-    *(uint64_t *)argument += stats.live;
+    return stats.live;
 }
 
 struct fake_caches {
@@ -286,18 +312,27 @@ static void fake_collect(struct kmem_cache *c, void *argument)
     caches->n += 1;
 }
 
+/* NULL: of all caches. */
+uint64_t fake_live(const char *name)
+{
+    struct fake_caches caches = {.n = 0};
+    uint64_t live = 0;
+
+    kmem_cache_visit(fake_collect, &caches);
+    for (unsigned i = 0; i < caches.n; i += 1) {
+        live += fake_count_live(caches.list[i], name);
+    }
+    return live;
+}
+
 extern uint64_t fake_pmap_count;
 
 void fake_usage(struct fake_usage *usage)
 {
-    struct fake_caches caches = {.n = 0};
     struct kmem_stats kmem;
 
     memset(usage, 0, sizeof(*usage));
-    kmem_cache_visit(fake_collect, &caches);
-    for (unsigned i = 0; i < caches.n; i += 1) {
-        fake_count_live(caches.list[i], &usage->live_objects);
-    }
+    usage->live_objects = fake_live(NULL);
     kmem_stats(&kmem);
     usage->free_pages = vm_page_free_count();
     usage->vm_objects = vm_object_count();

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "ipc/ipc_fastask.h"
 #include "ipc/ipc_port.h"
 #include "kern/clock.h"
 #include "kern/ipc_tt.h"
@@ -141,6 +142,22 @@ void ipc_port_request_free(struct ipc_request *request)
     free(request);
 }
 
+/* No thread of a pager waits. */
+void ipc_fastask(struct ipc_port *dest, struct ipc_port *right, uint64_t *body, uint32_t words,
+                 uint32_t id, struct waitq *waitq, struct spinlock *lock, uint64_t deadline_ns,
+                 void (*continuation)(void))
+{
+    (void)dest;
+    (void)right;
+    (void)body;
+    (void)words;
+    (void)id;
+    (void)waitq;
+    (void)lock;
+    (void)deadline_ns;
+    (void)continuation;
+}
+
 /* The name 1 stands for fake_named_object. */
 struct vm_object *port_name_to_memory_control(mach_port_name_t name)
 {
@@ -169,9 +186,11 @@ void thread_sleep(uint64_t ns)
     (void)ns;
 }
 
+uint64_t fake_now_ns = 1000000000;
+
 uint64_t clock_now_ns(void)
 {
-    return 1000000000;
+    return fake_now_ns;
 }
 
 /* --- pagers --- */
@@ -207,20 +226,29 @@ void fake_pager_reap(void)
     }
 }
 
+/* Is it a message whose sender waits for room in the pager's queue? */
+static bool fake_is_question(int id)
+{
+    return id == 2200 || id == 2202 || id == 2203 || id == 2204;
+}
+
 /* Hand the message to the test, then drop the rights that were sent. */
-static kern_return_t fake_send(const struct fake_message *message, struct ipc_port *pager,
+static kern_return_t fake_send(struct fake_message *message, struct ipc_port *pager,
                                struct ipc_port *control)
 {
     bool dead = !IP_VALID(pager) || !pager->active;
+    kern_return_t kr = fake_is_question(message->id) ? fake_send_result : KERN_SUCCESS;
 
-    if (!dead && fake_pager != NULL && fake_send_result == KERN_SUCCESS) {
+    message->port = pager;
+    if (!dead && fake_pager != NULL && kr == KERN_SUCCESS) {
         fake_pager(message);
-    } else if (message->data != NULL) {
+    } else {
         vm_copy_discard(message->data);
+        ipc_port_release_right(message->new_object, MACH_MSG_TYPE_PORT_RECEIVE);
     }
     ipc_port_release_send(control);
     ipc_port_release_send(pager);
-    return dead ? MACH_SEND_INVALID_DEST : fake_send_result;
+    return dead ? MACH_SEND_INVALID_DEST : kr;
 }
 
 static struct vm_object *fake_object(const struct ipc_port *control)
@@ -251,11 +279,13 @@ kern_return_t memory_object_terminate(mach_port_t pager, mach_port_t control, ma
 kern_return_t memory_object_copy(mach_port_t pager, mach_msg_timeout_t timeout, mach_port_t control,
                                  vm_offset_t offset, vm_size_t length, mach_port_t new_object)
 {
-    struct fake_message message = {
-        .id = 2202, .object = fake_object(control), .offset = offset, .length = length};
+    struct fake_message message = {.id = 2202,
+                                   .object = fake_object(control),
+                                   .offset = offset,
+                                   .length = length,
+                                   .new_object = new_object};
 
     (void)timeout;
-    ipc_port_release_right(new_object, MACH_MSG_TYPE_PORT_RECEIVE);
     return fake_send(&message, pager, control);
 }
 

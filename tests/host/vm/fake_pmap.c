@@ -163,6 +163,26 @@ static void fake_remove(struct pmap *pmap, struct mapping **slot)
     free(mapping);
 }
 
+static void fake_insert(struct pmap *pmap, vm_offset_t va, phys_addr_t phys)
+{
+    struct mapping **bucket = &pmap->buckets[(va >> PAGE_SHIFT) % BUCKETS];
+    struct mapping *mapping = calloc(1, sizeof(*mapping));
+
+    mapping->va = va;
+    mapping->phys = phys;
+    mapping->next = *bucket;
+    *bucket = mapping;
+    if (vm_page_from_phys(phys) != NULL) {
+        fake_pv_insert(vm_page_from_phys(phys), pmap, va);
+    }
+    pmap->count += 1;
+    if (pmap->kernel && mmap((void *)va, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                             fake_memory_fd, (off_t)phys) == MAP_FAILED) {
+        panic("mmap for the kernel map failed");
+    }
+}
+
+/* What is mapped there already needs no more memory. */
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                          unsigned flags)
 {
@@ -171,13 +191,6 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
 
     (void)flags;
     pthread_mutex_lock(&fake_lock);
-    if (fake_enter_budget == 0) {
-        pthread_mutex_unlock(&fake_lock);
-        return KERN_RESOURCE_SHORTAGE;
-    }
-    if (fake_enter_budget > 0) {
-        fake_enter_budget -= 1;
-    }
     if ((page == NULL ? phys < FAKE_DEVICE : page->state != VM_PAGE_STATE_USED) ||
         ((va | phys) & PAGE_MASK) != 0) {
         panic("pmap_enter of %#lx at %#lx: not a page in use", (unsigned long)phys,
@@ -188,23 +201,14 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
         fake_remove(pmap, slot);
         slot = fake_slot(pmap, va);
     }
+    if (*slot == NULL && fake_enter_budget == 0) {
+        pthread_mutex_unlock(&fake_lock);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    fake_enter_budget -= fake_enter_budget > 0;
     if (*slot == NULL) {
-        struct mapping *mapping = calloc(1, sizeof(*mapping));
-
-        mapping->va = va;
-        mapping->phys = phys;
-        mapping->next = pmap->buckets[(va >> PAGE_SHIFT) % BUCKETS];
-        pmap->buckets[(va >> PAGE_SHIFT) % BUCKETS] = mapping;
-        slot = &pmap->buckets[(va >> PAGE_SHIFT) % BUCKETS];
-        if (page != NULL) {
-            fake_pv_insert(page, pmap, va);
-        }
-        pmap->count += 1;
-        if (pmap->kernel &&
-            mmap((void *)va, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                 fake_memory_fd, (off_t)phys) == MAP_FAILED) {
-            panic("mmap for the kernel map failed");
-        }
+        fake_insert(pmap, va, phys);
+        slot = fake_slot(pmap, va);
     }
     (*slot)->prot = prot;
     pthread_mutex_unlock(&fake_lock);
@@ -342,9 +346,11 @@ static void fake_check_mapping(struct vm_map *map, const struct mapping *mapping
     if (hit.depth != 0 || entry->needs_copy) {
         allowed &= ~VM_PROT_WRITE;
     }
-    if (hit.page == NULL || vm_page_to_phys(hit.page) != mapping->phys) {
+    if (hit.page == NULL || (hit.page->flags & VM_PAGE_ABSENT) != 0 ||
+        vm_page_to_phys(hit.page) != mapping->phys) {
         panic("stale mapping at %#lx: another page belongs there", (unsigned long)mapping->va);
     }
+    allowed &= ~(vm_prot_t)(hit.page->access_lock & VM_PAGE_LOCKED);
     if ((mapping->prot & ~allowed) != 0) {
         panic("mapping at %#lx is too wide: %x, allowed %x", (unsigned long)mapping->va,
               (unsigned)mapping->prot, (unsigned)allowed);

@@ -4,10 +4,12 @@
 
 #include "ddb/slab_debug.h"
 #include "ipc/ipc_port.h"
+#include "kern/clock.h"
 #include "kern/waitq.h"
 #include "kern/task.h"
 #include "mach_kernel_server.h"
 #include "vm/memory_object_trap.h"
+#include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vm_user.h"
@@ -281,9 +283,10 @@ static void the_pagers_death_is_an_error_for_what_is_not_here(void **state)
 }
 
 /* The late pager: supplies when a thread waits. */
-static void pager_supply_late(void)
+static bool pager_supply_late(void)
 {
     pager_supply(pager.object, pager.offset, pager.length, 30);
+    return true;
 }
 
 static void a_page_is_waited_for_with_no_lock_held(void **state)
@@ -362,6 +365,40 @@ static void a_pager_that_takes_no_message_is_an_error(void **state)
     assert_int_equal(fake_read(map, at, &value), KERN_ABORTED);
     fake_send_result = KERN_SUCCESS;
     assert_int_equal(peek(map, at), 10);
+    pager_finish(map);
+}
+
+static void what_cannot_be_had_is_not_moved(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 4 * PG, false);
+    struct vm_copy *copy;
+
+    (void)state;
+    assert_int_equal(peek(map, at), 10);
+    fake_send_result = MACH_SEND_TIMED_OUT;
+    assert_int_equal(vm_map_copyin(map, at, 4 * PG, true, &copy), KERN_MEMORY_ERROR);
+    fake_send_result = KERN_SUCCESS;
+    assert_int_equal(peek(map, at + 3 * PG), 13);
+    ok(vm_map_copyin(map, at, 4 * PG, true, &copy));
+    assert_int_equal(map->entry_count, 0);
+    vm_copy_discard(copy);
+    pager_finish(map);
+}
+
+static void an_aborted_thread_does_not_go_on_copying(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 4 * PG, false);
+    struct vm_copy *copy;
+
+    (void)state;
+    fake_send_result = MACH_SEND_INTERRUPTED;
+    assert_int_equal(vm_map_copyin(map, at + 1, 3 * PG, false, &copy), KERN_ABORTED);
+    assert_int_equal(vm_map_copyin(map, at, 4 * PG, false, &copy), KERN_ABORTED);
+    fake_send_result = KERN_SUCCESS;
+    ok(vm_map_copyin(map, at + 1, 3 * PG, false, &copy));
+    vm_copy_discard(copy);
     pager_finish(map);
 }
 
@@ -521,6 +558,141 @@ static void the_trap_says_what_is_wrong(void **state)
     pager_finish(map);
 }
 
+#define FULL (1u << 20) /* more messages than any machine lets lie in a queue */
+
+static void a_pager_with_a_full_queue_is_sent_the_last_pages_only(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 4 * PG, false);
+
+    (void)state;
+    poke(map, at + PG, 99);
+    pager_port->msgcount = FULL;
+    assert_int_equal(memory_object_lock_request(pager.object, 0, 4 * PG, MEMORY_OBJECT_RETURN_DIRTY,
+                                                true, VM_PROT_NO_CHANGE, NULL, 0),
+                     KERN_RESOURCE_SHORTAGE);
+    assert_int_equal(memory_object_page_out(pager.object, 0, 4 * PG, false),
+                     KERN_RESOURCE_SHORTAGE);
+    assert_int_equal(pager.returns, 0);
+    assert_int_equal(peek(map, at + PG), 99);
+    ok(vm_deallocate(map, at, 4 * PG));
+    fake_pager_reap();
+    assert_int_equal(pager.returns, 1);
+    assert_int_equal(pager.first, 99);
+    pager_finish(map);
+}
+
+static void page_replacement_spares_a_pager_that_is_busy(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 4 * PG, false);
+
+    (void)state;
+    poke(map, at + PG, 99);
+    pager_port->msgcount = 4;
+    assert_int_equal(memory_object_page_out(pager.object, 0, 4 * PG, true), KERN_ABORTED);
+    assert_int_equal(pager.returns, 0);
+    ok(memory_object_page_out(pager.object, 0, 4 * PG, false)); /* there is nobody else */
+    assert_int_equal(pager.returns, 1);
+    pager_port->msgcount = 0;
+    poke(map, at + 2 * PG, 99);
+    ok(memory_object_page_out(pager.object, 0, 4 * PG, true));
+    assert_int_equal(pager.returns, 2);
+    pager_finish(map);
+}
+
+static void page_replacement_gives_up_a_pager_that_receives_nothing(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map(map, 4 * PG, false);
+
+    (void)state;
+    poke(map, at + PG, 99);
+    pager_port->msgcount = FULL;
+    for (unsigned i = 0; i < 4; i += 1) { /* it receives a little */
+        assert_int_equal(memory_object_page_out(pager.object, 0, 4 * PG, false),
+                         KERN_RESOURCE_SHORTAGE);
+        fake_now_ns += (MEMORY_OBJECT_TIMEOUT_MS + 1000) * NS_PER_MS;
+        pager_port->msgcount -= 1;
+    }
+    assert_int_equal(memory_object_page_out(pager.object, 0, 4 * PG, false),
+                     KERN_RESOURCE_SHORTAGE);
+    assert_int_equal(peek(map, at + PG), 99);
+    assert_int_equal(pager.ends, 0);
+    fake_now_ns += (MEMORY_OBJECT_TIMEOUT_MS + 1000) * NS_PER_MS;
+    assert_int_equal(memory_object_page_out(pager.object, 0, 4 * PG, false),
+                     KERN_RESOURCE_SHORTAGE);
+    assert_int_equal(vm_fault(map, at + PG, VM_PROT_READ), KERN_MEMORY_ERROR);
+    assert_int_equal(pager.ends, 1);
+    assert_int_equal(pager.returns, 0);
+    pager_finish(map);
+}
+
+/* --- 2 MiB in one piece --- */
+
+/* Supply them from neighbouring pages, but for the last `missing`. */
+static void pager_supply_large(struct vm_object *object, unsigned missing)
+{
+    struct vm_page *first = vm_page_alloc_contig(512, 9, VM_PAGE_ZERO, 0, 0);
+    struct vm_page *pages[512];
+
+    for (unsigned i = 0; i < 512; i++) {
+        pages[i] = first + i;
+        *(uint8_t *)vm_page_to_virt(pages[i]) = (uint8_t)(i + 9);
+    }
+    memory_object_supply_pages(object, 0, pages, 512 - missing, VM_PROT_NONE, false);
+    if (missing != 0) {
+        vm_page_free_contig(first + 512 - missing, missing);
+    }
+}
+
+static vm_offset_t pager_map_large(struct vm_map *map)
+{
+    vm_offset_t at = 0;
+
+    ok(vm_map(map, &at, LARGE_PAGE_SIZE, LARGE_PAGE_SIZE - 1, true, fake_pager_right(pager_port), 0,
+              false, VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_DEFAULT));
+    return at;
+}
+
+static void pages_supplied_in_one_piece_are_mapped_so(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map_large(map);
+
+    (void)state;
+    pager_supply_large(pager.object, 0);
+    assert_int_equal(peek(map, at), 9);
+    assert_int_equal(fake_mapping_count(map), 512);
+    for (unsigned i = 0; i < 512; i++) {
+        assert_int_equal(peek(map, at + i * PG), (uint8_t)(i + 9));
+    }
+    poke(map, at + 7 * PG, 5);
+    fake_check_map(map);
+    assert_int_equal(pager.requests, 0);
+    ok(memory_object_lock_request(pager.object, 0, LARGE_PAGE_SIZE, MEMORY_OBJECT_RETURN_DIRTY,
+                                  true, VM_PROT_NONE, NULL, 0));
+    assert_int_equal(pager.returns, 1); /* and of that one page */
+    assert_int_equal(pager.offset, 7 * PG);
+    assert_int_equal(pager.first, 5);
+    pager_finish(map);
+}
+
+static void pages_that_are_not_all_there_are_mapped_one_by_one(void **state)
+{
+    struct vm_map *map = pager_begin(MEMORY_OBJECT_COPY_NONE, false);
+    vm_offset_t at = pager_map_large(map), there = pager_map_large(map);
+
+    (void)state;
+    pager_supply_large(pager.object, 1);
+    assert_int_equal(peek(map, at), 9);
+    assert_in_range(fake_mapping_count(map), 1, 32);
+    assert_int_equal(peek(map, there), 9); /* and where some are mapped already */
+    assert_in_range(fake_mapping_count(map), 2, 64);
+    fake_check_map(map);
+    pager_finish(map);
+}
+
 void run_pager_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,11 +709,18 @@ void run_pager_tests(void)
         TEST(what_nobody_asked_for_does_not_replace),
         TEST(supplied_pages_move),
         TEST(a_pager_that_takes_no_message_is_an_error),
+        TEST(what_cannot_be_had_is_not_moved),
+        TEST(an_aborted_thread_does_not_go_on_copying),
         TEST(calls_of_pagers_are_checked),
         TEST(the_trap_moves_pages_and_leaves_zeroes),
         TEST(the_trap_copies_what_others_see),
         TEST(the_trap_says_what_is_wrong),
         TEST(without_memory_nothing_is_returned_and_nothing_lost),
+        TEST(a_pager_with_a_full_queue_is_sent_the_last_pages_only),
+        TEST(page_replacement_spares_a_pager_that_is_busy),
+        TEST(page_replacement_gives_up_a_pager_that_receives_nothing),
+        TEST(pages_supplied_in_one_piece_are_mapped_so),
+        TEST(pages_that_are_not_all_there_are_mapped_one_by_one),
     };
 
     RUN_GROUP(tests);

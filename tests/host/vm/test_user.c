@@ -3,6 +3,7 @@
 
 #include "ipc/ipc_port.h"
 
+#include "arch/pmap.h"
 #include "ddb/vm_check.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
@@ -255,10 +256,13 @@ static void debugging_routines_show_regions_objects_and_caches(void **state)
     ok(vm_map_region(map, at, true, &region));
     ok(mach_vm_object_info(region.object, &object_info, &port, &port2));
     assert_int_equal(object_info.voi_resident_page_count, 2);
+    pmap_clear_modified(vm_object_page_lookup(region.object, PG));
     ok(mach_vm_object_pages(region.object, &copy, &count));
     assert_int_equal(count, 2);
     ok(vm_copy_read(copy, 0, pages, sizeof(pages)));
+    assert_int_equal(pages[0].vpi_state & VPI_STATE_DIRTY, 0);
     assert_int_equal(pages[1].vpi_offset, 3 * PG);
+    assert_int_equal(pages[1].vpi_state & VPI_STATE_DIRTY, VPI_STATE_DIRTY);
     vm_copy_discard(copy);
     vm_object_unref(region.object);
     ok(host_slab_info((struct host *)1, &copy, &count));

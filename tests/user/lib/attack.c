@@ -40,6 +40,16 @@ void attack_stop(struct attack_hammer *hammers, unsigned count)
     }
 }
 
+uint32_t attack_hits(const struct attack_hammer *hammers, unsigned count)
+{
+    uint32_t hits = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        hits += __atomic_load_n(&hammers[i].hits, __ATOMIC_RELAXED);
+    }
+    return hits;
+}
+
 void attack_add_number(struct ipc_message *m, unsigned type, unsigned bits, uint64_t number)
 {
     mach_msg_type_t descriptor = {

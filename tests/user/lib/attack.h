@@ -18,6 +18,8 @@ struct attack_hammer {
 
 void attack_start(struct attack_hammer *hammers, unsigned count);
 void attack_stop(struct attack_hammer *hammers, unsigned count);
+/* What their blows have hit so far, together. */
+uint32_t attack_hits(const struct attack_hammer *hammers, unsigned count);
 
 /* Add one number of that type (MACH_MSG_TYPE_*) and of 32 or 64 bits. */
 void attack_add_number(struct ipc_message *m, unsigned type, unsigned bits, uint64_t number);

@@ -235,6 +235,12 @@ static void *toucher_run(void *argument)
     if (toucher->timeout_ms != 0) {
         thread_set_memory_timeout(toucher->port, toucher->timeout_ms);
     }
+    if (toucher->before != NULL) {
+        CHECK(puppet_touch_read(toucher->before) >= 0);
+        while (!__atomic_load_n(&toucher->go, __ATOMIC_ACQUIRE)) {
+            swtch();
+        }
+    }
     result = toucher->write ? puppet_touch_write(toucher->at, toucher->value)
                             : puppet_touch_read(toucher->at);
     if (!toucher->write && result >= 0) {
@@ -262,6 +268,7 @@ static void toucher_handle(struct toucher *toucher, struct ipc_message *m)
     };
 
     toucher->code = *(int *)ipc_item_data(m, 3);
+    toucher->subcode = *ipc_item_data(m, 4);
     CHECK_EQ(thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count),
              KERN_SUCCESS);
     state.rip = (uint64_t)puppet_touch_failed;
@@ -272,21 +279,44 @@ static void toucher_handle(struct toucher *toucher, struct ipc_message *m)
     mach_msg(&reply.Head, MACH_SEND_MSG, sizeof(reply), 0, 0, 0, 0);
 }
 
-void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value, unsigned timeout_ms)
+static void toucher_begin(struct toucher *toucher)
 {
     pthread_attr_t attributes;
 
-    *toucher = (struct toucher){.at = at,
-                                .write = write,
-                                .value = (uint8_t)value,
-                                .timeout_ms = timeout_ms,
-                                .exceptions = test_port()};
+    toucher->exceptions = test_port();
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, TOUCH_STACK);
     CHECK_EQ(pthread_create(&toucher->thread, &attributes, toucher_run, toucher), 0);
     while (__atomic_load_n(&toucher->port, __ATOMIC_ACQUIRE) == MACH_PORT_NULL) {
         swtch();
     }
+}
+
+void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value, unsigned timeout_ms)
+{
+    *toucher = (struct toucher){
+        .at = at, .write = write, .value = (uint8_t)value, .timeout_ms = timeout_ms};
+    toucher_begin(toucher);
+}
+
+void toucher_start_after(struct toucher *toucher, struct puppet *pager, const uint8_t *before,
+                         uint8_t *at, bool write, int value, unsigned timeout_ms)
+{
+    struct puppet_message m;
+
+    *toucher = (struct toucher){.at = at,
+                                .before = before,
+                                .write = write,
+                                .value = (uint8_t)value,
+                                .timeout_ms = timeout_ms};
+    toucher_begin(toucher);
+    puppet_expect(pager, PUPPET_DATA_REQUEST, &m);
+    puppet_supply(pager, m.offset, 1, 0);
+}
+
+void toucher_go(struct toucher *toucher)
+{
+    __atomic_store_n(&toucher->go, true, __ATOMIC_RELEASE);
 }
 
 bool toucher_is_done(const struct toucher *toucher)

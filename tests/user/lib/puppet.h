@@ -80,6 +80,8 @@ void puppet_destroy(struct puppet *pager);
  * ends the touch. */
 struct toucher {
     uint8_t *at;
+    const uint8_t *before; /* read first, if not NULL; then it waits until `go` */
+    bool go;
     bool write;
     uint8_t value;       /* read, or to write */
     unsigned timeout_ms; /* thread_set_memory_timeout */
@@ -88,10 +90,16 @@ struct toucher {
     mach_port_t exceptions; /* receive right */
     bool done;
     kern_return_t code; /* KERN_SUCCESS, or the exception's code */
+    uint64_t subcode;
 };
 
 void toucher_start(struct toucher *toucher, uint8_t *at, bool write, int value,
                    unsigned timeout_ms);
+/* The same, but it reads `before` first, whose page the pager is then asked for and supplies, and
+ * waits for toucher_go(): a thread that has waited for a pager asks the short way. */
+void toucher_start_after(struct toucher *toucher, struct puppet *pager, const uint8_t *before,
+                         uint8_t *at, bool write, int value, unsigned timeout_ms);
+void toucher_go(struct toucher *toucher);
 /* Touch, answer the request for that page, and see it done. Returns the byte read or written. */
 int puppet_touch(struct puppet *pager, uint8_t *at, bool write, int value, vm_offset_t offset,
                  int supplied);

@@ -14,4 +14,8 @@ static inline void interrupt_restore(uint64_t flags)
     (void)flags;
 }
 
+static inline void interrupt_disable(void) {}
+
+static inline void interrupt_enable(void) {}
+
 #endif

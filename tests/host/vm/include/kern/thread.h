@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "arch/cpu.h"
+#include "vm/vm_fault_wait.h"
 
 struct task;
 
@@ -16,6 +17,7 @@ struct thread {
     struct task *task;
     uint32_t flags;
     uint32_t memory_timeout_ms;
+    struct vm_fault_wait fault;
 };
 
 /* There is one. */
@@ -36,5 +38,7 @@ void thread_run_kernel(const char *name, void (*function)(void *), int priority)
 void thread_sleep(uint64_t ns);
 
 enum wait_result { WAIT_OK, WAIT_TIMED_OUT, WAIT_INTERRUPTED, WAIT_RESTART };
+
+enum wait_result thread_wait_result(void);
 
 #endif

@@ -1,0 +1,257 @@
+"""disk.py - disks of user drivers: what is read is what the image holds, what is written is in the image afterwards, and a
+driver that is killed under load takes nobody with it."""
+import re
+import struct
+import tempfile
+import time
+import uuid
+import zlib
+
+from check import Checks
+from machine import Failure, Machine
+
+SECTOR = 512
+SECTORS = 32768  # 16 MiB
+ISO = "build/test/system-release.iso"
+LOAD = r"load: (\d+) requests, (\d+) wrong, driver opened anew (\d+) times"
+READ = r"^(\d+ bytes at a time: 0 words wrong\n){6}"
+
+
+def pattern(first, count, add=0):
+    """Each sector holds its number."""
+    return b"".join(struct.pack("<Q", first + i + add) * (SECTOR // 8) for i in range(count))
+
+
+def gpt(entries):
+    """The sectors of a GPT and their numbers: protective MBR, and both copies. entries: (place, first, last)."""
+    table = bytearray(128 * 128)
+    for place, first, last in entries:
+        table[128 * (place - 1):128 * place] = struct.pack(
+            "<16s16sQQQ72s", uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4").bytes_le, uuid.uuid4().bytes_le, first, last, 0,
+            "test".encode("utf-16-le"))
+    guid = uuid.uuid4().bytes_le
+
+    def header(at, other, where):
+        def head(crc):
+            return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, at, other, 34, SECTORS - 34, guid, where, 128,
+                               128, zlib.crc32(table))
+        return head(zlib.crc32(head(0))).ljust(SECTOR, b"\0")
+    last = SECTORS - 1
+    mbr = bytes(446) + struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xee, b"\xff\xff\xff", 1, last) + bytes(48) + b"\x55\xaa"
+    return [(0, mbr), (1, header(1, last, 2)), (2, bytes(table)), (last - 32, bytes(table)), (last, header(last, 1, last - 32))]
+
+
+def mbr_entry(kind, first, count):
+    return struct.pack("<B3sB3sII", 0, b"\0\0\0", kind, b"\0\0\0", first, count)
+
+
+def mbr():
+    """Two primary partitions, and an extended one with two logical ones."""
+    def sector(*entries):
+        return bytes(446) + b"".join(entries).ljust(64, b"\0") + b"\x55\xaa"
+    return [(0, sector(mbr_entry(0x83, 64, 1000), mbr_entry(0x82, 2048, 2048), mbr_entry(0x05, 8192, 16384))),
+            (8192, sector(mbr_entry(0x83, 64, 4000), mbr_entry(0x05, 8192, 4096))),
+            (16384, sector(mbr_entry(0x83, 8, 1000)))]
+
+
+class Disk:
+    """An image of a disk with the pattern and some sectors of other contents."""
+
+    def __init__(self, sectors=()):
+        self.file = tempfile.NamedTemporaryFile(prefix="portolan-disk-")  # pylint: disable=consider-using-with
+        self.file.write(pattern(0, SECTORS))
+        for at, data in sectors:
+            self.file.seek(at * SECTOR)
+            self.file.write(data)
+        self.file.flush()
+
+    def arguments(self, machine, *options):
+        options = "".join("," + option for option in options)
+        return ["-machine", machine, "-drive", f"if=none,id=disk,format=raw,file={self.file.name}",
+                "-device", f"virtio-blk-pci,drive=disk,disable-legacy=on{options}"]
+
+    def holds(self, first, count, add):
+        with open(self.file.name, "rb") as f:
+            f.seek(first * SECTOR)
+            return f.read(count * SECTOR) == pattern(first, count, add)
+
+
+def devices(m):
+    """The names of the disk's devices."""
+    listed = re.search(r"virtio_blk running(.*)\n", m.command_output("devices"))
+    return listed.group(1).split() if listed else []
+
+
+def use(machine, cpus=1):
+    """Read all of a disk, write some of it, and what is refused."""
+    checks, disk = Checks(), Disk()
+    with Machine(ISO, cpus=cpus, extra=disk.arguments(machine)) as m:
+        m.expect(r"\$ $")
+        checks.expect("its size", rf"^disk0: {SECTORS} records of 512 bytes\n", m.command_output("devices disk0"))
+        checks.expect("all of it", READ, m.command_output(f"/tests/disk read disk0 0 {SECTORS}", 120))
+        checks.expect("what is refused", r"^(?!(?s:.*)WRONG)(.*: ok -?\d+\n){22}$", m.command_output("/tests/disk codes disk0"))
+        for first, count, add in ((100, 1, 5), (200, 3000, 6), (SECTORS - 1, 1, 7)):
+            checks.expect("a write", r"^written: yes\n", m.command_output(f"/tests/disk write disk0 {first} {count} {add}", 60))
+            checks.expect("is read back", READ, m.command_output(f"/tests/disk read disk0 {first} {count} {add}", 60))
+        m.power_off()
+    for first, count, add in ((0, 100, 0), (100, 1, 5), (101, 99, 0), (200, 3000, 6), (3200, 20000, 0), (SECTORS - 1, 1, 7)):
+        checks.expect(f"the image from sector {first} on", "True", str(disk.holds(first, count, add)))
+    return checks.result()
+
+
+def partitions():
+    """Names for what tables say, and reads that stay inside."""
+    checks = Checks()
+    cases = [("GPT", gpt([(1, 64, 1063), (3, 2048, 4095)]), {"s1": (64, 1000), "s3": (2048, 2048)}),
+             ("MBR", mbr(), {"s1": (64, 1000), "s2": (2048, 2048), "s5": (8256, 4000), "s6": (16392, 1000)})]
+    damaged = gpt([(1, 64, 1063)])
+    damaged[1] = (1, b"EFI PART".ljust(SECTOR, b"\1"))
+    cases.append(("the second GPT", damaged, {"s1": (64, 1000)}))
+    for what, sectors, parts in cases:
+        disk = Disk(sectors)
+        with Machine(ISO, extra=disk.arguments("q35")) as m:
+            m.expect(r"\$ $")
+            checks.expect(f"{what}: names", re.escape(str(["disk0"] + ["disk0" + p for p in parts])), str(devices(m)))
+            for name, (first, count) in parts.items():
+                checks.expect(f"{what}: size of {name}", rf"^disk0{name}: {count} records", m.command_output(f"devices disk0{name}"))
+                checks.expect(f"{what}: contents of {name}", READ,
+                              m.command_output(f"/tests/disk read disk0{name} 0 {count} {first}", 60))
+            m.power_off()
+    return checks.result()
+
+
+def lines():
+    """Two disks that have no messages and, on the first machine, share an interrupt line with others."""
+    checks = Checks()
+    for machine in ("pc", "q35"):
+        disk, second = Disk(), Disk()
+        arguments = disk.arguments(machine, "vectors=0") + [
+            "-drive", f"if=none,id=second,format=raw,file={second.file.name}",
+            "-device", "virtio-blk-pci,drive=second,disable-legacy=on,vectors=0"]
+        with Machine(ISO, cpus=2, extra=arguments) as m:
+            m.expect(r"\$ $")
+            for name in ("disk0", "disk1"):
+                checks.expect(f"{machine}: {name}", READ, m.command_output(f"/tests/disk read {name} 0 {SECTORS // 4}", 120))
+            under_load(m, checks, 3, lambda m=m, machine=machine: checks.expect(
+                f"{machine}: both", r"(?s)load: \d+ requests, 0 wrong.*load: \d+ requests, 0 wrong",
+                m.command_output("/tests/disk load disk1 8", 60)))
+            m.power_off()
+    return checks.result()
+
+
+def read_only():
+    """A disk that cannot be written says so."""
+    checks, disk = Checks(), Disk()
+    arguments = disk.arguments("pc")
+    arguments[3] += ",readonly=on"
+    with Machine(ISO, extra=arguments) as m:
+        m.expect(r"\$ $")
+        checks.expect("it is told", r"^disk0: .*, read-only\n", m.command_output("devices disk0"))
+        checks.expect("a write is refused", r"^written: .*[Rr]ead-only", m.command_output("/tests/disk write disk0 1 1 1"))
+        checks.expect("a read is not", READ, m.command_output("/tests/disk read disk0 0 1000", 60))
+        m.power_off()
+    return checks.result()
+
+
+def counts(m):
+    """How many tasks, threads, ports, rights, memory objects and map entries there are, once what ended is gone."""
+    time.sleep(2)
+    return [int(word) for word in m.command_output("/tests/disk counts disk0").split()[1:]]
+
+
+def kill(m, name):
+    """Kill the task of that name. Returns: was there one?"""
+    task = re.search(rf"^ *(\d+) .* {name}$", m.command_output("ps"), re.M)
+    if task:
+        m.command_output(f"kill {task.group(1)}")
+    return task is not None
+
+
+def under_load(m, checks, seconds, disturb):
+    """Four threads read and write while disturb() does something. Returns: how often the driver was opened anew."""
+    start = len(m.seen)
+    m.send(f"/tests/disk load disk0 {seconds} &\r")
+    m.settle()
+    disturb()
+    late = time.time() + 120
+    while not (end := re.search(LOAD, m.seen[start:])):
+        if time.time() > late:
+            raise Failure(f"the load does not end; seen:\n{m.log()}")
+        m.drain()
+    m.send("\r")
+    m.drain()  # that the job is done
+    m.settle()
+    checks.expect("nothing was wrong", r"^0 wrong", f"{end.group(2)} wrong of {end.group(1)}")
+    checks.expect("the disk is there", r"'disk0'", str(devices(m)))
+    return int(end.group(3))
+
+
+def killed(machine, times, iso=ISO, cpus=2):
+    """The driver is killed again and again while it is used."""
+    checks, disk = Checks(), Disk()
+    with Machine(iso, cpus=cpus, extra=disk.arguments(machine), timeout=120) as m:
+        m.expect(r"\$ $")
+        checks.expect("without a kill", r"load: \d+ requests, 0 wrong, driver opened anew 0 times",
+                      m.command_output("/tests/disk load disk0 2", 60))
+        kill(m, "virtio_blk")
+        before = counts(m)
+        kills = []
+        anew = under_load(m, checks, times // 4 + 5, lambda: kills.extend(kill(m, "virtio_blk") for _ in range(times)))
+        checks.expect("the driver was killed", "True", str(sum(kills) > times // 2 and anew > times // 4) + f" {kills}, {anew} anew")
+        after = counts(m)  # a server may have grown its heap once
+        checks.expect("nothing is left of those before", "True",
+                      str(all(b - a <= 2 for a, b in zip(before, after))) + f" {before} {after}")
+        m.power_off()
+    return checks.result()
+
+
+def master_killed():
+    """The device master ends, and with it the driver, while the disk is used."""
+    checks, disk = Checks(), Disk()
+    with Machine(ISO, cpus=2, extra=disk.arguments("q35"), timeout=120) as m:
+        m.expect(r"\$ $")
+
+        def disturb():
+            for _ in range(3):
+                kill(m, "device_master")
+                time.sleep(1)
+                m.drain()
+                m.settle()
+        checks.expect("the driver was opened anew", r"^[1-9]", str(under_load(m, checks, 15, disturb)))
+        m.power_off()
+    return checks.result()
+
+
+def errors():
+    """A sector that cannot be read, and one that cannot be written: EIO and a line in the log, and everything else goes on."""
+    checks, disk = Checks(), Disk()
+    broken = (f"driver=blkdebug,node-name=disk,image.driver=file,image.filename={disk.file.name}"
+              ",inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=1000"
+              ",inject-error.1.event=none,inject-error.1.iotype=write,inject-error.1.sector=2000")
+    with Machine(ISO, extra=["-machine", "q35", "-blockdev", broken, "-device",
+                             "virtio-blk-pci,drive=disk,disable-legacy=on,rerror=report,werror=report"]) as m:
+        m.expect(r"\$ $")
+        for what, line, pattern in (
+                ("before it", "read disk0 0 900", READ),
+                ("it", "read disk0 1000 1", r"virtio_blk: read of 512 bytes at sector 1000: status 1\n(?s:.*)read at 1000: I/O error\n"),
+                ("behind it", "read disk0 1100 900", READ),
+                ("one to be written", "write disk0 2000 1 1",
+                 r"virtio_blk: write of 512 bytes at sector 2000: status 1\n(?s:.*)written: I/O error\n"),
+                ("its neighbour", "write disk0 2010 1 1", r"^written: yes\n")):
+            checks.expect(what, pattern, m.command_output(f"/tests/disk {line}", 60))
+        m.power_off()
+    return checks.result()
+
+
+def stopped():
+    """A driver that does not answer is ended and started again."""
+    checks, disk = Checks(), Disk()
+    with Machine(ISO, extra=disk.arguments("q35")) as m:
+        m.expect(r"\$ $")
+        checks.expect("it is stopped", r"^stopped virtio_blk\n", m.command_output("/tests/disk stop disk0 virtio_blk"))
+        m.expect(r"virtio_blk of \S+ does not answer", 60)
+        m.expect(r"virtio_blk of \S+ ended; starting it again", 60)
+        m.settle()
+        checks.expect("and goes on", READ, m.command_output("/tests/disk read disk0 0 1000", 60))
+        m.power_off()
+    return checks.result()

@@ -1,0 +1,138 @@
+"""volume.py - a file system on a disk: made by mke2fs, used at the prompt, judged by e2fsck; and the picture of a page fault to it and back."""
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from check import Checks
+from machine import ROOT, Machine
+
+ISO = "build/test/prompt-release.iso"
+ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
+BIG = 3000000  # bytes
+# What the fault of a page that is not in memory needs (the toucher, the file server, the driver, the kernel's thread for interrupts).
+COLD_THREADS = 4
+
+
+class Volume:
+    """A disk image with a file system; a context that removes it in the end."""
+
+    def __init__(self, kind="ext3", mib=64):
+        self.scratch = tempfile.mkdtemp(prefix="portolan-")
+        self.image = os.path.join(self.scratch, "disk.img")
+        root = os.path.join(self.scratch, "root")
+        os.makedirs(os.path.join(root, "dir"))
+        self.big = random.Random(1).randbytes(BIG)
+        with open(os.path.join(root, "big"), "wb") as f:
+            f.write(self.big)
+        with open(os.path.join(root, "dir", "hello.txt"), "w", encoding="utf-8") as f:
+            f.write("hello disk\n")
+        with open(self.image, "wb") as f:
+            f.truncate(mib << 20)
+        self.tool("mke2fs", "-q", "-t", kind, "-d", root, self.image)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.scratch)
+
+    def tool(self, *words):
+        return subprocess.run(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+    def machine(self, iso=ISO, **options):
+        return Machine(iso, extra=["-drive", f"file={self.image},format=raw,if=none,id=disk",
+                                   "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"], **options)
+
+    def judge(self, checks, what):
+        """The journal is replayed, and then there is nothing to repair."""
+        first = self.tool("e2fsck", "-fp", self.image)
+        checks.expect(f"{what}: e2fsck finds nothing to ask about", r"^[01] ", f"{first.returncode} {first.stdout.decode(errors='replace')}")
+        second = self.tool("e2fsck", "-fn", self.image)
+        checks.expect(f"{what}: it is clean", r"^0 ", f"{second.returncode} {second.stdout.decode(errors='replace')}")
+
+    def contents(self, path):
+        return self.tool("debugfs", "-R", f"cat {path}", self.image).stdout.split(b"\n", 1)[1]  # after its own line
+
+
+def use(kind="ext3", cpus=1, iso=ISO):
+    """What is written at the prompt is there for the next boot, and for Linux's tools."""
+    checks = Checks()
+    digest = hashlib.sha256()
+    with Volume(kind) as volume:
+        digest.update(volume.big)
+        with volume.machine(iso, cpus=cpus) as m:
+            m.expect(r"\$ $")
+            checks.expect("it is mounted", r"(?m)^disk0 /disk ext2 rw$", m.command_output("mount"))
+            checks.expect("a small file", r"^hello disk\n", m.command_output("cat /disk/dir/hello.txt"))
+            checks.expect("a large file", digest.hexdigest(), m.command_output("sha256sum /disk/big", 120))
+            checks.expect("a copy of it", r"^0\n", m.command_output("cp /disk/big /disk/copy; echo $?", 120))
+            m.command_output("mkdir -p /disk/a/b; echo one > /disk/a/b/one; mv /disk/a/b/one /disk/a/two; rm -r /disk/dir")
+            checks.expect("what there is then", r"^/disk/a\n/disk/a/b\n/disk/a/two\n", m.command_output("find /disk/a"))
+            checks.expect("sync", r"^0\n", m.command_output("sync; echo $?", 120))
+            m.power_off()
+        volume.judge(checks, "after the first boot")
+        checks.expect("Linux's tools see the copy", "^same$", "same" if volume.contents("/copy") == volume.big else "other contents")
+        with volume.machine(iso, cpus=cpus) as m:
+            m.expect(r"\$ $")
+            checks.expect("the next boot finds it", digest.hexdigest(), m.command_output("sha256sum /disk/copy", 120))
+            checks.expect("and the rest", r"^one\n", m.command_output("cat /disk/a/two"))
+            checks.expect("what was removed is gone", "No such file", m.command_output("ls /disk/dir"))
+            m.command_output("rm /disk/big /disk/copy; sync", 120)
+            m.power_off()
+        volume.judge(checks, "after the second boot")
+    return checks.result()
+
+
+def whyfault():
+    """The way of a page from the disk into a mapping, told by the system itself."""
+    checks = Checks()
+    with Volume() as volume, volume.machine(icount=True, timeout=120) as m:
+        m.expect(r"\$ $")
+        cold = m.command_output("whyfault /disk/big 1048580", 120)
+        checks.expect("the kernel asks the file server", r"(?m)^ +\d+ +whyfault\.\d+ \S+ memory_object_data_request \(2203\)", cold)
+        checks.expect("the file server asks the driver", r"(?m)^ +\d+ +fs\.\d+ \S+ device_read \(2804\)", cold)
+        checks.expect("the device interrupts", r"(?m)^ +\d+ +interrupt line \d+$", cold)
+        checks.expect("the page is moved", r"(?m)^ +\d+ +fs\.\d+ \d+ pages? moved, not copied$", cold)
+        checks.expect("threads", rf"(?m)^threads involved: {COLD_THREADS}$", cold)
+        checks.expect("nothing is copied", r"(?m)^pages cleared: \d+, copied: 0, moved: [1-9]", cold)
+        cached = m.command_output("whyfault /disk/big 1048580", 120)
+        checks.expect("a page that is there is one thread's affair", r"(?m)^threads involved: 1\nmessages: 0, kernel calls: 0, interrupts: 0$", cached)
+        checks.expect("and cheap", r"(?m)^instructions: \d{1,4}$", cached)
+        checks.expect("a byte that is not there", "no byte 9999999", m.command_output("whyfault /disk/big 9999999"))
+        m.power_off()
+        checks.reached("poweroff")
+    return checks.result()
+
+
+def picture():
+    """The same as a page for a browser, and for Perfetto."""
+    checks = Checks()
+    with Volume() as volume:
+        run = subprocess.run([sys.executable, "tools/trace_fault.py", ISO, "--file", "/disk/big", "--offset", "1048580", "--disk", volume.image,
+                              "--out", volume.scratch], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        checks.expect("it is drawn", r"^wrote ", run.stdout)
+        if run.returncode == 0:
+            look(checks, volume.scratch)
+    return checks.result()
+
+
+def look(checks, folder):
+    page = os.path.join(folder, "trace-fault.html")
+    dom = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", "--dump-dom", f"file://{page}"],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=120).stdout
+    checks.expect("the browser has two diagrams", r"^2$", str(len(re.findall(r"<svg", dom))))
+    checks.expect("with a column for the driver", r'class="thread">virtio_blk\.\d+<', dom)
+    checks.expect("with the message to it", r"device_read \(2804\)", dom)
+    checks.expect("it needs nothing else", r"^0$", str(len(re.findall(r'(?:src|href)="', dom))))
+    with open(os.path.join(folder, "trace-fault.json"), encoding="utf-8") as f:
+        events = json.load(f)["traceEvents"]
+    starts = {e["id"] for e in events if e["ph"] == "s"}
+    ends = {e["id"] for e in events if e["ph"] == "f"}
+    checks.expect("Perfetto: each message has two ends", "^yes$", "yes" if starts and starts == ends else f"{starts} {ends}")
+    checks.expect("Perfetto: times are in order", "^yes$", "yes" if all(e.get("dur", 0) >= 0 for e in events) else "a slice ends before it begins")
