@@ -7,6 +7,7 @@ MEM ?= 256
 GUI ?= 0
 FIRMWARE ?= bios
 EMU ?= qemu
+DISK ?= build/disk.img
 MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=
@@ -32,7 +33,7 @@ include userland/userland.mk
 include tools/mk/iso.mk
 include tests/tests.mk
 
-.PHONY: all help run debug test mutation bench lint size clean setup iso
+.PHONY: all help run debug test mutation bench trace-fault lint size clean setup iso
 
 all: build/kernel.elf build/portolan.iso
 
@@ -43,11 +44,12 @@ help:
 	@echo "make iso      build/portolan.iso, from MANIFEST=$(MANIFEST)"
 	@echo "make debug    the machine halted, gdb attached: tasks, threads, ports TASK, where THREAD"
 	@echo "make bench    figures in instructions, beside other systems': build/bench.json"
+	@echo "make trace-fault  a page fault from a mapping to the disk and back, as a picture: build/trace-fault.html"
 	@echo "make lint     layout, locks, leftovers"
 	@echo "make size     how big the code is, against its budgets"
 	@echo "make clean    remove build/"
 	@echo
-	@echo "SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) (bios|uefi) EMU=$(EMU) (qemu|bochs) DEBUG=$(DEBUG) MANIFEST=$(MANIFEST) CROSS_COMPILE=$(CROSS_COMPILE)"
+	@echo "SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) (bios|uefi) EMU=$(EMU) (qemu|bochs) DISK=$(DISK) DEBUG=$(DEBUG) MANIFEST=$(MANIFEST) CROSS_COMPILE=$(CROSS_COMPILE)"
 
 setup:
 	@tools/setup.sh
@@ -55,7 +57,7 @@ setup:
 # Commands for people first see that the tools are there, then build with them.
 run: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory build/portolan.iso
-	@SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) tools/run.sh build/portolan.iso
+	@SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) DISK=$(DISK) tools/run.sh build/portolan.iso
 
 debug: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug.iso
@@ -74,7 +76,12 @@ bench: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 test-release
 	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso --sizes build/test/bench-copy.iso build/test/bench-share.iso $(if $(filter 1,$(ACCEPT)),--accept)
 	@python3 tools/trace_count.py build/test/prompt-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--steps --functions)
+	@python3 tools/disk_count.py build/test/system-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--functions)
 	@python3 tools/plot.py
+
+trace-fault: setup
+	@$(MAKE) -j$(JOBS) --no-print-directory build/portolan.iso
+	@python3 tools/trace_fault.py build/portolan.iso
 
 lint:
 	@tools/lint.sh

@@ -40,7 +40,8 @@ def run_benchmarks(iso, cpus):
     with Machine(iso, cpus=cpus, icount=True, timeout=300) as m:
         m.expect(r"exit status (\d+)")
         m.wait_off()
-        return {name: int(value) for name, value in re.findall(r"^bench (\S+) (\d+)", m.seen, re.M)}
+        return {name: float(value) if "." in value else int(value)
+                for name, value in re.findall(r"^bench (\S+) (\d+(?:\.\d+)?)", m.seen, re.M)}
 
 
 def run_sizes(iso, prefix):

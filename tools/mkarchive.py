@@ -17,7 +17,7 @@ import tarfile
 
 KINDS = ("service", "start", "session", "program")
 RIGHTS = ("host", "hardware", "host-priv", "device-master")
-RESERVED = ("stdin", "stdout", "stderr", "exit", "bootstrap", "root")
+RESERVED = ("stdin", "stdout", "stderr", "exit", "bootstrap")
 SECTIONS = ("args:", "rights:", "env:")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
 LINE_MAX = 1000

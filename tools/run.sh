@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh - boot an image for a person: the terminal is the serial line. Leave with `poweroff` at the prompt, or Ctrl-A X in QEMU.
-# usage: SMP= MEM= GUI= FIRMWARE= EMU= tools/run.sh ISO
+# usage: SMP= MEM= GUI= FIRMWARE= EMU= DISK= tools/run.sh ISO
+# DISK is an image with a file system, made when there is none (build/disk.img); what is written to /disk stays in it. DISK=none: no disk.
 set -eu
 
 iso=$1
@@ -11,11 +12,21 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
+disk=${DISK:-build/disk.img}
+if [ "$disk" != none ] && [ ! -e "$disk" ]; then
+    mkdir -p "$(dirname "$disk")"
+    truncate -s 256M "$disk.new"
+    PATH=$PATH:/usr/sbin mke2fs -q -t ext3 -L portolan "$disk.new"
+    mv "$disk.new" "$disk"
+fi
 set -- -cpu max -smp "${SMP:-1}" -m "${MEM:-256}" -cdrom "$iso" -boot d -no-reboot
 if [ "${FIRMWARE:-bios}" = uefi ]; then
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$scratch/vars.fd"
     set -- "$@" -machine q35 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
         -drive "if=pflash,format=raw,unit=1,file=$scratch/vars.fd"
+fi
+if [ "$disk" != none ]; then
+    set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,disable-legacy=on
 fi
 if [ "${GUI:-0}" = 1 ]; then
     if ! qemu-system-x86_64 -display help 2>/dev/null | grep -qE '^(gtk|sdl)'; then
