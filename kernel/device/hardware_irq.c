@@ -1,10 +1,12 @@
 /* hardware_irq.c - interrupts for user tasks (hardware.defs).
  *
  * A right to a line is an object of its own: several share a line. An interrupt is delivered once
- * per irq_wait(): a kernel thread sends device_intr_notify to the send-once right of the call. One
- * that comes while nobody waits is kept and delivered to the next call. A level line stays masked
- * until all who were told have called again, or are gone. Locks: DEVICE, interrupts off: the
- * interrupt itself only marks the rights and wakes the thread. */
+ * per irq_wait(): as device_intr_notify to the send-once right of the call. One that comes while
+ * nobody waits is kept and delivered to the next call. A level line stays masked until all who were
+ * told have called again, or are gone. Locks: DEVICE, interrupts off: the interrupt itself marks
+ * the rights and puts the message into the memory of the driver, if that waits (ipc_fasttell.h);
+ * else it wakes a kernel thread that sends it. */
+#include <mach/device_types.h>
 #include <mach/hardware.h>
 
 #include "arch/irq.h"
@@ -12,6 +14,7 @@
 #include "device/hardware_impl.h"
 #include "device_notify_kernel_user.h"
 #include "hardware_kernel_server.h"
+#include "ipc/ipc_fasttell.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/clock.h"
@@ -63,6 +66,51 @@ void hardware_irq_unref(struct hardware_irq *irq)
     hardware_object_unref(&irq->object);
 }
 
+/* The body of device_intr_notify (device_notify.defs). */
+#define HARDWARE_WORDS 2u
+struct hardware_message {
+    uint64_t body[HARDWARE_WORDS];
+};
+
+static inline struct hardware_message hardware_irq_message(const struct hardware_irq *irq)
+{
+    uint32_t type = MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_INTEGER_32, 32, MACH_MSG_TYPE_WORD_INLINE);
+
+    return (struct hardware_message){{type | 1ull << 32, (uint32_t)irq->id}};
+}
+
+/* Tell the driver, if it waits for that. Locks: hardware_irq_lock. Returns: its thread, claimed, or
+ * NULL when it is not told. */
+static struct thread *hardware_irq_tell_quickly(struct hardware_irq *irq)
+{
+    struct hardware_message message = hardware_irq_message(irq);
+    struct thread *driver =
+        ipc_fasttell(irq->notify, DEVICE_INTR_NOTIFY_ID, message.body, HARDWARE_WORDS);
+
+    assert(spin_is_held(&hardware_irq_lock));
+    if (driver != NULL) {
+        irq->notify = NULL;
+        irq->fired = false;
+    }
+    return driver;
+}
+
+/* The same with the processor: does not return when that can be. Locks: hardware_irq_lock, then
+ * released. */
+static void hardware_irq_tell_at_once(struct hardware_irq *irq)
+{
+    struct hardware_message message = hardware_irq_message(irq);
+    struct ipc_port *notify = irq->notify;
+
+    assert(spin_is_held(&hardware_irq_lock));
+    irq->notify = NULL;
+    irq->fired = false;
+    ipc_fasttell_at_once(notify, DEVICE_INTR_NOTIFY_ID, message.body, HARDWARE_WORDS,
+                         &hardware_irq_lock);
+    irq->notify = notify;
+    irq->fired = true;
+}
+
 /* If the right has fired and is waited for, have it told. Locks: hardware_irq_lock. Returns whether
  * the thread is to be woken for that. */
 static bool hardware_irq_tell(struct hardware_irq *irq)
@@ -75,25 +123,69 @@ static bool hardware_irq_tell(struct hardware_irq *irq)
     return true;
 }
 
-/* In interrupt context; a level line is masked. */
-static void hardware_irq_interrupt(void *argument)
+/* Is there a message to be made for the right that is not on its way? Locks: hardware_irq_lock. */
+static bool hardware_irq_is_asked(const struct hardware_irq *irq)
 {
-    struct hardware_line *line = argument;
-    uint32_t number = (uint32_t)(line - hardware_lines);
-    uint64_t flags = spin_lock_irqsave(&hardware_irq_lock);
-    bool tell = false;
-    bool storms;
+    assert(spin_is_held(&hardware_irq_lock));
+    return irq->notify != NULL && !list_is_linked(&irq->pending_link);
+}
+
+/* All rights to the line have fired. Locks: hardware_irq_lock. Returns: a thread that has been
+ * told, claimed, or NULL; *tell: the kernel's thread has others to tell. */
+static struct thread *hardware_irq_fire(struct hardware_line *line, bool *tell)
+{
+    struct thread *next = NULL;
 
     list_for_each (&line->irqs, node) {
         struct hardware_irq *irq = list_entry(node, struct hardware_irq, line_link);
+        struct thread *driver = NULL;
 
         irq->fired = true;
-        tell |= hardware_irq_tell(irq);
+        if (hardware_irq_is_asked(irq)) {
+            driver = hardware_irq_tell_quickly(irq);
+        }
+        if (driver == NULL) {
+            *tell |= hardware_irq_tell(irq);
+        } else if (next == NULL) {
+            next = driver;
+        } else {
+            thread_setrun(driver);
+        }
     }
-    line->unasked = tell ? 0 : line->unasked + 1;
-    storms = line->unasked == STORM_MAX;
-    spin_unlock_irqrestore(&hardware_irq_lock, flags);
+    return next;
+}
+
+/* The only right to the line, or NULL. Locks: hardware_irq_lock. */
+static struct hardware_irq *hardware_irq_only(const struct hardware_line *line)
+{
+    assert(spin_is_held(&hardware_irq_lock));
+    if (list_empty(&line->irqs) || line->irqs.next != line->irqs.prev) {
+        return NULL;
+    }
+    return list_entry(line->irqs.next, struct hardware_irq, line_link);
+}
+
+/* In interrupt context; a level line is masked. */
+static struct thread *hardware_irq_interrupt(void *argument, bool user)
+{
+    struct hardware_line *line = argument;
+    uint32_t number = (uint32_t)(line - hardware_lines);
+    struct hardware_irq *only;
+    struct thread *next;
+    bool tell = false;
+    bool storms;
+
     trace(TRACE_IRQ, number, 0);
+    spin_lock(&hardware_irq_lock);
+    only = hardware_irq_only(line);
+    if (user && only != NULL && hardware_irq_is_asked(only)) {
+        line->unasked = 0;
+        hardware_irq_tell_at_once(only);
+    }
+    next = hardware_irq_fire(line, &tell);
+    line->unasked = tell || next != NULL ? 0 : line->unasked + 1;
+    storms = line->unasked == STORM_MAX;
+    spin_unlock(&hardware_irq_lock);
     if (tell) {
         waitq_wake_one(&hardware_irq_waitq, WAIT_OK);
     }
@@ -101,6 +193,7 @@ static void hardware_irq_interrupt(void *argument)
         irq_mask(number);
         kprintf("irq: line %u interrupts and nobody asks for it; masked\n", number);
     }
+    return next;
 }
 
 /* Take a right that is to be told, what it was to be told by and its id; NULL when there is none.

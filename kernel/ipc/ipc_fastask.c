@@ -100,7 +100,7 @@ void ipc_fastask(struct ipc_port *dest, struct ipc_port *right, uint64_t *body, 
         thread_wait_at_once(waitq, deadline_ns, continuation);
         ipc_fastpath_unlock(&a.locks);
         spin_unlock_irqs_off(lock);
-        ipc_fastpath_arrive(&a.f, a.receiver, &header, words, NULL, true);
+        ipc_fastpath_arrive(&a.f, a.receiver, &header, words, NULL, IPC_LEAVES_FAULT);
     }
     ipc_fastpath_unlock(&a.locks);
 }

@@ -11,6 +11,7 @@
 #include "ipc/ipc_fastcross.h"
 
 #include "arch/interrupt.h"
+#include "ipc/ipc_fastbuffer.h"
 #include "ipc/ipc_fastpath_impl.h"
 #include "ipc/ipc_pset.h"
 #include "ipc/mach_msg.h"
@@ -28,9 +29,7 @@ struct ipc_fastcross {
     struct ipc_port *port; /* what the sender waits on: this */
     struct ipc_pset *pset; /*   or this */
     struct thread *receiver;
-    uint32_t first_size; /* bytes in the first of two pages */
-    uint8_t *first;
-    uint8_t *second;
+    struct ipc_fastbuffer buffer; /* the receiver's */
 };
 
 /* --- checks --- */
@@ -130,27 +129,6 @@ static bool ipc_fastcross_find_receiver(struct ipc_fastcross *c)
            ipc_space_has_free(c->receiver->space);
 }
 
-/* Where the receiver's buffer is. Between pmap_peer_begin() and pmap_peer_end(). */
-static bool ipc_fastcross_find_buffer(struct ipc_fastcross *c)
-{
-    struct pmap *pmap = c->receiver->pmap;
-    user_addr_t va = c->receiver->ipc.msg;
-    user_addr_t end = va + c->f.size;
-    user_addr_t stop = (va | PAGE_MASK) + 1;
-
-    if (va % sizeof(uint64_t) != 0 || end > VM_MAX_ADDRESS) {
-        return false;
-    }
-    c->first = pmap_peer_address(pmap, va);
-    c->first_size = c->f.size;
-    if (end > stop) {
-        c->second = pmap_peer_address(pmap, stop);
-        c->first_size = (uint32_t)(stop - va);
-        return c->first != NULL && c->second != NULL;
-    }
-    return c->first != NULL;
-}
-
 /* --- the change of state: nothing fails, and no reference dropped is the last --- */
 
 /* The right the message uses up, and the one it makes. In *header what the receiver sees. */
@@ -178,10 +156,7 @@ static void ipc_fastcross_deliver(struct ipc_fastcross *c, struct ipc_kcall_mess
     ipc_fastcross_move_rights(c, &header);
     _Static_assert(sizeof(header) == sizeof(mach_msg_header_t), "the same in other pieces");
     memcpy(bytes, &header, sizeof(header));
-    memcpy(c->first, bytes, c->first_size);
-    if (c->first_size != c->f.size) {
-        memcpy(c->second, bytes + c->first_size, c->f.size - c->first_size);
-    }
+    ipc_fastbuffer_write(&c->buffer, bytes);
     list_remove(&c->receiver->ipc.link);
     assert(c->receiver->ipc.kmsg == NULL);
     c->receiver->ipc.result = MACH_MSG_SUCCESS; /* and no kmsg */
@@ -211,7 +186,8 @@ void ipc_fastcross(struct ipc_kcall_message *message, uint32_t size, mach_port_n
     }
     if (ipc_fastcross_find(&c) && ipc_fastcross_find_receiver(&c)) {
         pmap_peer_begin(cpu, c.receiver->pmap);
-        sent = ipc_fastcross_find_buffer(&c) && thread_claim(c.receiver, WAIT_OK);
+        sent =
+            ipc_fastbuffer_find(&c.buffer, c.receiver, size) && thread_claim(c.receiver, WAIT_OK);
         if (sent) {
             ipc_fastcross_deliver(&c, message);
             ipc_fastcross_wait(&c);

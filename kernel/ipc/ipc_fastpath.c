@@ -172,7 +172,7 @@ IPC_FASTPATH_INLINE void ipc_fastpath_call_receiver(const struct ipc_fastpath *f
     spin_unlock_irqs_off(&port->lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words, carry, false);
+    ipc_fastpath_arrive(f, receiver, &header, words, carry, IPC_LEAVES_CALL);
 
 drop_carry:
     if (carry != NULL) {
@@ -320,7 +320,7 @@ IPC_FASTPATH_INLINE void ipc_fastpath_reply_from(const struct ipc_fastpath *f,
     spin_unlock_irqs_off(source_lock);
     spin_unlock_irqs_off(&dest->lock);
     spin_unlock_irqs_off(&space->lock);
-    ipc_fastpath_arrive(f, receiver, &header, words, NULL, false);
+    ipc_fastpath_arrive(f, receiver, &header, words, NULL, IPC_LEAVES_CALL);
 
 unlock_source:
     spin_unlock_irqs_off(source_lock);

@@ -138,33 +138,36 @@ ipc_fastpath_deliver(struct thread *receiver, uint64_t bits_and_size, uint64_t r
                      uint64_t local, uint32_t seqno, uint32_t id, const uint64_t *body,
                      uint32_t words, mach_msg_return_t mr);
 
-/* Go on as the receiver, `words` of the body being in the buffer. Self waits in mach_msg, or, with
- * a deadline, for what it needs to go on in user mode with all its registers. Interrupts off, no
- * locks. */
+/* How self is left: it waits in mach_msg; or, with a deadline, for what it needs to go on in user
+ * mode with all its registers; or an interrupt came upon it in user mode, and it is runnable. */
+enum ipc_fastpath_leave { IPC_LEAVES_CALL, IPC_LEAVES_FAULT, IPC_LEAVES_INTERRUPTED };
+
+/* Go on as the receiver, `words` of the body being in the buffer. Interrupts off, no locks. */
 IPC_FASTPATH_INLINE __attribute__((noreturn)) void
 ipc_fastpath_arrive(const struct ipc_fastpath *f, struct thread *receiver,
                     const struct fastpath_header *header, uint32_t words,
-                    struct ipc_fastcarry *carry, bool keeps_registers)
+                    struct ipc_fastcarry *carry, enum ipc_fastpath_leave leave)
 {
     struct cpu *cpu = cpu_current();
+    bool is_reply = header->remote == MACH_PORT_NAME_NULL && leave == IPC_LEAVES_CALL;
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
 
-    if (CONFIG_DEBUG) {
-        trace_handoff(f->self, receiver, header->id,
-                      header->remote == MACH_PORT_NAME_NULL && !keeps_registers);
+    if (CONFIG_DEBUG && leave != IPC_LEAVES_INTERRUPTED) { /* who interrupts has said so */
+        trace_handoff(f->self, receiver, header->id, is_reply);
     }
     /* Before the flags are read: who sets one either is seen here or sees the thread here. Any flag
      * is a reason for the general switch: the receiver is to stop or end, its registers were set,
      * the TSS must change, or self has been told to end its wait. So is a timer that has fired. */
     (void)atomic_exchange(&cpu->current, receiver);
     if (__builtin_expect((atomic_load(&f->self->flags) | atomic_load(&receiver->flags)) != 0, 0) ||
-        (keeps_registers && !thread_is_timed(f->self))) {
-        trace_flagged(f->self, receiver, header->id,
-                      header->remote == MACH_PORT_NAME_NULL && !keeps_registers);
+        (leave == IPC_LEAVES_FAULT && !thread_is_timed(f->self))) {
+        if (leave != IPC_LEAVES_INTERRUPTED) {
+            trace_flagged(f->self, receiver, header->id, is_reply);
+        }
         thread_become(f->self, receiver);
         goto deliver;
     }
-    thread_quick_switch(cpu, f->self, receiver, keeps_registers);
+    thread_quick_switch(cpu, f->self, receiver, leave != IPC_LEAVES_CALL);
     if (carry != NULL && carry->copy != NULL) {
         thread_quick_end(f->self, receiver);
         goto deliver;

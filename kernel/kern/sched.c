@@ -400,6 +400,9 @@ void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *n
     trace(TRACE_SWITCH, 0, next->id);
     next->switches++;
     sched_set_cpu(next, cpu->number);
+    while (atomic_load_acquire(&next->on_cpu)) {
+        cpu_relax(); /* sched_preempted() */
+    }
     atomic_store(&next->on_cpu, true);
     switch_machine_state(cpu, &self->pcb, &next->pcb);
     if (next->task != self->task && next->task != task_kernel) {
@@ -759,6 +762,34 @@ void sched_idle(void)
             sched_idle_wait(cpu, queue);
         }
     }
+}
+
+void sched_preempted(struct cpu *cpu)
+{
+    struct thread *self = cpu->current;
+    struct sched_queue *queue = &sched_queues[cpu->number];
+
+    assert(!interrupt_is_enabled() && cpu->preempt_count == 0);
+    sched_account(cpu, self);
+    self->continuation = thread_exception_return;
+    if (atomic_load(&sched_idle_cpus) != 0 || self->bound_cpu >= 0) {
+        sched_queue_thread(self);
+        return;
+    }
+    spin_lock(&queue->lock);
+    sched_enqueue_locked(queue, self);
+    spin_unlock(&queue->lock);
+}
+
+bool sched_leave_idle(struct thread *t)
+{
+    if (!sched_give_stack(t)) {
+        return false;
+    }
+    t->priority = sched_effective_priority(t);
+    atomic_fetch_and(&sched_idle_cpus, ~(1u << cpu_number()));
+    timer_request(clock_now_ns() + SCHED_TICK_NS);
+    return true;
 }
 
 uint32_t sched_runnable_count(void)

@@ -20,6 +20,10 @@ void sched_preempt(void);
 void sched_yield(void);
 /* Timer tick, in interrupt context; `user`: it came in user mode. */
 void sched_tick(bool user);
+/* In an interrupt that came upon user mode: the current thread, all its registers in its pcb, is to
+ * go on in user mode when it is its turn. It is on a run queue from here on, and on_cpu until the
+ * caller has gone on as another. Interrupts off from here until then. */
+void sched_preempted(struct cpu *cpu);
 /* From the resched interrupt. */
 void sched_interrupt(void);
 /* The current thread has ended; switch away from it for good. */

@@ -20,6 +20,9 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
                   void (*continuation)(void));
 /* Load everything of `next` but its stack. */
 void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next);
+/* The idle thread is to leave the processor to t in an interrupt: see that t has a stack. False
+ * when there is none. */
+bool sched_leave_idle(struct thread *t);
 /* Finish with the thread just switched away from. */
 void sched_dispatch_previous(void);
 /* Back from a switch: enables interrupts, and frees threads that ended on this processor. */

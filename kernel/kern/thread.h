@@ -206,6 +206,10 @@ _Noreturn void thread_leave(struct thread *self);
  * word and need not interrupt. For waits that another processor is expected to end soon. Interrupts
  * off on entry, on in the continuation; no timeout. Locks: none held. */
 _Noreturn void thread_wait_awake(void (*continuation)(void));
+/* At the end of an interrupt: the claimed thread t goes on at once in place of the idle thread, and
+ * this returns when the processor is idle again; else t is made runnable. Interrupts off,
+ * interrupt_depth 0. Locks: none of the interrupt. */
+void thread_preempt(struct thread *t);
 enum wait_result thread_wait_result(void);
 /* The handler of thread->timeout. */
 void thread_timed_out(struct timer *timer);

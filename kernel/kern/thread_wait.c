@@ -258,6 +258,22 @@ _Noreturn void thread_leave(struct thread *self)
     panic("thread %lu: went on behind its wait", self->id);
 }
 
+void thread_preempt(struct thread *t)
+{
+    struct cpu *cpu = cpu_current();
+    struct thread *self = cpu->current;
+
+    assert(!interrupt_is_enabled() && cpu->interrupt_depth == 0);
+    if (self == cpu->idle && cpu->preempt_count == 0 && cpu->ast == 0 &&
+        t->place == cpu->quick_place && atomic_load(&t->wait) == THREAD_CLAIMED &&
+        sched_leave_idle(t)) {
+        atomic_store(&t->wait, THREAD_RUNNING);
+        sched_switch(cpu, self, t, NULL);
+        return;
+    }
+    thread_setrun(t);
+}
+
 void thread_quick_end(struct thread *self, struct thread *t)
 {
     switch_gs_base(&self->pcb, &t->pcb);

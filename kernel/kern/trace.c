@@ -167,6 +167,12 @@ void trace_record_wake(struct thread *thread)
     }
 }
 
+void trace_record_tell(enum trace_kind kind, struct thread *receiver, uint32_t id)
+{
+    trace_record(kind, id, kind == TRACE_HANDOFF ? receiver->id : 0);
+    trace_take(receiver, (uint32_t)atomic_fetch_add(&trace_causes, 1) + 1);
+}
+
 /* --- on and off --- */
 
 uint32_t trace_flag(void)

@@ -31,6 +31,9 @@ TRACE_RECORD void trace_record_receive(const struct ipc_kmsg *kmsg);
 TRACE_RECORD void trace_record_handoff(struct thread *self, struct thread *receiver, uint32_t id,
                                        bool is_reply);
 TRACE_RECORD void trace_record_wake(struct thread *thread);
+/* An interrupt sends a message to receiver (TRACE_SEND), or hands it the processor with it
+ * (TRACE_HANDOFF): an affair of its own. */
+TRACE_RECORD void trace_record_tell(enum trace_kind kind, struct thread *receiver, uint32_t id);
 
 static inline __attribute__((always_inline)) void trace(enum trace_kind kind, uint64_t a,
                                                         uint64_t b)
@@ -66,6 +69,14 @@ static inline __attribute__((always_inline)) void trace_wake(struct thread *thre
 {
     if (trace_site()) {
         trace_record_wake(thread);
+    }
+}
+
+static inline __attribute__((always_inline)) void trace_tell(enum trace_kind kind,
+                                                             struct thread *receiver, uint32_t id)
+{
+    if (trace_site()) {
+        trace_record_tell(kind, receiver, id);
     }
 }
 

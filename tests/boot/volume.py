@@ -15,8 +15,8 @@ from machine import ROOT, Machine
 ISO = "build/test/prompt-release.iso"
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 BIG = 3000000  # bytes
-# What the fault of a page that is not in memory needs (the toucher, the file server, the driver, the kernel's thread for interrupts).
-COLD_THREADS = 4
+# What the fault of a page that is not in memory needs (the toucher, the file server, the driver).
+COLD_THREADS = 3
 
 
 class Volume:

@@ -29,8 +29,11 @@ static void test_release_irq(irq_t irq)
 static void test_interrupt(uint32_t vector)
 {
     uint64_t flags = interrupt_save_disable();
+    struct thread *told = irq_interrupt(vector, false);
 
-    irq_interrupt(vector);
+    if (told != NULL) {
+        thread_setrun(told);
+    }
     interrupt_restore(flags);
 }
 

@@ -27,9 +27,9 @@
 
 /* Keys: [L] irq_lock */
 struct irq_line {
-    void (*handler)(void *); /* [L] */
-    void *argument;          /* [L] */
-    uint32_t mode;           /* [L] REDIRECTION_LEVEL and REDIRECTION_LOW; or MODE_MESSAGE */
+    irq_handler *handler; /* [L] */
+    void *argument;       /* [L] */
+    uint32_t mode;        /* [L] REDIRECTION_LEVEL and REDIRECTION_LOW; or MODE_MESSAGE */
 };
 
 static struct spinlock irq_lock = SPINLOCK_INITIALIZER(LOCK_RANK_DEVICE, "irq");
@@ -161,7 +161,7 @@ bool irq_is_message(uint32_t line)
     return line >= irq_count;
 }
 
-void irq_attach(uint32_t line, void (*handler)(void *), void *argument)
+void irq_attach(uint32_t line, irq_handler *handler, void *argument)
 {
     uint64_t flags = spin_lock_irqsave(&irq_lock);
 
@@ -190,26 +190,23 @@ void irq_mask(uint32_t line)
     spin_unlock_irqrestore(&irq_lock, flags);
 }
 
-void irq_interrupt(uint32_t vector)
+struct thread *irq_interrupt(uint32_t vector, bool user)
 {
     uint32_t line = vector - VECTOR_DEVICE_FIRST;
-    void (*handler)(void *) = NULL;
+    irq_handler *handler = NULL;
     void *argument = NULL;
 
     assert(!interrupt_is_enabled());
     assert(vector >= VECTOR_DEVICE_FIRST);
     if (line < IRQ_LINE_MAX) {
-        uint64_t flags = spin_lock_irqsave(&irq_lock);
-
+        spin_lock(&irq_lock);
         if ((irq_lines[line].mode & REDIRECTION_LEVEL) != 0) {
             irq_set_mask(line, REDIRECTION_MASKED);
         }
         handler = irq_lines[line].handler;
         argument = irq_lines[line].argument;
-        spin_unlock_irqrestore(&irq_lock, flags);
+        spin_unlock(&irq_lock);
     }
     apic_end_of_interrupt();
-    if (handler != NULL) {
-        handler(argument);
-    }
+    return handler != NULL ? handler(argument, user) : NULL;
 }

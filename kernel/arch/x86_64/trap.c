@@ -136,6 +136,7 @@ static void trap_user_exception(struct trap_frame *frame)
 static void trap_interrupt(uint64_t vector, bool user)
 {
     struct cpu *cpu = cpu_current();
+    struct thread *next = NULL;
 
     assert(!interrupt_is_enabled());
     cpu->interrupt_depth++;
@@ -151,9 +152,12 @@ static void trap_interrupt(uint64_t vector, bool user)
         apic_end_of_interrupt();
         pmap_flush_interrupt();
     } else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
-        irq_interrupt((uint32_t)vector);
+        next = irq_interrupt((uint32_t)vector, user);
     }
     cpu->interrupt_depth--;
+    if (next != NULL) {
+        thread_preempt(next);
+    }
 }
 
 /* The thread goes back to user mode, perhaps with registers others have set. */
