@@ -67,6 +67,14 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
+# The benchmarks may use the hardware.
+build/test/bench.manifest: iso/manifest tests/tests.mk
+	@mkdir -p $(@D)
+	@sed '/^session/s|host=host|& hardware=hardware|' iso/manifest >$@
+
+build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
+	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
+
 BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
@@ -79,7 +87,7 @@ build/test/$(1).iso: build/$(2)/kernel.elf $(filter-out -,$(3)) tools/mkiso.sh t
 endef
 
 $(eval $(call TEST_ISO,prompt-release,release,$(BOOTSTRAP) $(ARCHIVE),))
-$(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) $(ARCHIVE),-- run=/bin/bench))
+$(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) build/test/bench.tar,-- run=/bin/bench))
 $(eval $(call TEST_ISO,bench-copy,release,$(BOOTSTRAP) $(ARCHIVE),ool=copy -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,bench-share,release,$(BOOTSTRAP) $(ARCHIVE),ool=share -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))

@@ -76,6 +76,10 @@ _Noreturn void pager_serve(mach_port_t service);
 /* file.c */
 void file_all(void);
 
+/* irq.c; needs the hardware port. */
+void irq_all(void);
+_Noreturn void irq_spin(void);
+
 /* memory.c */
 void memory_all(void);
 

@@ -179,5 +179,6 @@ int main(int argc, char **argv)
     memory_all();
     pager_all();
     file_all();
+    irq_all();
     return 0;
 }

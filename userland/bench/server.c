@@ -123,6 +123,8 @@ _Noreturn void server_run(mach_port_t service, char **argv)
         server_loop(&loop);
     } else if (strcmp(what, "pager") == 0) {
         pager_serve(service);
+    } else if (strcmp(what, "spin") == 0) {
+        irq_spin();
     } else if (strcmp(what, "exception") == 0) {
         loop.demux = exc_server;
         server_loop(&loop);
