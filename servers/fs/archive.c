@@ -326,6 +326,7 @@ static const struct volume_ops archive_ops = {
     .statfs = archive_statfs,
     .sync_inode = archive_sync_inode,
     .sync = archive_sync,
+    .clean = archive_sync,
 };
 
 /* A directory of the root that is not there yet. */

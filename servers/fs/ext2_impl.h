@@ -150,6 +150,7 @@ struct ext2 {
     uint16_t state; /* EXT2_STATE_* */
     bool needs_recovery;
     bool was_clean;  /* before the mount */
+    bool is_marked;  /* the disk says that it is in use */
     bool is_damaged; /* something made no sense since then */
 
     struct timespec now; /* when the operation began that is being done */
@@ -189,7 +190,10 @@ int ext2_mount_damaged(struct ext2 *fs);
 int ext2_mount_store(struct ext2 *fs);
 /* The superblock in its block. Errors: EIO. */
 int ext2_mount_super(struct ext2 *fs, struct ext2_block **block, struct ext2_disk_super **super);
+/* Before anything else is written: the disk says that the volume is in use. Errors: EIO. */
+int ext2_mount_mark(struct ext2 *fs);
 int ext2_mount_statfs(struct volume *volume, struct statfs *statfs);
+int ext2_mount_clean(struct volume *volume);
 int ext2_mount_unmount(struct volume *volume);
 
 /* --- ext2_block.c: the cache --- */

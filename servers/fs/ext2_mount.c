@@ -42,6 +42,7 @@ static const struct volume_ops ext2_mount_ops = {
     .statfs = ext2_mount_statfs,
     .sync_inode = ext2_transaction_sync_inode,
     .sync = ext2_transaction_sync,
+    .clean = ext2_mount_clean,
     .unmount = ext2_mount_unmount,
 };
 
@@ -249,6 +250,38 @@ static void ext2_mount_free(struct ext2 *fs)
     free(fs);
 }
 
+/* Put the superblock into its place at once, past the journal. */
+static int ext2_mount_put_super(struct ext2 *fs, struct ext2_block **block)
+{
+    struct ext2_disk_super *super;
+    int error = ext2_mount_store(fs);
+
+    if (error == 0) {
+        error = ext2_mount_super(fs, block, &super);
+    }
+    if (error == 0) {
+        error = ext2_block_write(fs, *block);
+    }
+    return error != 0 ? error : fs->device->ops->flush(fs->device);
+}
+
+int ext2_mount_mark(struct ext2 *fs)
+{
+    struct ext2_block *block;
+    int error;
+
+    if (fs->is_marked) {
+        return 0;
+    }
+    fs->needs_recovery = fs->journal != NULL;
+    if (fs->journal == NULL) {
+        fs->state &= (uint16_t)~EXT2_STATE_CLEAN;
+    }
+    error = ext2_mount_put_super(fs, &block);
+    fs->is_marked = error == 0;
+    return error;
+}
+
 /* From here on the disk says that it is in use. */
 static int ext2_mount_begin_writing(struct ext2 *fs)
 {
@@ -267,19 +300,8 @@ static int ext2_mount_begin_writing(struct ext2 *fs)
     }
     super->mount_count++;
     super->mount_time = (uint32_t)fs->now.tv_sec;
-    fs->needs_recovery = fs->journal != NULL;
     fs->was_clean = (fs->state & EXT2_STATE_CLEAN) != 0;
-    if (fs->journal == NULL) {
-        fs->state &= (uint16_t)~EXT2_STATE_CLEAN;
-    }
-    error = ext2_mount_store(fs);
-    /* RECOVER is to be in its place before anything is in the journal. */
-    if (error == 0) {
-        error = ext2_block_write(fs, block);
-    }
-    if (error == 0) {
-        error = fs->device->ops->flush(fs->device);
-    }
+    error = ext2_mount_mark(fs);
     return error != 0 ? error : ext2_inode_clean_orphans(fs);
 }
 
@@ -398,28 +420,38 @@ int ext2_mount_statfs(struct volume *volume, struct statfs *statfs)
     return 0;
 }
 
+int ext2_mount_clean(struct volume *volume)
+{
+    struct ext2 *fs = ext2_of(volume);
+    struct ext2_block *block;
+    int error = ext2_transaction_sync(volume);
+
+    if (error == 0 && fs->is_marked) {
+        error = ext2_transaction_checkpoint(fs);
+    }
+    if (error == 0 && fs->is_marked && fs->journal != NULL) {
+        error = ext2_journal_reset(fs, true);
+    }
+    if (error != 0 || !fs->is_marked) {
+        return error;
+    }
+    if (fs->was_clean && (fs->state & EXT2_STATE_ERROR) == 0) {
+        fs->state |= EXT2_STATE_CLEAN;
+    }
+    fs->needs_recovery = false;
+    error = ext2_mount_put_super(fs, &block);
+    if (error == 0) {
+        ext2_block_set_state(fs, block, EXT2_BLOCK_CLEAN);
+        fs->is_marked = false;
+    }
+    return error;
+}
+
 int ext2_mount_unmount(struct volume *volume)
 {
     struct ext2 *fs = ext2_of(volume);
-    int error = ext2_transaction_sync(volume);
+    int error = ext2_mount_clean(volume);
 
-    if (error == 0 && !volume->is_read_only) {
-        error = ext2_transaction_checkpoint(fs);
-        if (error == 0 && fs->journal != NULL) {
-            error = ext2_journal_reset(fs, true);
-        }
-        if (fs->was_clean && (fs->state & EXT2_STATE_ERROR) == 0) {
-            fs->state |= EXT2_STATE_CLEAN;
-        }
-        fs->needs_recovery = false;
-        ext2_journal_close(fs); /* the last block goes to its place */
-        if (error == 0) {
-            error = ext2_mount_store(fs);
-        }
-        if (error == 0) {
-            error = ext2_transaction_sync(volume);
-        }
-    }
     fs->device->ops->close(fs->device);
     ext2_mount_free(fs);
     return error;

@@ -92,7 +92,10 @@ int ext2_transaction_commit(struct ext2 *fs)
     int error = 0;
 
     if (fs->dirty_count != 0) {
-        error = ext2_mount_store(fs);
+        error = ext2_mount_mark(fs);
+        if (error == 0) {
+            error = ext2_mount_store(fs);
+        }
         if (error == 0 && fs->journal != NULL) {
             error = ext2_journal_log(fs);
         }

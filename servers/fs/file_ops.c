@@ -329,7 +329,7 @@ static int file_sync_one(struct node *node)
     return error != 0 ? error : failed;
 }
 
-int file_sync_all(void)
+int file_sync_all(bool clean)
 {
     struct node *node = NULL;
     struct mount *mount;
@@ -342,7 +342,8 @@ int file_sync_all(void)
     }
     for (unsigned i = 0; (mount = mount_at(i)) != NULL; i++) {
         mount_lock(mount);
-        failed = mount->volume->ops->sync(mount->volume);
+        failed = clean ? mount->volume->ops->clean(mount->volume)
+                       : mount->volume->ops->sync(mount->volume);
         mount_unlock(mount);
         error = error != 0 ? error : failed;
     }
@@ -358,7 +359,8 @@ kern_return_t serve_file_sync(mach_port_t file, int how)
     if (opened == NULL) {
         return MIG_BAD_ID;
     }
-    error = (how & FILE_SYNC_ALL) != 0 ? file_sync_all() : file_sync_one(opened->node);
+    error = (how & FILE_SYNC_ALL) != 0 ? file_sync_all((how & FILE_SYNC_CLEAN) != 0)
+                                       : file_sync_one(opened->node);
     if ((how & FILE_SYNC_FORGET) != 0) {
         node_forget();
     }

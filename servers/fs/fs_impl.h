@@ -196,8 +196,8 @@ void opened_no_senders(uint64_t port, mach_port_mscount_t mscount);
 
 /* --- file_ops.c --- */
 
-/* Put everything on the disks. */
-int file_sync_all(void);
+/* Put everything on the disks; clean: they are to say so. */
+int file_sync_all(bool clean);
 
 /* --- the back end of the boot archive: archive.c --- */
 

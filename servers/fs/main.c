@@ -147,7 +147,7 @@ static void *main_sync(void *unused)
     (void)unused;
     for (;;) {
         sleep(MAIN_SYNC_SECONDS);
-        (void)file_sync_all();
+        (void)file_sync_all(false);
     }
     return NULL;
 }

@@ -796,6 +796,7 @@ static const struct volume_ops tmpfs_ops = {
     .statfs = tmpfs_statfs,
     .sync_inode = tmpfs_sync_inode,
     .sync = tmpfs_sync,
+    .clean = tmpfs_sync,
     .unmount = tmpfs_unmount,
 };
 

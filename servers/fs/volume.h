@@ -108,8 +108,11 @@ struct volume_ops {
      * returns. Contents that were not given to write_pages are the caller's. Errors: EIO. */
     int (*sync_inode)(struct volume *volume, uint64_t inode);
     int (*sync)(struct volume *volume);
-    /* Sync, mark it as clean, and free the volume; it is gone also when that failed. No inode may
-     * be held. Errors: EIO. */
+    /* As sync, and the disk says that nothing is to be repaired, until something is written again:
+     * for a machine about to go off. Inodes may be held. Errors: EIO. */
+    int (*clean)(struct volume *volume);
+    /* Clean it, and free the volume; it is gone also when that failed. No inode may be held.
+     * Errors: EIO. */
     int (*unmount)(struct volume *volume);
 };
 

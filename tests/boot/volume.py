@@ -89,6 +89,47 @@ def use(kind="ext3", cpus=1, iso=ISO):
     return checks.result()
 
 
+def says_in_use(volume):
+    """What Linux's tools say of the superblock: a journal to be replayed, or not unmounted."""
+    text = volume.tool("dumpe2fs", "-h", volume.image).stdout.decode(errors="replace")
+    return "needs_recovery" in text or not re.search(r"(?m)^Filesystem state: +clean$", text)
+
+
+def off(kind="ext3", cpus=1, iso=ISO):
+    """`poweroff` leaves the disk clean, with no sync before it; `reboot` too; and it can be written the next time."""
+    checks = Checks()
+    with Volume(kind) as volume:
+        for n, last in enumerate(("poweroff", "/bin/poweroff", "reboot", "/bin/reboot")):
+            with volume.machine(iso, cpus=cpus) as m:
+                m.expect(r"\$ $")
+                checks.expect(f"{last}: it can be written", r"(?m)^disk0 /disk ext2 rw$", m.command_output("mount"))
+                if n:
+                    checks.expect(f"{last}: the last boot's file", rf"^{n - 1}\n", m.command_output(f"cat /disk/file{n - 1}"))
+                m.command_output(f"cp /disk/big /disk/copy{n} && echo {n} > /disk/file{n}", 120)
+                m.command_output("sync; rm /disk/dir/hello.txt")
+                checks.expect(f"{last}: in between the disk says that it is in use", "True", str(says_in_use(volume)))
+                m.send(f"{last}\r")
+                m.wait_off(60)
+            checks.expect(f"{last}: it is clean", "False", str(says_in_use(volume)))
+            second = volume.tool("e2fsck", "-fn", volume.image)
+            checks.expect(f"{last}: nothing is to be repaired", r"^0 ", f"{second.returncode} {second.stdout.decode(errors='replace')}")
+            checks.expect(f"{last}: the copy is complete", "^same$", "same" if volume.contents(f"/copy{n}") == volume.big else "other contents")
+    return checks.result()
+
+
+def off_alone():
+    """A file server that does not answer is waited for a while, and no longer."""
+    checks = Checks()
+    with Volume() as volume, volume.machine("build/test/system-release.iso") as m:
+        m.expect(r"\$ $")
+        checks.expect("it is stopped", r"^stopped fs\n", m.command_output("/tests/disk stop disk0 fs"))
+        m.send("poweroff\r")
+        m.expect(r"the file server has not answered for 20 s: disks are not marked clean", 40)
+        m.wait_off(20)
+        checks.reached("poweroff")
+    return checks.result()
+
+
 def whyfault():
     """The way of a page from the disk into a mapping, told by the system itself."""
     checks = Checks()

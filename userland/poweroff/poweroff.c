@@ -1,9 +1,6 @@
 /* poweroff.c - stop the machine. */
-#include <bootstrap.h>
-#include <portolan/portolan.h>
-#include <stdio.h>
-
 #include "program.h"
+#include "shutdown.h"
 
 int main(int argc, char **argv)
 {
@@ -11,7 +8,6 @@ int main(int argc, char **argv)
     if (argc != 1) {
         program_usage("poweroff");
     }
-    fflush(NULL);
-    program_check(bootstrap_shutdown(portolan_bootstrap(), FALSE), "the machine cannot be stopped");
+    program_check(shutdown_machine(false), "the machine cannot be stopped");
     return 1;
 }

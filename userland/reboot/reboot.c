@@ -1,9 +1,6 @@
 /* reboot.c - start the machine anew. */
-#include <bootstrap.h>
-#include <portolan/portolan.h>
-#include <stdio.h>
-
 #include "program.h"
+#include "shutdown.h"
 
 int main(int argc, char **argv)
 {
@@ -11,8 +8,6 @@ int main(int argc, char **argv)
     if (argc != 1) {
         program_usage("reboot");
     }
-    fflush(NULL);
-    program_check(bootstrap_shutdown(portolan_bootstrap(), TRUE),
-                  "the machine cannot be started anew");
+    program_check(shutdown_machine(true), "the machine cannot be started anew");
     return 1;
 }

@@ -8,6 +8,7 @@
 
 #include "program.h"
 #include "sh_impl.h"
+#include "shutdown.h"
 
 static int builtin_usage(const char *text)
 {
@@ -105,10 +106,20 @@ static int builtin_unset(char **words)
     return 0;
 }
 
+/* As the programs of these names, which could not be loaded while the file server hangs. */
+static int builtin_shutdown(char **words)
+{
+    if (words[1] != NULL) {
+        return builtin_usage(words[0]);
+    }
+    program_check(shutdown_machine(strcmp(words[0], "reboot") == 0), words[0]);
+    return 1;
+}
+
 static int builtin_help(char **words)
 {
     (void)words;
-    printf("The shell's own commands: cd pwd exit wait . export unset help\n"
+    printf("The shell's own commands: cd pwd exit wait . export unset\n    poweroff reboot help\n"
            "Programs: ls /bin      Joining: ; & && ||      Files: < > >> 2> 2>>\n"
            "Variables: NAME=VALUE $NAME ${NAME} $? $0 $1 $# $@\n");
     return 0;
@@ -120,9 +131,12 @@ bool builtin_run(char **words)
         const char *name;
         int (*run)(char **words);
     } builtins[] = {
-        {"cd", builtin_cd},         {"pwd", builtin_pwd},     {"exit", builtin_exit},
-        {"wait", builtin_wait},     {".", builtin_source},    {"source", builtin_source},
-        {"export", builtin_export}, {"unset", builtin_unset}, {"help", builtin_help},
+        {"cd", builtin_cd},           {"pwd", builtin_pwd},
+        {"exit", builtin_exit},       {"wait", builtin_wait},
+        {".", builtin_source},        {"source", builtin_source},
+        {"export", builtin_export},   {"unset", builtin_unset},
+        {"help", builtin_help},       {"poweroff", builtin_shutdown},
+        {"reboot", builtin_shutdown},
     };
 
     for (unsigned i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {

@@ -7,6 +7,7 @@
 /* How of file_sync. */
 #define FILE_SYNC_ALL    1
 #define FILE_SYNC_FORGET 2
+#define FILE_SYNC_CLEAN  4
 
 /* Index into the numbers of file_statfs: the fields of struct statfs. */
 enum file_statfs_index {

@@ -75,10 +75,12 @@ static void note_directory(struct sync *sync, const struct model *model, uint32_
 
 static void sync_workload(struct workload *work)
 {
+    struct volume *volume = work->model->volume;
     struct sync *sync;
 
     model_flush(work->model);
-    assert_int_equal(work->model->volume->ops->sync(work->model->volume), 0);
+    assert_int_equal(
+        work->sync_count % 2 == 0 ? volume->ops->sync(volume) : volume->ops->clean(volume), 0);
     work->syncs = realloc(work->syncs, (work->sync_count + 1) * sizeof(*work->syncs));
     sync = &work->syncs[work->sync_count];
     work->sync_count++;

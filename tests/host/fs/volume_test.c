@@ -503,6 +503,61 @@ static void a_failing_disk_gives_eio(void **state)
     }
 }
 
+/* What the superblock says of a volume in use: it was not unmounted, or has a journal to replay. */
+static bool says_in_use(const struct disk *disk)
+{
+    uint16_t state;
+    uint32_t incompat;
+
+    memcpy(&state, disk->bytes + 1024 + 58, sizeof(state));
+    memcpy(&incompat, disk->bytes + 1024 + 96, sizeof(incompat));
+    return (state & 1) == 0 || (incompat & 4) != 0;
+}
+
+ON_EACH_KIND(a_volume_is_clean_until_it_is_written)
+{
+    uint64_t inode = test_make(volume, volume->root, "held", S_IFREG | 0644);
+    struct disk *copy;
+
+    assert_int_equal(test_write(volume, inode, 0, 5, "first"), 0);
+    assert_true(says_in_use(disk));
+    assert_int_equal(volume->ops->clean(volume), 0);
+    assert_false(says_in_use(disk));
+    copy = disk_copy(disk);
+    assert_true(disk_is_clean(copy));
+    disk_free(copy);
+    assert_int_equal(volume->ops->sync(volume), 0);
+    assert_false(says_in_use(disk));
+    test_make(volume, volume->root, "later", S_IFREG | 0644);
+    assert_int_equal(volume->ops->sync(volume), 0);
+    assert_true(says_in_use(disk));
+    copy = disk_copy(disk);
+    assert_true(disk_repair(copy));
+    disk_unmount(disk_mount(copy));
+    disk_free(copy);
+}
+
+/* The machine goes off with a file open that has no name. */
+ON_EACH_KIND(a_clean_volume_may_have_orphans)
+{
+    uint64_t inode = test_make(volume, volume->root, "held", S_IFREG | 0644);
+    struct volume *second;
+    struct disk *copy;
+
+    assert_int_equal(volume->ops->hold(volume, inode), 0);
+    assert_int_equal(test_write(volume, inode, 0, 5, "first"), 0);
+    test_unlink(volume, volume->root, "held");
+    assert_int_equal(volume->ops->clean(volume), 0);
+    assert_false(says_in_use(disk));
+    copy = disk_copy(disk);
+    second = disk_mount(copy);
+    assert_false(second->is_read_only);
+    disk_unmount(second);
+    assert_true(disk_is_clean(copy));
+    disk_free(copy);
+    volume->ops->release(volume, inode);
+}
+
 #define volume_TESTS                                                                               \
     TEST(names_are_made_found_and_removed), TEST(links_are_counted),                               \
         TEST(symbolic_links_are_short_or_long), TEST(what_a_rename_replaces_goes),                 \
@@ -510,7 +565,8 @@ static void a_failing_disk_gives_eio(void **state)
         TEST(sparse_files_have_zeroes_and_few_blocks), TEST(attributes_are_kept),                  \
         TEST(a_full_disk_says_so_and_loses_nothing), TEST(what_was_prepared_has_room),             \
         TEST(a_directory_is_read_while_it_changes), TEST(inodes_run_out),                          \
-        TEST(many_holes_are_prepared), TEST(links_are_not_too_many),                               \
+        TEST(many_holes_are_prepared), TEST(a_volume_is_clean_until_it_is_written),                \
+        TEST(a_clean_volume_may_have_orphans), TEST(links_are_not_too_many),                       \
         TEST(a_directory_that_was_removed_takes_no_names),                                         \
         TEST(what_is_behind_the_end_does_not_come_back), TEST(a_failing_disk_gives_eio)
 GROUP(volume);
