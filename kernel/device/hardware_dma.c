@@ -12,6 +12,7 @@
 #include "kern/assert.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
+#include "kern/thread.h"
 #include "vm/slab.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
@@ -135,8 +136,9 @@ static int dma_pin_enlist(struct hardware_dma *dma, struct dma_pin *pin)
     return pin->id;
 }
 
-/* Pin all of [start, start + n pages), or nothing. Returns: as vm_fault_pin; a thread that was
- * aborted while it waited for a pager gets KERN_MEMORY_ERROR. */
+/* Pin all of [start, start + n pages), or nothing. What a device is to write into is for somebody
+ * who asked for it, and not taken from the reserve. Returns: as vm_fault_pin; a page that is not in
+ * memory is KERN_RESOURCE_SHORTAGE. */
 static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_prot_t access,
                                    struct dma_pin *pin, dma_pages_t pages)
 {
@@ -145,7 +147,7 @@ static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_pro
 
         if (kr != KERN_SUCCESS) {
             dma_pin_destroy(pin, i);
-            return kr == KERN_ABORTED ? KERN_MEMORY_ERROR : kr;
+            return kr == KERN_ABORTED ? KERN_RESOURCE_SHORTAGE : kr;
         }
         pages[i] = (int64_t)vm_page_to_phys(pin->pages[i]);
     }
@@ -154,8 +156,8 @@ static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_pro
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no pages, too many, or access that is none),
  * KERN_INVALID_ADDRESS (not mapped), KERN_PROTECTION_FAILURE (not for that access),
- * KERN_MEMORY_ERROR (device memory, or a pager failed), KERN_NO_SPACE (over the limit),
- * KERN_RESOURCE_SHORTAGE. */
+ * KERN_MEMORY_ERROR (device memory), KERN_NO_SPACE (over the limit), KERN_RESOURCE_SHORTAGE (also
+ * of a page that is not in memory now: whoever has touched it may ask again). */
 kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t size,
                       vm_prot_t access, int *id, dma_pages_t pages, mach_msg_type_number_t *count)
 {
@@ -182,7 +184,9 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
     kr = KERN_RESOURCE_SHORTAGE;
     if (pin != NULL) {
         pin->npages = npages;
+        (void)atomic_fetch_or(&current_thread()->flags, THREAD_FLAG_VM_MODEST);
         kr = dma_pin_pages(map, start, access, pin, pages);
+        (void)atomic_fetch_and(&current_thread()->flags, ~THREAD_FLAG_VM_MODEST);
     }
     if (kr != KERN_SUCCESS) {
         dma_pin_credit(dma, npages);

@@ -43,7 +43,9 @@ enum vm_fault_status {
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
 #define FAULT_AROUND     4u /* the page was there and is read: its neighbours may be there too */
-#define FAULT_PIN        8u /* no mapping is entered: the page is counted as wired, for a device */
+#define FAULT_PIN                                                                                  \
+    8u /* no mapping is entered: the page is counted as wired, for a device;                       \
+        * nothing is waited for */
 
 struct vm_fault_ctx {
     struct vm_map *map;
@@ -191,7 +193,7 @@ static enum vm_fault_status vm_fault_ask(struct vm_fault_ctx *ctx, const struct 
     kern_return_t kr;
 
     assert(spin_is_held(&hit->object->lock));
-    if ((ctx->flags & FAULT_MAP_LOCKED) != 0) {
+    if ((ctx->flags & (FAULT_MAP_LOCKED | FAULT_PIN)) != 0) {
         return vm_fault_done(ctx, KERN_ABORTED);
     }
     kr = memory_object_want(hit, ctx->access, &ctx->wait->wait);
@@ -402,8 +404,9 @@ static inline __attribute__((always_inline)) kern_return_t vm_fault_loop(struct 
     do {
         enum vm_fault_status status = vm_fault_step(ctx);
 
-        if (__builtin_expect(status == VM_FAULT_DONE && (ctx->result != KERN_RESOURCE_SHORTAGE ||
-                                                         (ctx->flags & FAULT_MAP_LOCKED) != 0),
+        if (__builtin_expect(status == VM_FAULT_DONE &&
+                                 (ctx->result != KERN_RESOURCE_SHORTAGE ||
+                                  (ctx->flags & (FAULT_MAP_LOCKED | FAULT_PIN)) != 0),
                              1)) {
             kr = ctx->result;
             break;

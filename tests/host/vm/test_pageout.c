@@ -193,6 +193,31 @@ static void wired_pages_stay(void **state)
     swap_finish(map);
 }
 
+/* A driver that swap depends on pins memory: its pager could be waited for for ever. */
+static void a_page_that_is_in_swap_is_not_waited_for_to_be_pinned(void **state)
+{
+    unsigned pages = (unsigned)vm_page_total_count() * 5 / 4;
+    struct vm_map *map = swap_begin();
+    vm_offset_t at = fake_allocate(map, pages * PG);
+    struct vm_page *page = NULL;
+    unsigned requests;
+
+    (void)state;
+    for (unsigned i = 0; i < pages; i += 1) {
+        put_word(map, at + i * PG, i);
+    }
+    requests = swap_seen.requests;
+    assert_int_equal(vm_fault_pin(map, at, VM_PROT_READ, &page), KERN_ABORTED);
+    assert_int_equal(vm_fault_pin(map, at, VM_PROT_DEFAULT, &page), KERN_ABORTED);
+    assert_null(page);
+    assert_int_equal(swap_seen.requests, requests);
+    assert_int_equal(get_word(map, at), 0);
+    assert_true(swap_seen.requests > requests);
+    ok(vm_fault_pin(map, at, VM_PROT_READ, &page));
+    vm_fault_unpin(page);
+    swap_finish(map);
+}
+
 /* --- a slow default pager: what it has received lies there until the kernel waits --- */
 
 #define SLOW_MAX 4096u
@@ -451,6 +476,7 @@ void run_pageout_tests(void)
         TEST(without_a_default_pager_a_shortage_is_told),
         TEST(a_chain_whose_pages_are_in_swap_is_bounded),
         TEST(wired_pages_stay),
+        TEST(a_page_that_is_in_swap_is_not_waited_for_to_be_pinned),
         TEST(pages_on_their_way_count_as_free_soon),
         TEST(a_page_that_is_not_in_swap_stays_when_swap_is_full),
         TEST(a_copys_page_that_is_paged_out_is_not_replaced),
