@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <file.h>
 #include <mach.h>
+#include <mach_host.h>
 #include <portolan/errno.h>
 #include <portolan/portolan.h>
 #include <portolan/thread.h>
@@ -14,6 +15,14 @@
 
 #define PROT_KNOWN     (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define MEMORY_CLUSTER ((vm_size_t)16 * 4096) /* pages that are found in memory are mapped so */
+
+/* What memory is wired with as it comes; MACH_PORT_NULL: it is not. */
+static mach_port_t memory_wired_by;
+
+void memory_wire_future(mach_port_t host)
+{
+    memory_wired_by = host;
+}
 
 /* PROT_* and VM_PROT_* have the same bits; reading is part of writing and executing here. */
 static vm_prot_t memory_protection(int prot)
@@ -46,6 +55,12 @@ static kern_return_t memory_map(vm_address_t *address, vm_size_t size, bool fixe
         hint = 0;
         kr = syscall_vm_map(mach_task_self(), &hint, size, 0, TRUE, MACH_PORT_NULL, 0, FALSE, prot,
                             VM_PROT_ALL, VM_INHERIT_DEFAULT);
+    }
+    if (kr == KERN_SUCCESS && memory_wired_by != MACH_PORT_NULL && prot != VM_PROT_NONE) {
+        kr = vm_wire(memory_wired_by, mach_task_self(), hint, size, prot);
+        if (kr != KERN_SUCCESS) {
+            syscall_vm_deallocate(mach_task_self(), hint, size);
+        }
     }
     if (kr == KERN_SUCCESS) {
         *address = hint;

@@ -148,4 +148,7 @@ long posix_dispatch(struct posix_frame *frame);
 /* Take the task's system calls over, and open the descriptors it was started with. */
 kern_return_t posix_start(void);
 
+/* Wire what is mapped from now on, with the host's port; MACH_PORT_NULL: no more (memory.c). */
+void memory_wire_future(mach_port_t host);
+
 #endif

@@ -1,6 +1,7 @@
 /* load.c - the program's segments and its stack, written into the new task. */
 #include <elf.h>
 #include <mach.h>
+#include <mach_host.h>
 #include <portolan/portolan.h>
 
 #include "core/text.h"
@@ -28,11 +29,24 @@ static kern_return_t load_write(mach_port_t task, vm_address_t address, const ch
     return kr;
 }
 
-static kern_return_t load_segment(mach_port_t task, const struct elf_segment *segment)
+/* Memory at that place, wired before there is anything in it if it is to be. */
+static kern_return_t load_allocate(const struct spawn_work *work, vm_address_t start,
+                                   vm_size_t size)
 {
+    kern_return_t kr = vm_allocate(work->task, &start, size, FALSE);
+
+    if (kr == KERN_SUCCESS && work->spawn->wired_by != MACH_PORT_NULL) {
+        kr = vm_wire(work->spawn->wired_by, work->task, start, size, VM_PROT_DEFAULT);
+    }
+    return kr;
+}
+
+static kern_return_t load_segment(const struct spawn_work *work, const struct elf_segment *segment)
+{
+    mach_port_t task = work->task;
     vm_address_t start = segment->start;
     vm_size_t size = segment->end - segment->start;
-    kern_return_t kr = vm_allocate(task, &start, size, FALSE);
+    kern_return_t kr = load_allocate(work, start, size);
 
     if (kr == KERN_SUCCESS) {
         kr = load_write(task, segment->address, segment->data, segment->size);
@@ -48,7 +62,7 @@ kern_return_t spawn_load(struct spawn_work *work)
     kern_return_t kr = KERN_SUCCESS;
 
     for (unsigned i = 0; i < work->image.segment_count && kr == KERN_SUCCESS; i++) {
-        kr = load_segment(work->task, &work->image.segments[i]);
+        kr = load_segment(work, &work->image.segments[i]);
     }
     return kr;
 }
@@ -97,10 +111,10 @@ static kern_return_t load_build_stack(struct spawn_work *work, char *block)
 
 kern_return_t spawn_make_stack(struct spawn_work *work)
 {
-    vm_size_t size = work->spawn->foreign ? SPAWN_FOREIGN_STACK_SIZE : SPAWN_STACK_SIZE;
-    vm_address_t stack = VM_MAX_ADDRESS - size;
+    bool is_small = work->spawn->foreign || work->spawn->wired_by != MACH_PORT_NULL;
+    vm_size_t size = is_small ? SPAWN_FOREIGN_STACK_SIZE : SPAWN_STACK_SIZE;
     vm_address_t block = 0;
-    kern_return_t kr = vm_allocate(work->task, &stack, size, FALSE);
+    kern_return_t kr = load_allocate(work, VM_MAX_ADDRESS - size, size);
 
     if (kr != KERN_SUCCESS) {
         return kr;

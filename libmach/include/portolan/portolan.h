@@ -58,6 +58,15 @@ kern_return_t portolan_open(const char *path, int flags, int mode, mach_port_t *
  * Returns: as portolan_open; PORTOLAN_ERRNO(EISDIR); those of vm_allocate. */
 kern_return_t portolan_read_file(const char *path, void **data, size_t *size);
 
+/* Give back the part of this thread's stack below the next 64 KiB: the first thread's is large. */
+void portolan_trim_stack(void);
+
+/* Keep the memory of this program in memory: what is there, and what malloc and mmap get later;
+ * the stack is trimmed first. What messages bring is not wired. host is the host's port, with which
+ * a task may wire 8 MiB, or the privileged one. Returns: KERN_SUCCESS, and those of vm_wire, with
+ * part of it wired. */
+kern_return_t portolan_wire(mach_port_t host);
+
 /* Formatted text to the kernel's console, whatever stdout is; at most 256 bytes. */
 void portolan_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -22,9 +22,11 @@ struct spawn {
     size_t image_size;
     const struct spawn_right *rights;
     unsigned nrights;
-    bool suspended; /* leave the task suspended once: task_resume starts it */
-    bool foreign;   /* not a libmach program: no PORTS, no bootstrap port, no emulation */
-    bool closed;    /* gets the rights listed and no others */
+    bool suspended;       /* leave the task suspended once: task_resume starts it */
+    bool foreign;         /* not a libmach program: no PORTS, no bootstrap port, no emulation */
+    bool closed;          /* gets the rights listed and no others */
+    mach_port_t wired_by; /* with this host port all of it is wired as it is made, and its stack is
+                           * small; MACH_PORT_NULL: not */
 };
 
 /* Codes of spawn_start beside those of Mach and PORTOLAN_ERRNO. */
