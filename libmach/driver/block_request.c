@@ -7,10 +7,17 @@
 #include <mach/vm_param.h>
 #include <portolan/portolan.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define PAGES 4u /* for reads by message */
 
 /* Pieces of the memory that is being cut, and a place in them. */
 static struct driver_run block_runs[BLOCK_RUNS_MAX];
 static unsigned block_nruns;
+
+char block_bytes[BLOCK_PAGE_MAX];
+static char block_pages[PAGES][BLOCK_PAGE_MAX] __attribute__((aligned(MACH_PAGE_SIZE)));
+static bool block_page_taken[PAGES];
 
 struct block_place {
     unsigned run;
@@ -39,7 +46,9 @@ static void block_request_unpin(struct block_request *request)
 void block_request_destroy(struct block_request *request)
 {
     block_request_unpin(request);
-    if (request->memory != 0) {
+    if (request->memory != 0 && request->memory_size == 0) {
+        block_page_taken[(request->memory - (vm_address_t)block_pages) / BLOCK_PAGE_MAX] = false;
+    } else if (request->memory != 0) {
         syscall_vm_deallocate(mach_task_self(), request->memory, request->memory_size);
     }
     free(request);
@@ -57,6 +66,18 @@ kern_return_t block_request_allocate(struct block_request *request, vm_size_t si
         request->memory_size = size;
     }
     return kr;
+}
+
+kern_return_t block_request_take_page(struct block_request *request, vm_size_t size)
+{
+    for (unsigned i = 0; i < PAGES; i++) {
+        if (!block_page_taken[i]) {
+            block_page_taken[i] = true;
+            request->memory = (vm_address_t)block_pages[i];
+            return KERN_SUCCESS;
+        }
+    }
+    return block_request_allocate(request, size);
 }
 
 static void block_enqueue(struct block_disk *disk, struct block_transfer *transfer)
@@ -195,6 +216,7 @@ void block_done(struct block_disk *disk, struct block_transfer *transfer, kern_r
     free(transfer);
     request->waits--;
     if (request->waits == 0) {
+        memcpy(block_bytes, (const void *)request->memory, request->inband);
         block_request_unpin(request);
         request->done(request);
     }

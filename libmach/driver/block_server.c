@@ -2,6 +2,8 @@
  * is done, in any order; those that are wrong at once. */
 #include "driver/block_impl.h"
 
+#include <block_reply.h>
+#include <block_server.h>
 #include <device_reply.h>
 #include <device_server.h>
 #include <hardware.h>
@@ -94,12 +96,21 @@ static void block_read_done(struct block_request *request)
 
 static void block_read_inband_done(struct block_request *request)
 {
-    io_buf_ptr_inband_t data;
     uint32_t size = request->result == KERN_SUCCESS ? request->inband : 0;
 
-    memcpy(data, (const void *)request->memory, size);
     if (device_read_reply_inband(request->reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, request->result,
-                                 data, size) != MACH_MSG_SUCCESS) {
+                                 block_bytes, size) != MACH_MSG_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), request->reply);
+    }
+    block_end(request);
+}
+
+static void block_read_page_done(struct block_request *request)
+{
+    uint32_t size = request->result == KERN_SUCCESS ? request->size : 0;
+
+    if (block_read_page_reply(request->reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, request->result,
+                              block_bytes, size) != MACH_MSG_SUCCESS) {
         mach_port_deallocate(mach_task_self(), request->reply);
     }
     block_end(request);
@@ -185,7 +196,9 @@ static kern_return_t block_read(mach_port_t reply, recnum_t recnum, uint64_t wan
     if (request == NULL) {
         return D_NO_MEMORY;
     }
-    if (block_request_allocate(request, size) != KERN_SUCCESS) {
+    kr = inband != 0 ? block_request_take_page(request, size)
+                     : block_request_allocate(request, size);
+    if (kr != KERN_SUCCESS) {
         block_request_destroy(request);
         return D_NO_MEMORY;
     }
@@ -217,6 +230,18 @@ kern_return_t ds_device_read_inband(mach_port_t device, mach_port_t reply_port,
     }
     return block_read(reply_port, recnum, view != NULL ? view->disk->sector_size : 0,
                       (uint32_t)bytes_wanted, block_read_inband_done);
+}
+
+kern_return_t serve_block_read_page(mach_port_t device, mach_port_t reply_port,
+                                    mach_msg_type_name_t poly, recnum_t recnum, int bytes_wanted,
+                                    block_page_t data, mach_msg_type_number_t *count)
+{
+    (void)device, (void)poly, (void)data, (void)count;
+    if (bytes_wanted <= 0 || bytes_wanted > BLOCK_PAGE_MAX) {
+        return D_INVALID_SIZE;
+    }
+    return block_read(reply_port, recnum, (uint64_t)bytes_wanted, (uint32_t)bytes_wanted,
+                      block_read_page_done);
 }
 
 /* The memory is the routine's when it does not fail. */
@@ -384,7 +409,8 @@ static bool block_read_sector(void *context, uint64_t sector, void *data)
         return false;
     }
     request->done = block_wait_done;
-    if (block_request_allocate(request, disk->sector_size) == KERN_SUCCESS &&
+    request->inband = disk->sector_size;
+    if (block_request_take_page(request, disk->sector_size) == KERN_SUCCESS &&
         block_request_begin(request, BLOCK_READ, sector, disk->sector_size) == KERN_SUCCESS) {
         while (request->operation == BLOCK_READ) {
             driver_step();
@@ -392,7 +418,7 @@ static bool block_read_sector(void *context, uint64_t sector, void *data)
         good = request->result == KERN_SUCCESS;
     }
     if (good) {
-        memcpy(data, (const void *)request->memory, disk->sector_size);
+        memcpy(data, block_bytes, disk->sector_size);
     }
     block_request_destroy(request);
     return good;
@@ -406,6 +432,7 @@ void block_serve(struct block_disk *disk, const char *kind)
     unsigned n;
 
     driver_serve(device_server);
+    driver_serve(block_server);
     n = partition_read(&source, table, &trouble);
     if (trouble != NULL) {
         driver_say("the partition table is not used: %s", trouble);

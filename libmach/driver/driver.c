@@ -71,6 +71,7 @@ static kern_return_t driver_port(uint64_t object, mach_port_t *port)
 void driver_begin(void (*stop)(void))
 {
     mach_port_t control;
+    kern_return_t kr;
 
     driver_stop = stop;
     driver.port = portolan_port("driver");
@@ -86,6 +87,10 @@ void driver_begin(void (*stop)(void))
         driver_dma(driver.port, &driver.dma) != KERN_SUCCESS ||
         server_watch_death(driver.port, control) != KERN_SUCCESS) {
         driver_fail("the device master gives no rights");
+    }
+    kr = portolan_wire(mach_host_self()); /* swap may be on its device */
+    if (kr != KERN_SUCCESS) {
+        driver_say("its memory does not stay in memory: error %d", kr);
     }
 }
 

@@ -2,6 +2,7 @@
  * is what was asked of it: the name is opened again, which waits for the next driver. */
 #include "block_device_open.h"
 
+#include <block.h>
 #include <device.h>
 #include <errno.h>
 #include <mach.h>
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REOPEN_MAX 100u /* drivers one request outlives */
+#define REOPEN_MAX   100u  /* drivers one request outlives */
+#define SHORTAGE_MAX 1000u /* times a request is made again for want of memory, 10 ms apart */
 
 /* Keys: [L] lock, [I] immutable after open */
 struct driver_device {
@@ -45,6 +47,8 @@ static int device_errno(kern_return_t kr)
         return 0;
     case D_READ_ONLY:
         return EROFS;
+    case D_NO_MEMORY:
+        return ENOMEM;
     case D_NO_SUCH_DEVICE:
     case D_DEVICE_DOWN:
         return ENODEV;
@@ -83,19 +87,25 @@ static kern_return_t device_reopen(struct driver_device *d, mach_port_t dead)
     return kr;
 }
 
+/* How often a request was made again. */
+struct device_tries {
+    unsigned reopened;
+    unsigned shortages;
+};
+
 /* What to do about an answer: true when the request is to be made again. */
-static bool device_again(struct driver_device *d, mach_port_t port, unsigned *tries,
+static bool device_again(struct driver_device *d, mach_port_t port, struct device_tries *tries,
                          kern_return_t *kr)
 {
-    if (*kr == D_NO_MEMORY && *tries < REOPEN_MAX) {
-        *tries += 1;
+    if (*kr == D_NO_MEMORY && tries->shortages < SHORTAGE_MAX) {
+        tries->shortages++;
         portolan_sleep(10);
         return true;
     }
-    if (!device_is_gone(*kr) || *tries >= REOPEN_MAX) {
+    if (!device_is_gone(*kr) || tries->reopened >= REOPEN_MAX) {
         return false;
     }
-    *tries += 1;
+    tries->reopened++;
     *kr = device_reopen(d, port);
     return *kr == KERN_SUCCESS;
 }
@@ -104,7 +114,7 @@ static bool device_again(struct driver_device *d, mach_port_t port, unsigned *tr
 static kern_return_t device_read_part(struct driver_device *d, uint64_t record, size_t size,
                                       vm_address_t *data, size_t *done)
 {
-    unsigned tries = 0;
+    struct device_tries tries = {0, 0};
     kern_return_t kr;
     mach_port_t port;
 
@@ -122,6 +132,23 @@ static kern_return_t device_read_part(struct driver_device *d, uint64_t record, 
         kr = D_IO_ERROR;
     }
     return kr;
+}
+
+int block_device_read_page(struct block_device *device, uint64_t offset, void *data)
+{
+    struct driver_device *d = device_of(device);
+    struct device_tries tries = {0, 0};
+    mach_msg_type_number_t count;
+    kern_return_t kr;
+    mach_port_t port;
+
+    do {
+        port = device_port(d);
+        count = BLOCK_PAGE_MAX;
+        kr = block_read_page(port, (recnum_t)(offset / device->sector_size), BLOCK_PAGE_MAX, data,
+                             &count);
+    } while (device_again(d, port, &tries, &kr));
+    return kr == KERN_SUCCESS && count != BLOCK_PAGE_MAX ? EIO : device_errno(kr);
 }
 
 /* More than the device does at once: copied together. */
@@ -172,11 +199,22 @@ static int device_do_read(struct block_device *device, uint64_t offset, size_t s
     return 0;
 }
 
+/* The driver waits for no memory, and none of this may have been in memory. */
+static void device_touch(const void *data, size_t size)
+{
+    const volatile char *bytes = data;
+
+    for (size_t at = 0; at < size; at += MACH_PAGE_SIZE) {
+        (void)bytes[at];
+    }
+    (void)bytes[size - 1];
+}
+
 static int device_do_write(struct block_device *device, uint64_t offset, size_t size,
                            const void *data)
 {
     struct driver_device *d = device_of(device);
-    unsigned tries = 0;
+    struct device_tries tries = {0, 0};
 
     if (device->is_read_only) {
         return EROFS;
@@ -189,6 +227,9 @@ static int device_do_write(struct block_device *device, uint64_t offset, size_t 
             device_write(port, D_WRITE, (recnum_t)(offset / device->sector_size),
                          (io_buf_ptr_t)(uintptr_t)data, (mach_msg_type_number_t)part, &written);
 
+        if (kr == D_NO_MEMORY) {
+            device_touch(data, part);
+        }
         if (device_again(d, port, &tries, &kr)) {
             continue;
         }
@@ -208,7 +249,7 @@ static int device_do_write(struct block_device *device, uint64_t offset, size_t 
 static int device_do_flush(struct block_device *device)
 {
     struct driver_device *d = device_of(device);
-    unsigned tries = 0;
+    struct device_tries tries = {0, 0};
     kern_return_t kr;
     mach_port_t port;
 

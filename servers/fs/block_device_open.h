@@ -11,6 +11,9 @@
  * good as once; what was written and not flushed may be lost with the driver of a disk with a
  * cache, as when power fails. By any thread. Returns: 0, or ENODEV, ENOMEM, EIO. */
 int block_device_open(mach_port_t master, const char *name, struct block_device **device);
+/* Read BLOCK_PAGE_MAX bytes that lie at a sector, with the message and not in memory of its own:
+ * for a program that others get memory by (block.defs). Returns: 0, or EIO, ENODEV, ENOMEM. */
+int block_device_read_page(struct block_device *device, uint64_t offset, void *data);
 /* How often the driver was opened anew. */
 unsigned block_device_reopened(const struct block_device *device);
 

@@ -5,10 +5,14 @@
  *     disk write NAME FIRST COUNT ADD  from now on it holds that much more
  *     disk reads NAME MIB                  so much in pieces of 1 MiB, not looked at
  *     disk load NAME SECONDS           four threads, each in its quarter of the disk
- *     disk counts NAME                     kernel objects that must not become more
- *     disk stop NAME TASK                  the task of that name does nothing from now on
- *     disk codes NAME                  what is refused */
+ *     disk counts NAME                     kernel objects that must not become more, and whether
+ * each right is counted as it is disk stop NAME TASK                  the task of that name does
+ * nothing from now on disk kill NAME TASK TIMES MS         it is killed so often, with a pause in
+ * between, each time after it has read something disk codes NAME                  what is refused
+ */
+#include <block.h>
 #include <device.h>
+#include <device_master.h>
 #include <errno.h>
 #include <file.h>
 #include <mach.h>
@@ -253,6 +257,23 @@ static void codes_of_others(mach_port_t device, recnum_t records)
     expect("close", device_close(device), KERN_SUCCESS);
 }
 
+static void codes_of_ours(mach_port_t device, recnum_t records)
+{
+    static block_page_t page;
+    mach_msg_type_number_t count = BLOCK_PAGE_MAX;
+
+    expect("a page", block_read_page(device, 3, BLOCK_PAGE_MAX, page, &count), KERN_SUCCESS);
+    expect("is so much", (kern_return_t)count, BLOCK_PAGE_MAX);
+    expect("what is in it", page[0] + page[BLOCK_PAGE_MAX - SECTOR], 3 + 10);
+    expect("more than a page", block_read_page(device, 0, BLOCK_PAGE_MAX + 512, page, &count),
+           D_INVALID_SIZE);
+    expect("less than a record", block_read_page(device, 0, 256, page, &count), D_INVALID_SIZE);
+    expect("a page beyond", block_read_page(device, records, BLOCK_PAGE_MAX, page, &count),
+           D_INVALID_RECNUM);
+    expect("kept for anybody", device_master_keep(master, mach_host_self(), "disk0"),
+           KERN_NO_ACCESS);
+}
+
 static int do_codes(const char *name)
 {
     mach_port_t device;
@@ -261,6 +282,7 @@ static int do_codes(const char *name)
         return 1;
     }
     codes_of_reads(device, (recnum_t)(disk->size / SECTOR));
+    codes_of_ours(device, (recnum_t)(disk->size / SECTOR));
     codes_of_others(device, (recnum_t)(disk->size / SECTOR));
     return 0;
 }
@@ -271,8 +293,8 @@ static int do_counts(void)
     static const int what[] = {PORTOLAN_COUNT_TASKS,   PORTOLAN_COUNT_THREADS,
                                PORTOLAN_COUNT_PORTS,   PORTOLAN_COUNT_RIGHTS,
                                PORTOLAN_COUNT_OBJECTS, PORTOLAN_COUNT_MAP_ENTRIES};
-    portolan_counts_t counts;
-    mach_msg_type_number_t n = PORTOLAN_NUMBERS_MAX;
+    portolan_counts_t counts, rights;
+    mach_msg_type_number_t n = PORTOLAN_NUMBERS_MAX, m = PORTOLAN_NUMBERS_MAX;
     struct timespec pause = {0, 200000000};
 
     if (file_sync(portolan_port("root"), FILE_SYNC_FORGET) != KERN_SUCCESS) {
@@ -282,11 +304,13 @@ static int do_counts(void)
     if (host_object_counts(mach_host_self(), counts, &n) != KERN_SUCCESS) {
         return 1;
     }
+    rights[PORTOLAN_RIGHTS_ERRORS] = 0;
+    (void)host_check_rights(mach_host_self(), rights, &m); /* the debug kernel's alone */
     printf("counts:");
     for (unsigned i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
         printf(" %lld", (long long)counts[what[i]]);
     }
-    printf("\n");
+    printf(" %lld\n", (long long)rights[PORTOLAN_RIGHTS_ERRORS]);
     return 0;
 }
 
@@ -302,6 +326,38 @@ static int do_stop(const char *name)
     }
     tasks_free(list, n);
     return 0;
+}
+
+/* Kill the tasks of that name. Returns: how many. */
+static unsigned kill_all(const char *name)
+{
+    unsigned n, killed = 0;
+    struct task_line *list = tasks_list(&n);
+
+    for (unsigned i = 0; i < n; i++) {
+        killed += strcmp(list[i].name, name) == 0 && task_terminate(list[i].task) == KERN_SUCCESS;
+    }
+    tasks_free(list, n);
+    return killed;
+}
+
+/* Each has come up and read something before it is killed. */
+static int do_kill(const char *name, unsigned times, unsigned pause_ms)
+{
+    struct timespec pause = {pause_ms / 1000, pause_ms % 1000 * 1000000l};
+    unsigned killed = 0;
+
+    for (unsigned tries = 0; killed < times && tries < 20 * times; tries++) {
+        void *data;
+
+        if (disk->ops->read(disk, 0, SECTOR, &data) == 0) {
+            block_device_free(data, SECTOR);
+            killed += kill_all(name);
+        }
+        nanosleep(&pause, NULL);
+    }
+    printf("killed %s %u times\n", name, killed);
+    return killed < times;
 }
 
 static uint64_t number(int argc, char **argv, int i)
@@ -330,6 +386,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "stop") == 0 && argc == 4) {
         return do_stop(argv[3]);
+    }
+    if (strcmp(argv[1], "kill") == 0 && argc == 6) {
+        return do_kill(argv[3], (unsigned)number(argc, argv, 4), (unsigned)number(argc, argv, 5));
     }
     if (strcmp(argv[1], "reads") == 0) {
         return do_reads(number(argc, argv, 3));

@@ -155,21 +155,23 @@ static void main_interrupt(void *context)
     }
 }
 
-/* Memory for requests: two pages each. */
+/* Memory for requests: two pages each, for as many as there is memory. */
 static void main_make_slots(void)
 {
+    unsigned most = main_queue.size < SLOTS ? main_queue.size : SLOTS;
     vm_size_t size = mach_round_page(sizeof(struct slot_memory));
     vm_address_t memory;
     int64_t phys;
 
-    main_slot_count = main_queue.size < SLOTS ? main_queue.size : SLOTS;
-    if (driver_dma_allocate(driver.port, size * main_slot_count, 0, &memory, &phys) !=
-        KERN_SUCCESS) {
-        driver_fail("no memory for requests");
+    for (main_slot_count = 0; main_slot_count < most; main_slot_count++) {
+        if (driver_dma_allocate(driver.port, size, 0, &memory, &phys) != KERN_SUCCESS) {
+            break;
+        }
+        main_slots[main_slot_count].memory = (volatile struct slot_memory *)memory;
+        main_slots[main_slot_count].phys = (uint64_t)phys;
     }
-    for (unsigned i = 0; i < main_slot_count; i++) {
-        main_slots[i].memory = (volatile struct slot_memory *)(memory + i * size);
-        main_slots[i].phys = (uint64_t)phys + i * size;
+    if (main_slot_count == 0) {
+        driver_fail("no memory for requests");
     }
 }
 

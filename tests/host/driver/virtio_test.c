@@ -26,7 +26,7 @@
 #define DEVICE_AT   1024u
 #define NOTIFY_AT   2048u
 #define QUEUE_SIZE  64u
-#define ALLOCATIONS 4u
+#define ALLOCATIONS 80u
 
 struct driver driver;
 
