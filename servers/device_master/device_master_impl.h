@@ -50,6 +50,7 @@ struct function {
     uint64_t due_ms;         /* when something is to be done about the state */
     uint64_t pinged_ms;      /* 0: it has answered */
     bool was_reset;          /* by the function's own means */
+    bool is_kept;            /* paging needs it: drivers_keep */
     unsigned failures;       /* starts in a row that did not come up */
     unsigned interrupts;     /* rights to them the driver was given */
     vm_address_t msix_table; /* mapped here, or 0 */
@@ -81,6 +82,9 @@ struct function *drivers_of_request(void);
 bool drivers_dead(mach_port_name_t name);
 /* Do what is due: start, ask, end. Returns when the next thing is, in milliseconds from now. */
 uint64_t drivers_tick(void);
+/* Paging needs the function's driver, and all that follow it: they may use reserved memory.
+ * Returns: those of task_threads and thread_wire. */
+kern_return_t drivers_keep(struct function *f);
 /* Is one on its way up, that could register any name? */
 bool drivers_are_starting(void);
 
@@ -98,6 +102,8 @@ void names_reserve(const struct function *function, const char *kind);
  * KERN_RESOURCE_SHORTAGE. Refs: takes the right over on success. */
 kern_return_t names_register(struct function *function, const char *kind, int unit,
                              const char *suffix, mach_port_t device, char *name);
+/* The function whose device has that name and is there; NULL. */
+struct function *names_function(const char *name);
 /* Append " name" for each device of the function. Returns: the bytes used. */
 size_t names_list(const struct function *function, char *text, size_t room);
 

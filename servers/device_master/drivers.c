@@ -9,6 +9,7 @@
 
 #include <hardware.h>
 #include <mach.h>
+#include <mach_host.h>
 #include <mach_port.h>
 
 #include "device_master_impl.h"
@@ -137,6 +138,26 @@ static kern_return_t drivers_rights(struct function *f)
                               : kr;
 }
 
+kern_return_t drivers_keep(struct function *f)
+{
+    thread_array_t threads = NULL;
+    mach_msg_type_number_t count = 0;
+    kern_return_t kr = task_threads(f->task, &threads, &count);
+
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    for (mach_msg_type_number_t i = 0; i < count; i++) {
+        kern_return_t wired = thread_wire(device_master.host, threads[i], TRUE);
+
+        kr = kr == KERN_SUCCESS ? wired : kr;
+        mach_port_deallocate(mach_task_self(), threads[i]);
+    }
+    vm_deallocate(mach_task_self(), (vm_address_t)threads, count * sizeof(*threads));
+    f->is_kept = true;
+    return kr;
+}
+
 static kern_return_t drivers_spawn(struct function *f)
 {
     unsigned i = (unsigned)(f->driver - drivers_table);
@@ -150,11 +171,20 @@ static kern_return_t drivers_spawn(struct function *f)
         .rights = rights,
         .nrights = 1,
         .closed = true,
+        .suspended = f->is_kept,
+        .wired_by = f->is_kept ? device_master.host : MACH_PORT_NULL,
     };
     kern_return_t kr = spawn_start(&spawn, &f->task, NULL);
 
     if (kr != KERN_SUCCESS) {
         f->task = MACH_PORT_NULL;
+        return kr;
+    }
+    if (f->is_kept) {
+        kr = drivers_keep(f);
+        kr = kr == KERN_SUCCESS ? task_resume(f->task) : kr;
+    }
+    if (kr != KERN_SUCCESS) {
         return kr;
     }
     return server_watch_death(f->task, device_master.notify);

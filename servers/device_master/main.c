@@ -3,6 +3,7 @@
 #include <mach/notify.h>
 #include <portolan/portolan.h>
 #include <portolan/server_loop.h>
+#include <portolan/thread.h>
 #include <stdlib.h>
 
 #include <device_server.h>
@@ -98,6 +99,16 @@ static _Noreturn void main_loop(const struct server *server)
     }
 }
 
+/* A driver that paging needs must be started again when there is no memory: nothing of this task
+ * may be in swap then, and it may use the reserve. */
+static void main_wire(void)
+{
+    if (portolan_wire(device_master.host) != KERN_SUCCESS ||
+        thread_wire(device_master.host, portolan_thread_port(), TRUE) != KERN_SUCCESS) {
+        main_fail("its memory cannot be wired");
+    }
+}
+
 int main(void)
 {
     static const struct server server = {.demux = main_demux, .dead_name = main_dead_name};
@@ -112,5 +123,6 @@ int main(void)
         pci_scan(main_found);
     }
     drivers_find();
+    main_wire();
     main_loop(&server);
 }

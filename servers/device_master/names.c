@@ -176,6 +176,13 @@ kern_return_t names_register(struct function *function, const char *kind, int un
     return KERN_SUCCESS;
 }
 
+struct function *names_function(const char *name)
+{
+    const struct name *found = names_find(name);
+
+    return found != NULL && found->port != MACH_PORT_NULL ? found->function : NULL;
+}
+
 size_t names_list(const struct function *function, char *text, size_t room)
 {
     size_t used = 0;
@@ -338,4 +345,23 @@ kern_return_t serve_device_master_list(mach_port_t master, device_master_text_t 
     }
     *count = (mach_msg_type_number_t)used;
     return KERN_SUCCESS;
+}
+
+kern_return_t serve_device_master_keep(mach_port_t master, mach_port_t host, const char *name)
+{
+    struct function *f = names_function(name);
+    kern_return_t kr;
+
+    (void)master;
+    if (!names_is_master()) {
+        return MIG_BAD_ID;
+    }
+    if (host != device_master.host) { /* rights to the same port have the same name */
+        return KERN_NO_ACCESS;
+    }
+    kr = f != NULL ? drivers_keep(f) : D_NO_SUCH_DEVICE;
+    if (kr == KERN_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), host);
+    }
+    return kr;
 }
