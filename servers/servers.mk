@@ -31,7 +31,10 @@ $(USER_BUILD)/obj/servers/%.o: servers/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 
-$(foreach s,$(SERVERS),$(eval $(call USER_PROGRAM,$(s),servers/$(s),)))
+# The pager asks drivers as the file server does.
+$(USER_BUILD)/obj/servers/pager/%.o: USER_CFLAGS += -I.
+EXTRA_pager := $(USER_BUILD)/obj/servers/fs/block_device.o
+$(foreach s,$(SERVERS),$(eval $(call USER_PROGRAM,$(s),servers/$(s),$(EXTRA_$(s)))))
 $(foreach s,$(DISK_DRIVERS),$(eval $(call USER_PROGRAM,$(s),servers/disk/$(s),)))
 
 -include $(wildcard $(USER_BUILD)/obj/servers/*/*.d $(USER_BUILD)/obj/servers/*/*/*.d)

@@ -9,15 +9,17 @@
 
 static char *disk_memory_start;
 
-static bool disk_memory_read(uint32_t block, void *data)
+static bool disk_memory_read(uint32_t block, uint32_t count, void *data)
 {
-    memcpy(data, disk_memory_start + (uint64_t)block * STORE_BLOCK_SIZE, STORE_BLOCK_SIZE);
+    memcpy(data, disk_memory_start + (uint64_t)block * STORE_BLOCK_SIZE,
+           (size_t)count * STORE_BLOCK_SIZE);
     return true;
 }
 
-static bool disk_memory_write(uint32_t block, const void *data)
+static bool disk_memory_write(uint32_t block, uint32_t count, const void *data)
 {
-    memcpy(disk_memory_start + (uint64_t)block * STORE_BLOCK_SIZE, data, STORE_BLOCK_SIZE);
+    memcpy(disk_memory_start + (uint64_t)block * STORE_BLOCK_SIZE, data,
+           (size_t)count * STORE_BLOCK_SIZE);
     return true;
 }
 

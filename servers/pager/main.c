@@ -1,15 +1,18 @@
 /* main.c - the default pager: swap for anonymous memory.
  *
- * It must need no memory that could be in its own swap, and no other task. So all its memory is
- * wired before the first page comes, its tables have the size they need (object.c), it calls
- * nobody but the kernel while it serves, and the size of its address space is bounded: whatever
- * memory a message brings is wired, too. */
+ * usage: pager [swap=DISK]...     the first that is marked as swap; without one the memory disk
+ *
+ * It must need no memory that could be in its own swap, and no task that does. So all its memory is
+ * wired before the first page comes, its tables have the size they need (object.c), it calls nobody
+ * but the kernel, the disk's driver and the device master while it serves, and the size of its
+ * address space is bounded: whatever memory a message brings is wired, too. */
 #include <mach/vm_wire.h>
 #include <portolan/error.h>
 #include <portolan/portolan.h>
 #include <portolan/server_loop.h>
 #include <portolan/thread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <gnumach.h>
 #include <mach.h>
@@ -20,12 +23,12 @@
 
 #include "default_pager_server.h"
 #include "disk_memory.h"
+#include "disk_swap.h"
 #include "memory_object_default_server.h"
 #include "memory_object_server.h"
 #include "pager_impl.h"
 
 #define MESSAGE_MAX 8192u
-#define STACK_KEPT  (64ul * 1024)
 #define ROOM        (4ul << 20) /* for messages and new objects */
 
 struct pager pager = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -38,32 +41,10 @@ static void main_check(kern_return_t kr, const char *what)
     }
 }
 
-/* Give back the part of the stack that is not going to be used, so that it is not wired. */
-static void main_trim_stack(void)
-{
-    vm_address_t here = mach_trunc_page((vm_address_t)__builtin_frame_address(0));
-    vm_address_t start = here;
-    vm_size_t size;
-    vm_prot_t protection, max_protection;
-    vm_inherit_t inheritance;
-    boolean_t shared;
-    mach_port_t name = MACH_PORT_NULL;
-    vm_offset_t offset;
-
-    if (vm_region(mach_task_self(), &start, &size, &protection, &max_protection, &inheritance,
-                  &shared, &name, &offset) == KERN_SUCCESS &&
-        start + STACK_KEPT < here) {
-        vm_deallocate(mach_task_self(), start, here - STACK_KEPT - start);
-    }
-    if (MACH_PORT_VALID(name)) {
-        mach_port_deallocate(mach_task_self(), name);
-    }
-}
-
 /* Keep all memory of this task in memory, and let this thread use the reserve. */
 static void main_wire(mach_port_t host)
 {
-    main_trim_stack();
+    portolan_trim_stack();
     main_check(vm_wire_all(host, mach_task_self(), VM_WIRE_ALL), "its memory cannot be wired");
     main_check(thread_wire(host, portolan_thread_port(), TRUE), "no right to the reserve");
 }
@@ -80,13 +61,28 @@ static void main_bound(mach_port_t host)
                "its size cannot be bounded");
 }
 
-static void main_open_store(mach_port_t hardware)
+/* The first disk named that can be used, else the memory disk. */
+static kern_return_t main_find_store(char **words, mach_port_t host, mach_port_t hardware,
+                                     struct store_device *device)
+{
+    for (; *words != NULL; words++) {
+        if (strncmp(*words, "swap=", 5) != 0) {
+            portolan_print("pager: `%s` is not swap=DISK\n", *words);
+        } else if (disk_swap_open(host, *words + 5, device)) {
+            return KERN_SUCCESS;
+        }
+    }
+    return disk_memory_open(hardware, device);
+}
+
+static void main_open_store(char **words, mach_port_t host, mach_port_t hardware)
 {
     static struct store_device device;
-    kern_return_t kr = disk_memory_open(hardware, &device);
+    kern_return_t kr = main_find_store(words, host, hardware, &device);
 
     if (kr == KERN_NO_SPACE) {
-        portolan_print("pager: no swap, for there is no memory disk (memdisk=SIZE)\n");
+        portolan_print("pager: no swap, for there is neither a disk of it nor a memory disk "
+                       "(memdisk=SIZE)\n");
         exit(0);
     }
     main_check(kr, "the memory disk cannot be mapped");
@@ -124,7 +120,7 @@ static void main_no_senders(uint64_t payload, mach_port_mscount_t mscount)
     paging_no_senders(payload);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct server server = {.demux = main_demux,
                                    .max_in = MESSAGE_MAX,
@@ -133,12 +129,13 @@ int main(void)
     mach_port_t host = portolan_port("host");
     mach_port_t hardware = portolan_port("hardware");
 
+    (void)argc;
     if (host == MACH_PORT_NULL || hardware == MACH_PORT_NULL) {
         portolan_print("pager: not given its rights (rights: host=host hardware=hardware)\n");
         return 1;
     }
     pager.host = host;
-    main_open_store(hardware);
+    main_open_store(argv + 1, host, hardware);
     main_wire(host);
     main_check(server_set_create(&pager.set), "no port set");
     main_check(portolan_check_in("pager", &pager.service),

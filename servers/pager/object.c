@@ -16,6 +16,7 @@ struct object_record {
     uint64_t page;
     uint32_t hash_next;   /* the next block in its bucket */
     uint32_t object_next; /* the next block of the object */
+    bool is_bad;          /* it could not be written */
 };
 
 static struct object_record *object_records; /* by block */
@@ -54,7 +55,8 @@ static uint32_t *object_bucket(const struct object *object, uint64_t page)
     return &object_buckets[(((uintptr_t)object * HASH_FACTOR >> 32) + page) & object_mask];
 }
 
-static uint32_t object_find(const struct object *object, uint64_t page)
+/* The page's block, or STORE_NONE. */
+static uint32_t object_block(const struct object *object, uint64_t page)
 {
     uint32_t block = *object_bucket(object, page);
 
@@ -74,14 +76,14 @@ static uint32_t object_add(struct object *object, uint64_t page)
     if (block == STORE_NONE) {
         return STORE_NONE;
     }
-    object_records[block] = (struct object_record){object, page, *bucket, object->first};
+    object_records[block] = (struct object_record){object, page, *bucket, object->first, false};
     *bucket = block;
     object->first = block;
     object->count++;
     return block;
 }
 
-/* Take the block out of its bucket and give it back. */
+/* Take the block out of its bucket and give it back, unless it is bad. */
 static void object_release(uint32_t block)
 {
     const struct object_record *record = &object_records[block];
@@ -91,7 +93,9 @@ static void object_release(uint32_t block)
         link = &object_records[*link].hash_next;
     }
     *link = record->hash_next;
-    store_free(block);
+    if (!record->is_bad) {
+        store_free(block);
+    }
 }
 
 void object_clear(struct object *object)
@@ -107,44 +111,38 @@ void object_clear(struct object *object)
     object_init(object);
 }
 
-/* The page's block has old contents that must not be seen again. */
-static void object_drop(struct object *object, uint32_t block)
+uint32_t object_place(struct object *object, uint64_t page)
 {
-    uint32_t *link = &object->first;
-
-    while (*link != block) {
-        link = &object_records[*link].object_next;
-    }
-    *link = object_records[block].object_next;
-    object->count--;
-    object_release(block);
-}
-
-bool object_write(struct object *object, uint64_t page, const void *data)
-{
-    uint32_t block = object_find(object, page);
+    uint32_t block = object_block(object, page);
 
     if (block == STORE_NONE) {
         block = object_add(object, page);
     }
-    if (block != STORE_NONE && store_write(block, data)) {
-        return true;
+    if (block == STORE_NONE) {
+        object->lost = true;
+    } else {
+        object_records[block].is_bad = false; /* another try */
     }
-    if (block != STORE_NONE) {
-        object_drop(object, block);
-    }
-    object->lost = true;
-    return false;
+    return block;
 }
 
-enum object_page object_read(const struct object *object, uint64_t page, void *data)
+void object_failed(struct object *object, uint64_t page)
 {
-    uint32_t block = object_find(object, page);
+    object_records[object_block(object, page)].is_bad = true;
+}
 
-    if (block == STORE_NONE) {
+enum object_page object_find(const struct object *object, uint64_t page, uint32_t *block)
+{
+    uint32_t found = object_block(object, page);
+
+    if (found == STORE_NONE) {
         return object->lost ? OBJECT_PAGE_LOST : OBJECT_PAGE_NEVER;
     }
-    return store_read(block, data) ? OBJECT_PAGE_STORED : OBJECT_PAGE_LOST;
+    if (object_records[found].is_bad) {
+        return OBJECT_PAGE_LOST;
+    }
+    *block = found;
+    return OBJECT_PAGE_STORED;
 }
 
 uint32_t object_list(const struct object *object, uint64_t *pages, uint32_t max)

@@ -9,7 +9,7 @@
 struct object {
     uint32_t first; /* one of its blocks, the others behind it; STORE_NONE */
     uint32_t count; /* of them */
-    bool lost;      /* a page could not be stored: which ones are not known */
+    bool lost;      /* a page had no room: which ones are not known */
 };
 
 enum object_page {
@@ -26,10 +26,13 @@ void object_init(struct object *object);
 /* Give all its blocks back. */
 void object_clear(struct object *object);
 
-/* Store a page. Returns: false when there is no room or the device failed: the page is lost. */
-bool object_write(struct object *object, uint64_t page, const void *data);
-/* Data is written only for OBJECT_PAGE_STORED. */
-enum object_page object_read(const struct object *object, uint64_t page, void *data);
+/* The block a page is to be written to. Returns: STORE_NONE when there is no room: the page is
+ * lost. */
+uint32_t object_place(struct object *object, uint64_t page);
+/* It could not be written: this page is lost, and nothing else is put into its block. */
+void object_failed(struct object *object, uint64_t page);
+/* Where a page is: *block is set for OBJECT_PAGE_STORED. */
+enum object_page object_find(const struct object *object, uint64_t page, uint32_t *block);
 
 /* The numbers of the first `max` of its pages, in any order. Returns: how many. */
 uint32_t object_list(const struct object *object, uint64_t *pages, uint32_t max);

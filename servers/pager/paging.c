@@ -246,24 +246,79 @@ static void paging_say_full(void)
     }
 }
 
+/* Say once that the device fails. */
+static void paging_say_failed(void)
+{
+    static bool said;
+
+    if (!said) {
+        said = true;
+        portolan_print("pager: swap cannot be written: memory that was to go there is lost, and "
+                       "whoever touches it gets an exception\n");
+    }
+}
+
+/* Blocks in a row for pages in a row, at most `max`. Returns: how many, 0 when there is no room.
+ * Only this thread gives blocks out and takes them back, so they stay what they are unlocked. */
+static uint32_t paging_place(struct memory_object *object, uint64_t page, uint32_t max,
+                             uint32_t *block)
+{
+    uint32_t count = 0;
+
+    pthread_mutex_lock(&pager.lock);
+    *block = object_place(&object->contents, page);
+    if (*block != STORE_NONE) {
+        for (count = 1; count < max; count++) {
+            uint32_t next = object_place(&object->contents, page + count);
+
+            if (next != *block + count) {
+                break; /* it has its place, which the next call finds */
+            }
+        }
+    }
+    pthread_mutex_unlock(&pager.lock);
+    return count;
+}
+
+/* Write pages to their blocks; when that fails, each alone. */
+static void paging_write(struct memory_object *object, uint64_t page, uint32_t block,
+                         uint32_t count, const char *data)
+{
+    if (store_write(block, count, data)) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!store_write(block + i, 1, data + (size_t)i * PAGER_PAGE)) {
+            pthread_mutex_lock(&pager.lock);
+            object_failed(&object->contents, page + i);
+            pthread_mutex_unlock(&pager.lock);
+            paging_say_failed();
+        }
+    }
+}
+
 /* Store pages; what there is no room for is lost. Refs: consumes the right and the memory. */
 static kern_return_t paging_store(mach_port_t control, vm_offset_t offset, pointer_t data,
                                   vm_size_t size)
 {
     struct memory_object *object = paging_object_of(control);
-    bool stored = true;
+    uint64_t page = offset / PAGER_PAGE;
+    uint32_t pages = (uint32_t)(size / PAGER_PAGE);
 
     if (object == NULL || !paging_is_whole(offset, size)) {
         return KERN_INVALID_ARGUMENT;
     }
-    pthread_mutex_lock(&pager.lock);
-    for (vm_size_t at = 0; at < size; at += PAGER_PAGE) {
-        stored &=
-            object_write(&object->contents, (offset + at) / PAGER_PAGE, (const char *)data + at);
-    }
-    pthread_mutex_unlock(&pager.lock);
-    if (!stored) {
-        paging_say_full();
+    for (uint32_t at = 0, count; at < pages; at += count) {
+        uint32_t block;
+
+        count = paging_place(object, page + at, pages - at, &block);
+        if (count == 0) {
+            paging_say_full();
+            count = 1;
+        } else {
+            paging_write(object, page + at, block, count,
+                         (const char *)data + (size_t)at * PAGER_PAGE);
+        }
     }
     paging_regulate();
     vm_deallocate(mach_task_self(), (vm_address_t)data, size);

@@ -54,14 +54,14 @@ void store_free(uint32_t block)
     store_free_blocks++;
 }
 
-bool store_read(uint32_t block, void *data)
+bool store_read(uint32_t block, uint32_t count, void *data)
 {
-    return store_device->read(block, data);
+    return store_device->read(block, count, data);
 }
 
-bool store_write(uint32_t block, const void *data)
+bool store_write(uint32_t block, uint32_t count, const void *data)
 {
-    return store_device->write(block, data);
+    return store_device->write(block, count, data);
 }
 
 uint32_t store_total_count(void)

@@ -8,11 +8,12 @@
 #define STORE_BLOCK_SIZE 4096u
 #define STORE_NONE       UINT32_MAX /* no block */
 
-/* A device of blocks. Its functions return false when the device failed. */
+/* A device of blocks. Its functions read or write count of them in a row, and return false when the
+ * device failed. */
 struct store_device {
     uint32_t blocks; /* less than STORE_NONE */
-    bool (*read)(uint32_t block, void *data);
-    bool (*write)(uint32_t block, const void *data);
+    bool (*read)(uint32_t block, uint32_t count, void *data);
+    bool (*write)(uint32_t block, uint32_t count, const void *data);
 };
 
 /* Take the device, all of it free. It must outlive the store. Returns: false without memory. */
@@ -23,9 +24,10 @@ bool store_init(const struct store_device *device);
 uint32_t store_alloc(void);
 void store_free(uint32_t block);
 
-/* Returns: false when the device failed. */
-bool store_read(uint32_t block, void *data);
-bool store_write(uint32_t block, const void *data);
+/* Count blocks in a row. Locks: none: device and blocks may take their time.
+ * Returns: false when the device failed. */
+bool store_read(uint32_t block, uint32_t count, void *data);
+bool store_write(uint32_t block, uint32_t count, const void *data);
 
 uint32_t store_total_count(void);
 uint32_t store_free_count(void);

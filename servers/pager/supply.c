@@ -63,28 +63,52 @@ void supply_forget(const struct memory_object *object)
 
 /* --- one answer --- */
 
-/* Collect what the next answer is about: pages in a row of one kind, *size bytes. False when the
- * object has ended. */
-static bool supply_collect(const struct request *request, enum object_page *kind, vm_size_t *size)
+/* What the next answer is about: pages in a row of one kind, those that are stored in blocks in a
+ * row. Returns: how many, 0 when the object has ended. */
+static uint32_t supply_find(const struct request *request, enum object_page *kind, uint32_t *block)
 {
+    uint64_t page = request->offset / PAGER_PAGE;
+    uint64_t left = (request->end - request->offset) / PAGER_PAGE;
     const struct memory_object *object;
+    uint32_t count = 0;
 
     pthread_mutex_lock(&pager.lock);
     object = request->object;
-    *size = 0;
-    while (object != NULL && *size < sizeof(supply_buffer) &&
-           request->offset + *size < request->end) {
-        enum object_page next = object_read(
-            &object->contents, (request->offset + *size) / PAGER_PAGE, supply_buffer + *size);
+    if (object != NULL) {
+        *kind = object_find(&object->contents, page, block);
+        for (count = 1; count < CLUSTER && count < left; count++) {
+            uint32_t next_block = *block + count;
+            enum object_page next = object_find(&object->contents, page + count, &next_block);
 
-        if (*size != 0 && next != *kind) {
-            break;
+            if (next != *kind || next_block != *block + count) {
+                break;
+            }
         }
-        *kind = next;
-        *size += PAGER_PAGE;
     }
     pthread_mutex_unlock(&pager.lock);
-    return object != NULL;
+    return count;
+}
+
+/* The same, with the contents in the buffer. The device is waited for without a lock: pages go out
+ * meanwhile, but none of these, which are not in memory; and when the object ends, its blocks may
+ * have become another's. */
+static uint32_t supply_collect(const struct request *request, enum object_page *kind)
+{
+    uint32_t block = 0;
+    uint32_t count = supply_find(request, kind, &block);
+    bool has_ended;
+
+    if (count == 0 || *kind != OBJECT_PAGE_STORED) {
+        return count;
+    }
+    if (!store_read(block, count, supply_buffer)) {
+        count = 1;
+        *kind = store_read(block, 1, supply_buffer) ? OBJECT_PAGE_STORED : OBJECT_PAGE_LOST;
+    }
+    pthread_mutex_lock(&pager.lock);
+    has_ended = request->object == NULL;
+    pthread_mutex_unlock(&pager.lock);
+    return has_ended ? 0 : count;
 }
 
 /* Say it to the kernel. */
@@ -107,9 +131,9 @@ static kern_return_t supply_say(mach_port_t control, enum object_page kind, vm_o
 static vm_size_t supply_answer(const struct request *request, bool give_up)
 {
     enum object_page kind = OBJECT_PAGE_NEVER;
-    vm_size_t size;
+    vm_size_t size = (vm_size_t)supply_collect(request, &kind) * PAGER_PAGE;
 
-    if (!supply_collect(request, &kind, &size)) {
+    if (size == 0) {
         return request->end - request->offset;
     }
     if (give_up) {

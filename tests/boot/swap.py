@@ -1,4 +1,10 @@
 """swap.py - more memory in use than the machine has: what is paged out comes back as it was."""
+import os
+import shutil
+import subprocess
+import tempfile
+
+import disk as disks
 from check import Checks
 from machine import Machine
 
@@ -34,4 +40,111 @@ def full(iso):
         checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
         m.power_off()
         checks.reached("poweroff")
+    return checks.result()
+
+
+class SwapDisk:
+    """A disk with two partitions, the second of them swap, marked by mkswap."""
+
+    FIRST = 2048  # sector of the second partition
+
+    def __init__(self, mib=SWAP_MIB, marked=True):
+        self.scratch = tempfile.mkdtemp(prefix="portolan-")
+        self.image = os.path.join(self.scratch, "disk.img")
+        sectors = mib * 2048
+        part = os.path.join(self.scratch, "part")
+        with open(part, "wb") as f:
+            f.truncate(sectors * 512)
+        subprocess.run(["mkswap", part], env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        with open(part, "rb") as f:
+            header = f.read(4096)
+        with open(self.image, "wb") as f:
+            f.truncate((self.FIRST + sectors) * 512)
+            f.write(bytes(446) + (disks.mbr_entry(0x83, 64, 1000) + disks.mbr_entry(0x82, self.FIRST, sectors)).ljust(64, b"\0") + b"\x55\xaa")
+            f.seek(self.FIRST * 512)
+            f.write(header if marked else b"somebody's data".ljust(4096, b"."))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.scratch)
+
+    def machine(self, iso, broken="", **options):
+        """broken: what fails, as blkdebug has it."""
+        drive = f"driver=blkdebug,node-name=disk,image.driver=file,image.filename={self.image}{broken}"
+        return Machine(iso, memory=MEMORY_MIB, extra=[
+            "-blockdev", drive, "-device", "virtio-blk-pci,drive=disk,disable-legacy=on,rerror=report,werror=report"], **options)
+
+    def written(self):
+        """Pages of the swap that are not zero, the first of the disk and the first of the swap excepted."""
+        with open(self.image, "rb") as f:
+            f.seek(self.FIRST * 512 + 4096)
+            return sum(any(page) for page in iter(lambda: f.read(4096), b""))
+
+    def first(self, count):
+        with open(self.image, "rb") as f:
+            f.seek(self.FIRST * 512)
+            return f.read(count)
+
+
+def disk(iso, mib, cpus=1, kills=0):
+    """The same on a partition of a disk; its driver may be killed meanwhile."""
+    checks = Checks()
+    with SwapDisk() as swap_disk:
+        header = swap_disk.first(4096)
+        with swap_disk.machine(iso, cpus=cpus, timeout=120) as m:
+            m.expect(rf"pager: swap on disk0s2, {SWAP_MIB - 1} MiB")
+            m.expect(r"\$ $")
+            for what in ("memory comes back", "and again, the swap space being free"):
+                if kills:
+                    m.command_output(f"/tests/disk kill disk0 virtio_blk {kills} 500 &", 60)
+                checks.expect(what, rf"(?m)^{mib} MiB written and read twice, 0 pages wrong\n", m.command_output(f"/tests/swap {mib}", 400))
+                if kills:
+                    m.settle(120)
+                    m.command_output("wait", 120)
+            checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+            log = m.command_output("dmesg", 60)
+            checks.expect("nothing was lost", "^$", "".join(line for line in log.splitlines() if "is lost" in line))
+            if kills:
+                checks.expect("the driver was killed", "^yes$", "yes" if log.count("ended; starting it again") > kills else log)
+            m.power_off()
+        checks.expect("it went to the disk", r"^\d{4,}$", str(swap_disk.written()))
+        checks.expect("the mark is as it was", "True", str(swap_disk.first(4096) == header))
+    return checks.result()
+
+
+def unmarked(iso):
+    """A partition that is not marked is not written, whatever the partition table says."""
+    checks = Checks()
+    with SwapDisk(mib=16, marked=False) as swap_disk:
+        before = swap_disk.first(16 << 20)
+        with swap_disk.machine(iso) as m:
+            m.expect(r"pager: disk0s2 is not used: it is not marked as swap")
+            m.expect(r"\$ $")
+            checks.expect("who wants too much gets an exception", r"the task is ended", m.command_output("/tests/swap 80", 120))
+            m.power_off()
+        checks.expect("it is as it was", "True", str(swap_disk.first(16 << 20) == before))
+    return checks.result()
+
+
+def errors(iso):
+    """A page that cannot be written, or not be read, is lost to the program whose it is, with a line; its place is not used again."""
+    checks = Checks()
+    for what, line in (("write", r"pager: swap cannot be written"), ("read", r"virtio_blk: read of \d+ bytes at sector \d+: status 1")):
+        with SwapDisk() as swap_disk:
+            sector = swap_disk.FIRST + 8 * 5000  # 20 MiB on: nobody else has so much
+            broken = f",inject-error.0.event=none,inject-error.0.iotype={what},inject-error.0.sector={sector}"
+            with swap_disk.machine(iso, broken=broken, timeout=120) as m:
+                m.expect(r"pager: swap on disk0s2")
+                m.expect(r"\$ $")
+                output = m.command_output("/tests/swap 80", 300)
+                checks.expect(f"{what}: the program gets an exception", r"task swap .*\(code 10\).*the task is ended", output)
+                checks.expect(f"{what}: it is told", line, m.command_output("dmesg", 60))
+                checks.expect(f"{what}: nobody else is", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+                if what == "write":
+                    checks.expect("the next program has another place", r"^80 MiB written and read twice, 0 pages wrong\n",
+                                  m.command_output("/tests/swap 80", 300))
+                m.power_off()
     return checks.result()

@@ -11,17 +11,17 @@ static struct store_device device;
 static char *contents;
 static bool reads_fail, writes_fail;
 
-static bool disk_read(uint32_t block, void *data)
+static bool disk_read(uint32_t block, uint32_t count, void *data)
 {
-    assert_true(block < device.blocks);
-    memcpy(data, contents + (size_t)block * STORE_BLOCK_SIZE, STORE_BLOCK_SIZE);
+    assert_true(count != 0 && block < device.blocks && count <= device.blocks - block);
+    memcpy(data, contents + (size_t)block * STORE_BLOCK_SIZE, (size_t)count * STORE_BLOCK_SIZE);
     return !reads_fail;
 }
 
-static bool disk_write(uint32_t block, const void *data)
+static bool disk_write(uint32_t block, uint32_t count, const void *data)
 {
-    assert_true(block < device.blocks);
-    memcpy(contents + (size_t)block * STORE_BLOCK_SIZE, data, STORE_BLOCK_SIZE);
+    assert_true(count != 0 && block < device.blocks && count <= device.blocks - block);
+    memcpy(contents + (size_t)block * STORE_BLOCK_SIZE, data, (size_t)count * STORE_BLOCK_SIZE);
     return !writes_fail;
 }
 
@@ -42,8 +42,8 @@ void test_disk_fails(bool reads, bool writes)
 
 int main(void)
 {
-    const size_t total = store_test_count + object_test_count;
-    int failed = RUN(store) + RUN(object);
+    const size_t total = store_test_count + object_test_count + swap_header_test_count;
+    int failed = RUN(store) + RUN(object) + RUN(swap_header);
 
     printf("%zu passed, %d failed\n", total - (size_t)failed, failed);
     return failed != 0;

@@ -18,13 +18,27 @@ static void test_objects(uint32_t blocks)
 
 static bool write_page(struct object *object, uint64_t page, int byte)
 {
+    uint32_t block = object_place(object, page);
+
     memset(page_in, byte, sizeof(page_in));
-    return object_write(object, page, page_in);
+    if (block == STORE_NONE || store_write(block, 1, page_in)) {
+        return block != STORE_NONE;
+    }
+    object_failed(object, page);
+    return false;
+}
+
+static enum object_page read_page(const struct object *object, uint64_t page)
+{
+    uint32_t block;
+    enum object_page found = object_find(object, page, &block);
+
+    return found != OBJECT_PAGE_STORED || store_read(block, 1, page_out) ? found : OBJECT_PAGE_LOST;
 }
 
 static void expect_page(const struct object *object, uint64_t page, int byte)
 {
-    assert_int_equal(object_read(object, page, page_out), OBJECT_PAGE_STORED);
+    assert_int_equal(read_page(object, page), OBJECT_PAGE_STORED);
     assert_int_equal(page_out[0], byte);
     assert_int_equal(page_out[STORE_BLOCK_SIZE - 1], byte);
 }
@@ -36,7 +50,7 @@ static void a_page_keeps_what_was_written_last(void **state)
     (void)state;
     test_objects(BLOCKS);
     object_init(&object);
-    assert_int_equal(object_read(&object, 5, page_out), OBJECT_PAGE_NEVER);
+    assert_int_equal(read_page(&object, 5), OBJECT_PAGE_NEVER);
     assert_true(write_page(&object, 5, 1));
     assert_true(write_page(&object, FAR, 2));
     assert_true(write_page(&object, 5, 3));
@@ -44,7 +58,7 @@ static void a_page_keeps_what_was_written_last(void **state)
     expect_page(&object, FAR, 2);
     assert_int_equal(object.count, 2);
     assert_int_equal(store_free_count(), BLOCKS - 2);
-    assert_int_equal(object_read(&object, 6, page_out), OBJECT_PAGE_NEVER);
+    assert_int_equal(read_page(&object, 6), OBJECT_PAGE_NEVER);
 }
 
 static void objects_do_not_see_each_other(void **state)
@@ -63,7 +77,7 @@ static void objects_do_not_see_each_other(void **state)
     assert_int_equal(store_free_count(), BLOCKS - 100);
     for (uint64_t page = 0; page < 50; page++) {
         expect_page(&objects[0], page, 1);
-        assert_int_equal(object_read(&objects[1], page, page_out), OBJECT_PAGE_NEVER);
+        assert_int_equal(read_page(&objects[1], page), OBJECT_PAGE_NEVER);
         expect_page(&objects[2], page, 3);
     }
     object_clear(&objects[0]);
@@ -86,12 +100,12 @@ static void a_full_store_loses_new_pages_and_keeps_the_others(void **state)
     assert_false(write_page(&other, 0, 5));
     assert_true(write_page(&object, 2, 7));
     expect_page(&object, 2, 7);
-    assert_int_equal(object_read(&object, 4, page_out), OBJECT_PAGE_LOST);
-    assert_int_equal(object_read(&other, 0, page_out), OBJECT_PAGE_LOST);
+    assert_int_equal(read_page(&object, 4), OBJECT_PAGE_LOST);
+    assert_int_equal(read_page(&other, 0), OBJECT_PAGE_LOST);
     object_clear(&object);
     assert_true(write_page(&other, 0, 6));
     expect_page(&other, 0, 6);
-    assert_int_equal(object_read(&other, 1, page_out), OBJECT_PAGE_LOST);
+    assert_int_equal(read_page(&other, 1), OBJECT_PAGE_LOST);
 }
 
 static void a_device_that_fails_never_shows_old_contents(void **state)
@@ -105,12 +119,36 @@ static void a_device_that_fails_never_shows_old_contents(void **state)
     assert_true(write_page(&object, 2, 2));
     test_disk_fails(false, true);
     assert_false(write_page(&object, 1, 9));
-    assert_int_equal(object_read(&object, 1, page_out), OBJECT_PAGE_LOST);
+    assert_int_equal(read_page(&object, 1), OBJECT_PAGE_LOST);
+    assert_false(write_page(&object, 3, 9));
     expect_page(&object, 2, 2);
+    assert_int_equal(read_page(&object, 4), OBJECT_PAGE_NEVER);
     test_disk_fails(true, false);
-    assert_int_equal(object_read(&object, 2, page_out), OBJECT_PAGE_LOST);
-    assert_int_equal(object.count, 1);
-    assert_int_equal(store_free_count(), BLOCKS - 1);
+    assert_int_equal(read_page(&object, 2), OBJECT_PAGE_LOST);
+    test_disk_fails(false, false);
+    expect_page(&object, 2, 2);
+    assert_int_equal(read_page(&object, 3), OBJECT_PAGE_LOST);
+    assert_true(write_page(&object, 1, 4));
+    expect_page(&object, 1, 4);
+    object_clear(&object);
+    assert_int_equal(store_free_count(), BLOCKS - 1); /* that of page 3 is not used again */
+}
+
+/* Pages in a row that come together can be written together. */
+static void pages_in_a_row_have_blocks_in_a_row(void **state)
+{
+    struct object object;
+    uint32_t first, block;
+
+    (void)state;
+    test_objects(BLOCKS);
+    object_init(&object);
+    first = object_place(&object, 10);
+    for (uint32_t i = 1; i < 32; i++) {
+        assert_int_equal(object_place(&object, 10 + i), first + i);
+    }
+    assert_int_equal(object_find(&object, 20, &block), OBJECT_PAGE_STORED);
+    assert_int_equal(block, first + 10);
 }
 
 static void the_pages_can_be_listed(void **state)
@@ -162,8 +200,7 @@ static void many_writes_and_ends_match_a_model(void **state)
         if (model[o][page] != 0) {
             expect_page(&objects[o], page * FAR / 64, model[o][page]);
         } else {
-            assert_int_equal(object_read(&objects[o], page * FAR / 64, page_out),
-                             OBJECT_PAGE_NEVER);
+            assert_int_equal(read_page(&objects[o], page * FAR / 64), OBJECT_PAGE_NEVER);
         }
     }
 }
@@ -173,6 +210,7 @@ const struct CMUnitTest object_tests[] = {
     cmocka_unit_test(objects_do_not_see_each_other),
     cmocka_unit_test(a_full_store_loses_new_pages_and_keeps_the_others),
     cmocka_unit_test(a_device_that_fails_never_shows_old_contents),
+    cmocka_unit_test(pages_in_a_row_have_blocks_in_a_row),
     cmocka_unit_test(the_pages_can_be_listed),
     cmocka_unit_test(many_writes_and_ends_match_a_model),
 };

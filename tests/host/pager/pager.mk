@@ -1,7 +1,7 @@
-# pager.mk - host tests of the pager's store.c and object.c: `make -f tests/host/pager/pager.mk pager-host-test`.
+# pager.mk - host tests of the pager's store.c, object.c and swap_header.c: `make -f tests/host/pager/pager.mk pager-host-test`.
 
 PAGER_TEST := build/host/pager/test
-PAGER_TEST_SRC := servers/pager/store.c servers/pager/object.c $(wildcard tests/host/pager/*.c)
+PAGER_TEST_SRC := servers/pager/store.c servers/pager/object.c servers/pager/swap_header.c $(wildcard tests/host/pager/*.c)
 PAGER_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -Iservers/pager
 
 .PHONY: pager-host-test

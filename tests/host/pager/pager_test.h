@@ -20,5 +20,7 @@ extern const struct CMUnitTest store_tests[];
 extern const size_t store_test_count;
 extern const struct CMUnitTest object_tests[];
 extern const size_t object_test_count;
+extern const struct CMUnitTest swap_header_tests[];
+extern const size_t swap_header_test_count;
 
 #endif

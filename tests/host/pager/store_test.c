@@ -65,15 +65,15 @@ static void a_block_keeps_its_contents(void **state)
     one = store_alloc();
     other = store_alloc();
     memset(in, 1, sizeof(in));
-    assert_true(store_write(one, in));
+    assert_true(store_write(one, 1, in));
     memset(in, 2, sizeof(in));
-    assert_true(store_write(other, in));
-    assert_true(store_read(one, out));
+    assert_true(store_write(other, 1, in));
+    assert_true(store_read(one, 1, out));
     assert_int_equal(out[0], 1);
     assert_int_equal(out[STORE_BLOCK_SIZE - 1], 1);
     test_disk_fails(true, true);
-    assert_false(store_read(one, out));
-    assert_false(store_write(one, in));
+    assert_false(store_read(one, 1, out));
+    assert_false(store_write(one, 1, in));
 }
 
 const struct CMUnitTest store_tests[] = {

@@ -1,0 +1,15 @@
+/* disk_swap.h - swap on a disk, or a partition of one, that is marked as swap. */
+#ifndef PAGER_DISK_SWAP_H
+#define PAGER_DISK_SWAP_H
+
+#include <mach/kern_return.h>
+#include <mach/port.h>
+
+#include "store.h"
+
+/* Open the disk the device master knows under that name, and have its driver kept. At most one a
+ * program; before anything is paged out. Says why not when it is there and is not used.
+ * Returns: false: it cannot be used. Sleeps: until the driver is there. */
+bool disk_swap_open(mach_port_t host, const char *name, struct store_device *device);
+
+#endif
