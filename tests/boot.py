@@ -114,6 +114,8 @@ MATRIX = [
     Suite("volume off", volume.off),
     Suite("volume off ext2 debug 2 cpus", lambda: volume.off("ext2", cpus=2, iso="build/test/prompt-debug.iso")),
     Suite("volume off without a file server", volume.off_alone),
+    Suite("volume model", volume.model),
+    Suite("volume model ext2 2 cpus", lambda: volume.model("ext2", cpus=2, first=13)),
     Suite("whyfault", volume.whyfault),
     Suite("trace-fault", volume.picture),
     Suite("disk pc", lambda: disk.use("pc")),

@@ -130,6 +130,28 @@ def off_alone():
     return checks.result()
 
 
+def model(kind="ext3", cpus=1, first=1, count=12):
+    """Random operations as a model has them, on a disk; e2fsck finds nothing, and the next boot what was left."""
+    checks = Checks()
+    line = f"MODEL_PLACE=/disk MODEL_FIRST={first} MODEL_COUNT={count} MODEL_KEEP=1 /tests/fs_model_test"
+    with Volume(kind) as volume:
+        with volume.machine("build/test/fuzz.iso", cpus=cpus) as m:
+            m.expect(r"\$ $")
+            checks.expect("the model", r"(?m)^case ok .*the_file_system_is_as_its_model", m.command_output(line, 600))
+            files = " ".join(m.command_output("find /disk -type f -name '[a-z]'", 60).split())
+            sums = m.command_output(f"sha256sum {files}", 120)
+            m.power_off()
+        checks.expect("some files are left", r"^\d{2,}$", str(len(sums.splitlines())))
+        second = volume.tool("e2fsck", "-fn", volume.image)
+        checks.expect("nothing is to be repaired", r"^0 ", f"{second.returncode} {second.stdout.decode(errors='replace')}")
+        with volume.machine("build/test/fuzz.iso", cpus=cpus) as m:
+            m.expect(r"\$ $")
+            checks.expect("the next boot finds them as they were", "^same$",
+                          "same" if m.command_output(f"sha256sum {files}", 120) == sums else "other contents")
+            m.power_off()
+    return checks.result()
+
+
 def whyfault():
     """The way of a page from the disk into a mapping, told by the system itself."""
     checks = Checks()
