@@ -7,6 +7,7 @@ import time
 import uuid
 import zlib
 
+import volume
 from check import Checks
 from machine import Failure, Machine
 
@@ -154,7 +155,7 @@ def read_only():
 
 
 def counts(m):
-    """How many tasks, threads, ports, rights, memory objects and map entries there are, once what ended is gone."""
+    """How many tasks, threads, ports, rights, memory objects and map entries there are, once what ended is gone; and wrong counts of rights."""
     time.sleep(2)
     return [int(word) for word in m.command_output("/tests/disk counts disk0").split()[1:]]
 
@@ -202,6 +203,45 @@ def killed(machine, times, iso=ISO, cpus=2):
         checks.expect("nothing is left of those before", "True",
                       str(all(b - a <= 2 for a, b in zip(before, after))) + f" {before} {after}")
         m.power_off()
+    return checks.result()
+
+
+def restarts(machine, times, iso=ISO, cpus=1):
+    """The driver is killed very often: under load, where nothing may be wrong then; and without, where nothing may be left. On one
+    processor: QEMU 7.2 itself may end when one writes a device's register while another stops that device (seen after hundreds)."""
+    checks, disk = Checks(), Disk()
+    with Machine(iso, cpus=cpus, extra=disk.arguments(machine), timeout=120) as m:
+        m.expect(r"\$ $")
+        kill(m, "virtio_blk")
+        load, alone = times
+        before = counts(m)
+        output = []
+        anew = under_load(m, checks, load // 5 + 2, lambda: output.append(m.command_output(f"/tests/disk kill disk0 virtio_blk {load} 20", 400)))
+        checks.expect("the driver was killed under load", rf"killed virtio_blk {load} times", output[0])
+        checks.expect("and opened anew by who used it", "^True", str(anew > load // 8) + f" {anew}")
+        checks.expect("and without", rf"killed virtio_blk {alone} times", m.command_output(f"/tests/disk kill disk0 virtio_blk {alone} 1", 900))
+        m.settle()
+        after = counts(m)  # a server may have grown its heap once
+        checks.expect("nothing is left of those before", "^True",
+                      str(len(after) == 7 and after[6] == 0 and all(b - a <= 2 for a, b in zip(before, after))) + f" {before} {after}")
+        m.power_off()
+    return checks.result()
+
+
+def faults(count, seed=1, iso=ISO, cpus=1):
+    """Bytes of the driver's code and registers of its threads are changed while it works: nobody else ends or hangs."""
+    checks = Checks()
+    with volume.Volume() as v, v.machine(iso, cpus=cpus, timeout=120) as m:
+        m.expect(r"\$ $")
+        output = m.command_output(f"/tests/driver_fault virtio_blk {count} 10 {seed}", 3600)
+        checks.expect("all faults were put in, and whoever asked was answered", rf"(?m)^faults: {count} of {count}, \d+ uses, \d+ errors, 0 hang", output)
+        kill(m, "virtio_blk")
+        m.settle()
+        checks.expect("the file system answers", r"big|Input/output error|I/O error", m.command_output("ls /disk", 120))
+        checks.expect("the disk can be read", r"^disk0: \d+ records", m.command_output("devices disk0", 60))
+        checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+        m.send("poweroff\r")
+        m.wait_off(60)
     return checks.result()
 
 
