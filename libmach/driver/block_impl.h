@@ -38,13 +38,10 @@ kern_return_t block_request_allocate(struct block_request *request, vm_size_t si
 /* Memory for up to a page whose bytes alone are wanted: one of a few that are there and wired, so
  * that page replacement gets its pages back when there is no other memory. */
 kern_return_t block_request_take_page(struct block_request *request, vm_size_t size);
-/* Begin: from sector on, `size` bytes in request->memory. Then done is called, perhaps at once.
+/* Begin: from sector on, `size` bytes in request->memory. Then done is called, perhaps before this
+ * returns.
  * Returns: KERN_SUCCESS, or an error with nothing begun and done not called. */
 kern_return_t block_request_begin(struct block_request *request, enum block_operation operation,
                                   uint64_t sector, uint32_t size);
-
-/* block_server.c: offer `count` sectors from `first` on under kind, number and suffix. */
-void block_offer(struct block_disk *disk, const char *kind, const char *suffix, uint64_t first,
-                 uint64_t count);
 
 #endif

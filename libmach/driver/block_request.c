@@ -92,17 +92,37 @@ static void block_enqueue(struct block_disk *disk, struct block_transfer *transf
     transfer->request->waits++;
 }
 
-/* Have the device begin what it takes. */
-static void block_push(struct block_disk *disk)
+/* The transfer is done, and with the last one its request. */
+static void block_end_transfer(struct block_transfer *transfer, kern_return_t result)
+{
+    struct block_request *request = transfer->request;
+
+    if (result != KERN_SUCCESS) {
+        request->result = result;
+    }
+    free(transfer);
+    request->waits--;
+    if (request->waits == 0) {
+        memcpy(block_bytes, (const void *)request->memory, request->inband);
+        block_request_unpin(request);
+        request->done(request);
+    }
+}
+
+void block_resume(struct block_disk *disk)
 {
     while (disk->first != NULL) {
         struct block_transfer *transfer = disk->first;
         struct block_transfer *next = transfer->next;
+        kern_return_t kr = disk->ops->start(disk, transfer);
 
-        if (!disk->ops->start(disk, transfer)) {
+        if (kr == D_WOULD_BLOCK) {
             return;
         }
         disk->first = next; /* start() does not call back: what is done is told by the loop */
+        if (kr != KERN_SUCCESS) {
+            block_end_transfer(transfer, kr);
+        }
     }
 }
 
@@ -156,15 +176,19 @@ static void block_cut_all(struct block_request *request, uint64_t sector)
         }
         transfer->operation = request->operation;
         transfer->sector = sector + done / request->disk->sector_size;
+        transfer->memory = request->memory + done;
         transfer->request = request;
         done += transfer->size;
         block_enqueue(request->disk, transfer);
     }
 }
 
+/* A client's memory may be a pager's, which need not give a page twice: pinned to be written it is
+ * a copy of this task's own, and touching it waits for nobody. */
 static kern_return_t block_request_pin(struct block_request *request)
 {
-    vm_prot_t access = request->operation == BLOCK_READ ? VM_PROT_DEFAULT : VM_PROT_READ;
+    bool is_written = request->operation == BLOCK_READ || request->disk->is_touched;
+    vm_prot_t access = is_written ? VM_PROT_DEFAULT : VM_PROT_READ;
     kern_return_t kr =
         driver_pin(request->memory, request->size, access, block_runs, &block_nruns, &request->pin);
 
@@ -202,23 +226,12 @@ kern_return_t block_request_begin(struct block_request *request, enum block_oper
             return request->result;
         }
     }
-    block_push(disk);
+    block_resume(disk);
     return KERN_SUCCESS;
 }
 
 void block_done(struct block_disk *disk, struct block_transfer *transfer, kern_return_t result)
 {
-    struct block_request *request = transfer->request;
-
-    if (result != KERN_SUCCESS) {
-        request->result = result;
-    }
-    free(transfer);
-    request->waits--;
-    if (request->waits == 0) {
-        memcpy(block_bytes, (const void *)request->memory, request->inband);
-        block_request_unpin(request);
-        request->done(request);
-    }
-    block_push(disk);
+    block_end_transfer(transfer, result);
+    block_resume(disk);
 }

@@ -18,8 +18,8 @@
 
 #include "driver/partition.h"
 
-#define REQUESTS_MAX  24 /* under way; more wait in the ports' queues */
-#define VIEWS_MAX     (PARTITIONS_MAX + 1)
+#define REQUESTS_MAX  24u /* under way, of all disks; more wait in the ports' queues */
+#define VIEWS_MAX     256u
 #define ID_WRITE      2802
 #define ID_SET_STATUS 2810
 
@@ -33,6 +33,7 @@ struct block_view {
 
 static struct block_view block_views[VIEWS_MAX];
 static unsigned block_view_count;
+static unsigned block_disk_count;
 
 /* What the request is for; NULL when it came in on no device's port. */
 static struct block_view *block_view(void)
@@ -62,10 +63,13 @@ static void block_pause(struct block_disk *disk, bool pause)
     }
 }
 
+/* Each disk has its share, so that one that is slow does not take the others'. */
 static void block_count(struct block_disk *disk, int change)
 {
+    unsigned share = REQUESTS_MAX / block_disk_count;
+
     disk->requests += (unsigned)change;
-    block_pause(disk, disk->requests >= REQUESTS_MAX);
+    block_pause(disk, disk->requests >= (share != 0 ? share : 1));
 }
 
 /* --- answers --- */
@@ -167,15 +171,17 @@ static kern_return_t block_place(const struct block_view *view, recnum_t recnum,
 static kern_return_t block_begin(struct block_request *request, enum block_operation operation,
                                  uint64_t sector, uint32_t size, mach_port_t reply)
 {
+    struct block_disk *disk = request->disk;
     kern_return_t kr;
 
     request->reply = reply;
+    block_count(disk, 1); /* before it may be done */
     kr = block_request_begin(request, operation, sector, size);
     if (kr != KERN_SUCCESS) {
         block_request_destroy(request);
+        block_count(disk, -1);
         return kr;
     }
-    block_count(request->disk, 1);
     return MIG_NO_REPLY;
 }
 
@@ -259,6 +265,10 @@ kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_m
     if (kr == KERN_SUCCESS && view->disk->is_read_only) {
         kr = D_READ_ONLY;
     }
+    if (kr == KERN_SUCCESS && ((vm_address_t)data & (view->disk->alignment - 1)) != 0 &&
+        view->disk->alignment != 0) {
+        kr = D_INVALID_SIZE;
+    }
     if (kr != KERN_SUCCESS) {
         return kr;
     }
@@ -270,13 +280,14 @@ kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_m
     request->memory = (vm_address_t)data;
     request->memory_size = count;
     request->reply = reply_port;
+    block_count(view->disk, 1); /* before it may be done */
     kr = block_request_begin(request, BLOCK_WRITE, sector, size);
     if (kr != KERN_SUCCESS) {
         request->memory = 0; /* the stub's */
         block_request_destroy(request);
+        block_count(view->disk, -1);
         return kr;
     }
-    block_count(view->disk, 1);
     return MIG_NO_REPLY;
 }
 
@@ -373,8 +384,8 @@ kern_return_t ds_device_close(mach_port_t device)
 
 /* --- offering --- */
 
-void block_offer(struct block_disk *disk, const char *kind, const char *suffix, uint64_t first,
-                 uint64_t count)
+/* Offer `count` sectors from `first` on under the disk's name and the suffix. */
+static void block_offer(struct block_disk *disk, const char *suffix, uint64_t first, uint64_t count)
 {
     struct block_view *view = &block_views[block_view_count];
     driver_name_t name;
@@ -386,10 +397,10 @@ void block_offer(struct block_disk *disk, const char *kind, const char *suffix, 
     }
     if (kr == KERN_SUCCESS) {
         block_view_count++;
-        kr = driver_register(driver.port, kind, disk->unit, suffix, view->port, name);
+        kr = driver_register(driver.port, disk->kind, disk->unit, suffix, view->port, name);
     }
     if (kr != KERN_SUCCESS) {
-        driver_say("%s%s cannot be offered: %s", kind, suffix, mach_error_string(kr));
+        driver_say("%s%s cannot be offered: %s", disk->kind, suffix, mach_error_string(kr));
     }
 }
 
@@ -424,25 +435,33 @@ static bool block_read_sector(void *context, uint64_t sector, void *data)
     return good;
 }
 
-void block_serve(struct block_disk *disk, const char *kind)
+/* Offer a disk and its partitions. */
+static void block_serve_disk(struct block_disk *disk)
 {
     static struct partition table[PARTITIONS_MAX];
     struct partition_source source = {block_read_sector, disk, disk->sectors, disk->sector_size};
     const char *trouble = NULL;
-    unsigned n;
+    unsigned n = partition_read(&source, table, &trouble);
 
-    driver_serve(device_server);
-    driver_serve(block_server);
-    n = partition_read(&source, table, &trouble);
     if (trouble != NULL) {
-        driver_say("the partition table is not used: %s", trouble);
+        driver_say("the partition table of unit %d is not used: %s", disk->unit, trouble);
     }
-    block_offer(disk, kind, "", 0, disk->sectors);
+    block_offer(disk, "", 0, disk->sectors);
     for (unsigned i = 0; i < n; i++) {
         char suffix[16];
 
         snprintf(suffix, sizeof(suffix), "s%u", table[i].number);
-        block_offer(disk, kind, suffix, table[i].first, table[i].count);
+        block_offer(disk, suffix, table[i].first, table[i].count);
+    }
+}
+
+void block_serve(struct block_disk *const *disks, unsigned n)
+{
+    block_disk_count = n;
+    driver_serve(device_server);
+    driver_serve(block_server);
+    for (unsigned i = 0; i < n; i++) {
+        block_serve_disk(disks[i]);
     }
     if (driver_ready(driver.port) != KERN_SUCCESS) {
         driver_fail("the device master is gone");

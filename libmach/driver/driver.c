@@ -6,6 +6,7 @@
 #include <mach/notify.h>
 #include <errno.h>
 #include <hardware.h>
+#include <mach_host.h>
 #include <mach_port.h>
 #include <portolan/portolan.h>
 #include <portolan/server_loop.h>
@@ -27,6 +28,13 @@ static struct {
     void *context;
     mach_port_t irq;
 } driver_interrupts[DRIVER_INTERRUPTS_MAX];
+
+static struct {
+    void (*handler)(void *);
+    void *context;
+    unsigned period_ms; /* 0: none */
+    uint64_t due_ms;
+} driver_tick;
 
 static void (*driver_stop)(void);
 static mach_port_t driver_interrupt_port; /* receive right; interrupts are told here */
@@ -152,16 +160,59 @@ static boolean_t driver_demux(mach_msg_header_t *in, mach_msg_header_t *out)
     return FALSE;
 }
 
+/* --- time --- */
+
+static uint64_t driver_now_ms(void)
+{
+    time_value64_t now = {0};
+
+    host_get_uptime64(mach_host_self(), &now);
+    return (uint64_t)now.seconds * 1000 + (uint64_t)now.nanoseconds / 1000000;
+}
+
+void driver_sleep(unsigned milliseconds)
+{
+    thread_switch(MACH_PORT_NULL, SWITCH_OPTION_WAIT, milliseconds);
+}
+
+void driver_on_tick(unsigned period_ms, void (*handler)(void *), void *context)
+{
+    driver_tick.handler = handler;
+    driver_tick.context = context;
+    driver_tick.period_ms = period_ms;
+    driver_tick.due_ms = period_ms != 0 ? driver_now_ms() + period_ms : 0;
+}
+
+/* Call the handler if it is due: messages that keep coming do not keep it waiting. Returns: how
+ * long to wait for one at most, in milliseconds. */
+static natural_t driver_tick_step(void)
+{
+    uint64_t now = driver_now_ms();
+
+    if (now >= driver_tick.due_ms) {
+        driver_tick.due_ms = now + driver_tick.period_ms;
+        driver_tick.handler(driver_tick.context);
+        now = driver_now_ms();
+    }
+    return driver_tick.due_ms > now ? (natural_t)(driver_tick.due_ms - now) : 0;
+}
+
 void driver_step(void)
 {
     static const struct server server = {.demux = driver_demux};
+    mach_msg_option_t option = MACH_RCV_MSG;
+    natural_t limit = MACH_MSG_TIMEOUT_NONE;
     static union {
         mach_msg_header_t head;
         char bytes[MESSAGE_MAX];
     } in, out;
 
-    if (mach_msg(&in.head, MACH_RCV_MSG, 0, sizeof(in), driver.set, MACH_MSG_TIMEOUT_NONE,
-                 MACH_PORT_NULL) != MACH_MSG_SUCCESS) {
+    if (driver_tick.period_ms != 0) {
+        limit = driver_tick_step();
+        option |= driver_tick.period_ms != 0 ? MACH_RCV_TIMEOUT : 0; /* it may have been the last */
+    }
+    if (mach_msg(&in.head, option, 0, sizeof(in), driver.set, limit, MACH_PORT_NULL) !=
+        MACH_MSG_SUCCESS) {
         return;
     }
     if (in.head.msgh_id == MACH_NOTIFY_DEAD_NAME &&

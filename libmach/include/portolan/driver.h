@@ -6,7 +6,7 @@
  *     {
  *         driver_begin(stop);
  *         ... driver_map, reset the device, driver_enable, driver_on_interrupt ...
- *         block_serve(&disk, "disk");
+ *         block_serve(disks, 1);
  *         driver_loop();
  *     }
  *
@@ -54,10 +54,17 @@ kern_return_t driver_on_interrupt(unsigned index, void (*handler)(void *), void 
 /* Have messages to ports in driver.set served by a stub: at most 4. */
 void driver_serve(boolean_t (*demux)(mach_msg_header_t *in, mach_msg_header_t *out));
 
-/* Wait for one message and serve it. For waiting until something has happened, before
- * driver_loop(). */
+/* From now on have driver_step() call handler(context) every so many milliseconds, or a little
+ * later; 0: not any more. For time limits: a device that does not answer sends no message. */
+void driver_on_tick(unsigned period_ms, void (*handler)(void *), void *context);
+
+/* Wait for one message and serve it, or until the tick is due. For waiting until something has
+ * happened, before driver_loop(). */
 void driver_step(void);
 _Noreturn void driver_loop(void);
+
+/* Do nothing for so long, for what a device needs a few milliseconds for. */
+void driver_sleep(unsigned milliseconds);
 
 /* --- memory for the device --- */
 

@@ -5,7 +5,7 @@
 #include <mach/vm_types.h>
 
 #define DRIVER_NAME_MAX  32
-#define DRIVER_UNITS_MAX 16
+#define DRIVER_UNITS_MAX 32
 typedef char driver_name_t[DRIVER_NAME_MAX];
 
 /* The message to a driver's control port that it answers with driver_alive(): a header alone. */

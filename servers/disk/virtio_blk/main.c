@@ -95,7 +95,7 @@ static unsigned main_fill(struct slot *slot, const struct block_transfer *transf
     return n + 1;
 }
 
-static bool main_start(struct block_disk *disk, struct block_transfer *transfer)
+static kern_return_t main_start(struct block_disk *disk, struct block_transfer *transfer)
 {
     struct slot *slot = main_free_slot();
     uint16_t index;
@@ -103,7 +103,7 @@ static bool main_start(struct block_disk *disk, struct block_transfer *transfer)
 
     (void)disk;
     if (slot == NULL) {
-        return false;
+        return D_WOULD_BLOCK;
     }
     index = (uint16_t)(slot - main_slots);
     slot->transfer = transfer;
@@ -114,7 +114,7 @@ static bool main_start(struct block_disk *disk, struct block_transfer *transfer)
     main_queue.desc[index].next = 0;
     virtq_offer(&main_queue, index);
     virtq_tell(&main_queue);
-    return true;
+    return KERN_SUCCESS;
 }
 
 static kern_return_t main_result(const struct block_transfer *transfer, uint8_t status)
@@ -209,7 +209,8 @@ static void main_stop(void)
 int main(void)
 {
     static const struct block_ops ops = {main_start};
-    static struct block_disk disk = {.ops = &ops};
+    static struct block_disk disk = {.ops = &ops, .kind = "disk"};
+    struct block_disk *const disks[] = {&disk};
 
     driver_begin(main_stop);
     virtio_begin(&main_virtio, FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_RO | FEATURE_FLUSH |
@@ -227,6 +228,6 @@ int main(void)
         driver_fail("the device master does not let the device begin");
     }
     virtio_ready(&main_virtio);
-    block_serve(&disk, "disk");
+    block_serve(disks, 1);
     driver_loop();
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "driver/partition.h"
+#include "driver/partition.c"
 
 #define SECTORS 4096u
 #define RANDOM  3000u

@@ -111,10 +111,10 @@ kern_return_t thread_switch(mach_port_t thread, int option, natural_t time)
     return KERN_SUCCESS;
 }
 
-void block_serve(struct block_disk *disk, const char *kind)
+void block_serve(struct block_disk *const *disks, unsigned n)
 {
-    (void)kind;
-    served = disk;
+    assert_int_equal(n, 1);
+    served = disks[0];
     longjmp(ended, 2);
 }
 
@@ -194,7 +194,7 @@ static bool begin(struct block_transfer *transfer, enum block_operation operatio
 {
     *transfer = (struct block_transfer){.operation = operation, .size = 4096, .nruns = 1};
     transfer->runs[0] = (struct driver_run){0x1000, 4096};
-    return served->ops->start(served, transfer);
+    return served->ops->start(served, transfer) == KERN_SUCCESS;
 }
 
 static struct block_transfer *new_transfer(void)
