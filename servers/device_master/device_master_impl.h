@@ -26,7 +26,6 @@ struct driver_entry {
     uint32_t class, class_mask;
     const char *name;
     const char *path; /* of the program */
-    const char *kind; /* of its devices */
 };
 
 enum function_state {
@@ -51,6 +50,7 @@ struct function {
     uint64_t pinged_ms;      /* 0: it has answered */
     bool was_reset;          /* by the function's own means */
     bool is_kept;            /* paging needs it: drivers_keep */
+    bool has_settled;        /* came up once, or did not: those behind it may start */
     unsigned failures;       /* starts in a row that did not come up */
     unsigned interrupts;     /* rights to them the driver was given */
     vm_address_t msix_table; /* mapped here, or 0 */
@@ -95,9 +95,6 @@ void names_dead(mach_port_name_t name);
 void names_lost(struct function *function);
 /* Something has changed: answer those who wait for a name that can be answered. */
 void names_settle(void);
-/* Have the function's first unit numbered now, before any driver runs: in the order of functions,
- * whoever is ready first. */
-void names_reserve(const struct function *function, const char *kind);
 /* Offer a device. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT, KERN_NAME_EXISTS,
  * KERN_RESOURCE_SHORTAGE. Refs: takes the right over on success. */
 kern_return_t names_register(struct function *function, const char *kind, int unit,

@@ -365,6 +365,7 @@ kern_return_t serve_driver_ready(mach_port_t driver)
     }
     if (f->state == FUNCTION_STARTING) {
         f->state = FUNCTION_RUNNING;
+        f->has_settled = true;
         f->failures = 0;
         f->due_ms = main_now_ms();
     }

@@ -26,8 +26,8 @@
 #define PROGRAMS_MAX 8u
 
 static const struct driver_entry drivers_table[] = {
-    {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk", "disk"},
-    {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk", "disk"},
+    {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk"},
+    {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk"},
 };
 #define DRIVERS (sizeof(drivers_table) / sizeof(drivers_table[0]))
 
@@ -76,10 +76,10 @@ void drivers_find(void)
         if (f->driver != NULL) {
             bool was_used = pci_is_master(&f->pci);
 
-            names_reserve(f, f->driver->kind);
             pci_stop(&f->pci);
             pci_size_bars(&f->pci);
             f->state = drivers_load(f->driver) ? FUNCTION_RESETTING : FUNCTION_DOWN;
+            f->has_settled = f->state == FUNCTION_DOWN;
             f->was_reset =
                 was_used && pci_reset(&f->pci); /* by the firmware, or before a restart */
             f->due_ms = f->was_reset ? main_now_ms() + RESET_MS : 0;
@@ -223,6 +223,7 @@ static void drivers_again(struct function *f, uint64_t delay_ms)
 static void drivers_failed(struct function *f)
 {
     f->failures++;
+    f->has_settled = true;
     drivers_clear(f);
     drivers_again(f, FAILURE_MS);
     if (f->failures >= FAILURES_MAX) {
@@ -320,15 +321,19 @@ static void drivers_look_at(struct function *f, uint64_t now)
     }
 }
 
+/* Drivers come up one after the other the first time: so devices are numbered in the order of
+ * functions, whoever is faster. One that does not come up is waited for once. */
 uint64_t drivers_tick(void)
 {
     uint64_t now = main_now_ms();
     uint64_t next = UINT32_MAX;
+    bool is_waiting = false;
 
     for (unsigned i = 0; i < device_master.function_count; i++) {
         struct function *f = &device_master.functions[i];
 
-        if (f->state == FUNCTION_ALONE || f->state == FUNCTION_DOWN) {
+        if (f->state == FUNCTION_ALONE || f->state == FUNCTION_DOWN ||
+            (is_waiting && !f->has_settled)) {
             continue;
         }
         if (f->due_ms <= now) {
@@ -339,6 +344,7 @@ uint64_t drivers_tick(void)
 
             next = left < next ? left : next;
         }
+        is_waiting |= !f->has_settled;
     }
     return next;
 }

@@ -118,11 +118,6 @@ static const struct unit *names_unit(const struct function *function, const char
     return fresh;
 }
 
-void names_reserve(const struct function *function, const char *kind)
-{
-    (void)names_unit(function, kind, 0);
-}
-
 /* Letters, or after the first letter digits too. */
 static bool names_is_word(const char *text, size_t max, bool digits)
 {
