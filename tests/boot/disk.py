@@ -15,7 +15,8 @@ SECTOR = 512
 SECTORS = 32768  # 16 MiB
 ISO = "build/test/system-release.iso"
 LOAD = r"load: (\d+) requests, (\d+) wrong, driver opened anew (\d+) times"
-READ = r"^(\d+ bytes at a time: 0 words wrong\n){6}"
+DRIVERS = {"virtio": "virtio_blk", "ahci": "ahci"}
+READ = r"(?m)^(\d+ bytes at a time: 0 words wrong\n){6}"
 
 
 def pattern(first, count, add=0):
@@ -56,20 +57,29 @@ def mbr():
 
 
 class Disk:
-    """An image of a disk with the pattern and some sectors of other contents."""
+    """An image of a disk with the pattern and some sectors of other contents. kind: what it is plugged into, a key of DRIVERS."""
 
-    def __init__(self, sectors=()):
+    def __init__(self, sectors=(), kind="virtio", count=SECTORS):
+        self.kind = kind
+        self.driver = DRIVERS[kind]
         self.file = tempfile.NamedTemporaryFile(prefix="portolan-disk-")  # pylint: disable=consider-using-with
-        self.file.write(pattern(0, SECTORS))
+        self.file.write(pattern(0, count))
         for at, data in sectors:
             self.file.seek(at * SECTOR)
             self.file.write(data)
         self.file.flush()
 
+    def drive(self, *options, name="disk"):
+        """The image as a drive of that name."""
+        return ["-drive", ",".join([f"if=none,id={name},format=raw,file={self.file.name}", *options])]
+
+    def device(self, *options, name="disk", place=0):
+        """The drive in the place of that number of its controller."""
+        word = {"virtio": f"virtio-blk-pci,drive={name},disable-legacy=on", "ahci": f"ide-hd,drive={name},bus=ide.{place}"}[self.kind]
+        return ["-device", ",".join([word, *options])]
+
     def arguments(self, machine, *options):
-        options = "".join("," + option for option in options)
-        return ["-machine", machine, "-drive", f"if=none,id=disk,format=raw,file={self.file.name}",
-                "-device", f"virtio-blk-pci,drive=disk,disable-legacy=on{options}"]
+        return ["-machine", machine] + self.drive() + self.device(*options)
 
     def holds(self, first, count, add):
         with open(self.file.name, "rb") as f:
@@ -77,15 +87,15 @@ class Disk:
             return f.read(count * SECTOR) == pattern(first, count, add)
 
 
-def devices(m):
-    """The names of the disk's devices."""
-    listed = re.search(r"virtio_blk running(.*)\n", m.command_output("devices"))
+def devices(m, driver="virtio_blk"):
+    """The names of the driver's devices."""
+    listed = re.search(rf" {driver} running(.*)\n", m.command_output("devices"))
     return listed.group(1).split() if listed else []
 
 
-def use(machine, cpus=1):
+def use(machine, cpus=1, kind="virtio"):
     """Read all of a disk, write some of it, and what is refused."""
-    checks, disk = Checks(), Disk()
+    checks, disk = Checks(), Disk(kind=kind)
     with Machine(ISO, cpus=cpus, extra=disk.arguments(machine)) as m:
         m.expect(r"\$ $")
         checks.expect("its size", rf"^disk0: {SECTORS} records of 512 bytes\n", m.command_output("devices disk0"))
@@ -126,9 +136,7 @@ def lines():
     checks = Checks()
     for machine in ("pc", "q35"):
         disk, second = Disk(), Disk()
-        arguments = disk.arguments(machine, "vectors=0") + [
-            "-drive", f"if=none,id=second,format=raw,file={second.file.name}",
-            "-device", "virtio-blk-pci,drive=second,disable-legacy=on,vectors=0"]
+        arguments = disk.arguments(machine, "vectors=0") + second.drive(name="second") + second.device("vectors=0", name="second")
         with Machine(ISO, cpus=2, extra=arguments) as m:
             m.expect(r"\$ $")
             for name in ("disk0", "disk1"):
@@ -157,7 +165,7 @@ def read_only():
 def counts(m):
     """How many tasks, threads, ports, rights, memory objects and map entries there are, once what ended is gone; and wrong counts of rights."""
     time.sleep(2)
-    return [int(word) for word in m.command_output("/tests/disk counts disk0").split()[1:]]
+    return [int(word) for word in re.search(r"counts:([\d ]+)\n", m.command_output("/tests/disk counts disk0")).group(1).split()]
 
 
 def kill(m, name):
@@ -168,7 +176,7 @@ def kill(m, name):
     return task is not None
 
 
-def under_load(m, checks, seconds, disturb):
+def under_load(m, checks, seconds, disturb, driver="virtio_blk"):
     """Four threads read and write while disturb() does something. Returns: how often the driver was opened anew."""
     start = len(m.seen)
     m.send(f"/tests/disk load disk0 {seconds} &\r")
@@ -183,21 +191,21 @@ def under_load(m, checks, seconds, disturb):
     m.drain()  # that the job is done
     m.settle()
     checks.expect("nothing was wrong", r"^0 wrong", f"{end.group(2)} wrong of {end.group(1)}")
-    checks.expect("the disk is there", r"'disk0'", str(devices(m)))
+    checks.expect("the disk is there", r"'disk0'", str(devices(m, driver)))
     return int(end.group(3))
 
 
-def killed(machine, times, iso=ISO, cpus=2):
+def killed(machine, times, iso=ISO, cpus=2, kind="virtio"):
     """The driver is killed again and again while it is used."""
-    checks, disk = Checks(), Disk()
+    checks, disk = Checks(), Disk(kind=kind)
     with Machine(iso, cpus=cpus, extra=disk.arguments(machine), timeout=120) as m:
         m.expect(r"\$ $")
         checks.expect("without a kill", r"load: \d+ requests, 0 wrong, driver opened anew 0 times",
                       m.command_output("/tests/disk load disk0 2", 60))
-        kill(m, "virtio_blk")
+        kill(m, disk.driver)
         before = counts(m)
         kills = []
-        anew = under_load(m, checks, times // 4 + 5, lambda: kills.extend(kill(m, "virtio_blk") for _ in range(times)))
+        anew = under_load(m, checks, times // 4 + 5, lambda: kills.extend(kill(m, disk.driver) for _ in range(times)), disk.driver)
         checks.expect("the driver was killed", "True", str(sum(kills) > times // 2 and anew > times // 4) + f" {kills}, {anew} anew")
         after = counts(m)  # a server may have grown its heap once
         checks.expect("nothing is left of those before", "True",
@@ -262,35 +270,72 @@ def master_killed():
     return checks.result()
 
 
-def errors():
+def errors(machine="q35", kind="virtio", says="status 1"):
     """A sector that cannot be read, and one that cannot be written: EIO and a line in the log, and everything else goes on."""
-    checks, disk = Checks(), Disk()
+    checks, disk = Checks(), Disk(kind=kind, count=SECTORS + 64)  # the load below leaves some of them alone
     broken = (f"driver=blkdebug,node-name=disk,image.driver=file,image.filename={disk.file.name}"
-              ",inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=1000"
-              ",inject-error.1.event=none,inject-error.1.iotype=write,inject-error.1.sector=2000")
-    with Machine(ISO, extra=["-machine", "q35", "-blockdev", broken, "-device",
-                             "virtio-blk-pci,drive=disk,disable-legacy=on,rerror=report,werror=report"]) as m:
+              ",inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=8200"
+              ",inject-error.1.event=none,inject-error.1.iotype=write,inject-error.1.sector=8202")
+    with Machine(ISO, extra=["-machine", machine, "-blockdev", broken] + disk.device("rerror=report,werror=report")) as m:
         m.expect(r"\$ $")
         for what, line, pattern in (
                 ("before it", "read disk0 0 900", READ),
-                ("it", "read disk0 1000 1", r"virtio_blk: read of 512 bytes at sector 1000: status 1\n(?s:.*)read at 1000: I/O error\n"),
-                ("behind it", "read disk0 1100 900", READ),
-                ("one to be written", "write disk0 2000 1 1",
-                 r"virtio_blk: write of 512 bytes at sector 2000: status 1\n(?s:.*)written: I/O error\n"),
-                ("its neighbour", "write disk0 2010 1 1", r"^written: yes\n")):
+                ("it", "read disk0 8200 1", rf"{disk.driver}: .*read of 512 bytes at sector 8200: {says}(?s:.*)read at 8200: I/O error\n"),
+                ("behind it", "read disk0 8203 900", READ),
+                ("one to be written", "write disk0 8202 1 1",
+                 rf"{disk.driver}: .*write of 512 bytes at sector 8202: {says}(?s:.*)written: I/O error\n"),
+                ("its neighbour", "write disk0 8201 1 1", r"^written: yes\n")):
             checks.expect(what, pattern, m.command_output(f"/tests/disk {line}", 60))
+
+        def disturb():
+            for _ in range(5):
+                checks.expect("it, beside others", "I/O error", m.command_output("/tests/disk read disk0 8200 1", 60))
+        under_load(m, checks, 4, disturb, disk.driver)
         m.power_off()
     return checks.result()
 
 
-def stopped():
+def order():
+    """Disks are numbered in the order of functions, and of ports within one, whichever driver is ready first."""
+    checks = Checks()
+    names = ["ahci 0", "ahci 1", "virtio", "ahci 2"]
+    disks = [Disk(kind=name.split()[0], count=1000 + i) for i, name in enumerate(names)]
+    drives = [argument for i, disk in enumerate(disks) for argument in disk.drive(name=f"d{i}")]
+    with Machine(ISO, extra=["-machine", "pc", *drives, "-device", "ich9-ahci,id=a,addr=4", "-device", "ide-hd,drive=d1,bus=a.4",
+                             "-device", "ide-hd,drive=d0,bus=a.1", "-device", "ich9-ahci,id=b,addr=6",
+                             "-device", "ide-hd,drive=d3,bus=b.0"] + disks[2].device("addr=5", name="d2")) as m:
+        m.expect(r"\$ $")
+        for _ in range(2):
+            for i in range(len(disks)):
+                checks.expect(f"disk{i}", rf"(?m)^disk{i}: {1000 + i} records", m.command_output(f"devices disk{i}"))
+                checks.expect(f"contents of disk{i}", READ, m.command_output(f"/tests/disk read disk{i} 0 {1000 + i}", 60))
+            kill(m, "ahci")  # the first that is listed
+            m.settle()
+        m.power_off()
+    return checks.result()
+
+
+def two():
+    """Two disks of one driver, both used at once."""
+    checks, disk, second = Checks(), Disk(kind="ahci"), Disk(kind="ahci")
+    arguments = disk.arguments("q35") + second.drive(name="second") + second.device(name="second", place=3)
+    with Machine(ISO, cpus=2, extra=arguments) as m:
+        m.expect(r"\$ $")
+        checks.expect("their names", r"\['disk0', 'disk1'\]", str(devices(m, "ahci")))
+        under_load(m, checks, 5, lambda: checks.expect(
+            "both", r"(?s)load: \d+ requests, 0 wrong.*load: \d+ requests, 0 wrong", m.command_output("/tests/disk load disk1 8", 60)), "ahci")
+        m.power_off()
+    return checks.result()
+
+
+def stopped(kind="virtio"):
     """A driver that does not answer is ended and started again."""
-    checks, disk = Checks(), Disk()
+    checks, disk = Checks(), Disk(kind=kind)
     with Machine(ISO, extra=disk.arguments("q35")) as m:
         m.expect(r"\$ $")
-        checks.expect("it is stopped", r"^stopped virtio_blk\n", m.command_output("/tests/disk stop disk0 virtio_blk"))
-        m.expect(r"virtio_blk of \S+ does not answer", 60)
-        m.expect(r"virtio_blk of \S+ ended; starting it again", 60)
+        checks.expect("it is stopped", rf"^stopped {disk.driver}\n", m.command_output(f"/tests/disk stop disk0 {disk.driver}"))
+        m.expect(rf"{disk.driver} of \S+ does not answer", 60)
+        m.expect(rf"{disk.driver} of \S+ ended; starting it again", 60)
         m.settle()
         checks.expect("and goes on", READ, m.command_output("/tests/disk read disk0 0 1000", 60))
         m.power_off()
