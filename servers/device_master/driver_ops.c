@@ -249,11 +249,14 @@ static kern_return_t ops_msi(struct function *f, unsigned at, mach_port_t *irq)
 kern_return_t serve_driver_interrupt(mach_port_t driver, int index, mach_port_t *irq)
 {
     struct function *f = drivers_of_request();
-    unsigned msi, msix;
+    unsigned msi, msix, line;
 
     (void)driver;
     if (f == NULL) {
         return MIG_BAD_ID;
+    }
+    if (index < 0) {
+        return KERN_INVALID_ARGUMENT;
     }
     if (f->interrupts == INTERRUPTS_MAX) {
         return KERN_NO_SPACE;
@@ -261,18 +264,15 @@ kern_return_t serve_driver_interrupt(mach_port_t driver, int index, mach_port_t 
     f->interrupts++;
     msi = pci_capability(&f->pci, 0, PCI_CAPABILITY_MSI);
     msix = pci_capability(&f->pci, 0, PCI_CAPABILITY_MSIX);
-    if (msix != 0 && index >= 0) {
+    if (msix != 0) {
         return ops_msix(f, msix, (unsigned)index, irq);
     }
-    if (index != 0) {
-        return KERN_INVALID_ARGUMENT;
-    }
-    if (msi != 0) {
+    if (msi != 0 && index == 0) {
         return ops_msi(f, msi, irq);
     }
-    return f->pci.line == 0 || f->pci.line == 0xff
-               ? KERN_INVALID_ARGUMENT
-               : hardware_irq_create(device_master.hardware, f->pci.line, irq);
+    line = pci_line(&f->pci, (unsigned)index);
+    return line == 0 ? KERN_INVALID_ARGUMENT
+                     : hardware_irq_create(device_master.hardware, (int)line, irq);
 }
 
 /* --- memory --- */

@@ -48,6 +48,8 @@
 #define AF_CAPABLE         3u
 #define AF_CAN_RESET       2u
 #define AF_CONTROL         4u
+#define CLASS_IDE          0x0101u
+#define IDE_CHANNELS       2u
 
 static struct {
     mach_port_t hardware;
@@ -209,6 +211,42 @@ static unsigned pci_size_bar(struct pci_function *f, unsigned index)
     return is_64 ? 2 : 1;
 }
 
+/* Is that channel of an IDE controller in compatibility mode? Then its registers and its interrupt
+ * are where they were before there was PCI, and its base address registers say nothing (PCI IDE
+ * Controller Specification 1.0, 2). */
+static bool pci_is_fixed_channel(const struct pci_function *f, unsigned channel)
+{
+    return f->class >> 8 == CLASS_IDE && channel < IDE_CHANNELS &&
+           (f->class & 1u << 2 * channel) == 0;
+}
+
+/* Of the control block one port: the others are the floppy controller's. */
+static void pci_fix_channels(struct pci_function *f)
+{
+    static const struct pci_bar fixed[IDE_CHANNELS][2] = {
+        {{0x1f0, 8, true}, {0x3f6, 1, true}},
+        {{0x170, 8, true}, {0x376, 1, true}},
+    };
+
+    for (unsigned i = 0; i < IDE_CHANNELS; i++) {
+        if (pci_is_fixed_channel(f, i)) {
+            f->bars[2 * i] = fixed[i][0];
+            f->bars[2 * i + 1] = fixed[i][1];
+        }
+    }
+}
+
+unsigned pci_line(const struct pci_function *f, unsigned index)
+{
+    if (pci_is_fixed_channel(f, index)) {
+        return 14 + index;
+    }
+    if (f->class >> 8 == CLASS_IDE ? index >= IDE_CHANNELS : index != 0) {
+        return 0;
+    }
+    return f->line == 0xff ? 0 : f->line;
+}
+
 void pci_size_bars(struct pci_function *f)
 {
     uint32_t command = pci_read(f, COMMAND, 2);
@@ -221,6 +259,7 @@ void pci_size_bars(struct pci_function *f)
     for (unsigned i = 0; i < PCI_BARS_MAX;) {
         i += pci_size_bar(f, i);
     }
+    pci_fix_channels(f);
     pci_write(f, COMMAND, 2, command);
 }
 

@@ -42,6 +42,10 @@ unsigned pci_capability(const struct pci_function *f, unsigned after, uint8_t id
 /* Find out sizes of the function's base address registers, which nobody may use meanwhile. */
 void pci_size_bars(struct pci_function *f);
 
+/* The interrupt line of that number, of functions that raise no messages: 0, none. IDE controllers
+ * have two, which may be the same. */
+unsigned pci_line(const struct pci_function *f, unsigned index);
+
 /* Have it answer to its addresses; memory only with bus_master. */
 void pci_enable(const struct pci_function *f, bool bus_master);
 /* May it read and write memory? */
