@@ -9,8 +9,8 @@ endif
 
 USER_BIN := $(USER_BUILD)/bin
 SERVERS := bootstrap console device_master fs pager
-DISK_DRIVERS := virtio_blk ahci
-ATA_DRIVERS := ahci
+DISK_DRIVERS := virtio_blk ahci ata
+ATA_DRIVERS := ahci ata
 
 .PHONY: servers
 servers: $(SERVERS:%=$(USER_BIN)/%) $(DISK_DRIVERS:%=$(USER_BIN)/%)

@@ -169,7 +169,7 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 cpu: model=corei7_skylake_x, count=1, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest=256, host=256
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path={iso}, status=inserted
+{drives}
 boot: cdrom
 com1: enabled=1, mode=term, dev={serial}
 port_e9_hack: enabled=1
@@ -188,10 +188,15 @@ magic_break: enabled=1
 
 
 class Bochs(Machine):
-    """The same on Bochs: one processor, 256 MiB. The serial line is a pseudo terminal."""
+    """The same on Bochs: one processor, 256 MiB. The serial line is a pseudo terminal. disk: an image for the first place."""
 
-    def __init__(self, iso, timeout=120):
+    def __init__(self, iso, timeout=120, disk=None):
         super().__init__(iso, timeout=timeout)
+        self.disk = disk
+        self.drives = f"ata0-master: type=cdrom, path={os.path.abspath(iso)}, status=inserted"
+        if disk:
+            self.drives = (f"ata0-master: type=disk, path={disk}, mode=flat\nata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
+                           + self.drives.replace("ata0", "ata1"))
         self.process = None
         self.master, self.slave = pty.openpty()
 
@@ -199,7 +204,7 @@ class Bochs(Machine):
         tty.setraw(self.slave)
         rc, commands = os.path.join(self.scratch, "bochsrc"), os.path.join(self.scratch, "commands")
         with open(rc, "w", encoding="utf-8") as f:
-            f.write(BOCHSRC.format(iso=os.path.abspath(self.iso), serial=os.ttyname(self.slave), scratch=self.scratch))
+            f.write(BOCHSRC.format(drives=self.drives, serial=os.ttyname(self.slave), scratch=self.scratch))
         with open(commands, "w", encoding="utf-8") as f:
             f.write("c\nq\n")
         environment = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
@@ -213,6 +218,8 @@ class Bochs(Machine):
         self.process.wait()
         self.child.close()
         os.close(self.slave)
+        if self.disk and os.path.exists(self.disk + ".lock"):
+            os.remove(self.disk + ".lock")
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def wait_off(self, timeout=None):
@@ -239,15 +246,15 @@ def relay(bochs):
 
 
 def main(arguments):
-    """machine.py bochs ISO: boot the image in Bochs; the terminal is the serial line."""
-    if len(arguments) != 2 or arguments[0] != "bochs":
-        print("usage: machine.py bochs ISO      (leave with `poweroff` at the prompt, or Ctrl-A X)", file=sys.stderr)
+    """machine.py bochs ISO [DISK]: boot the image in Bochs; the terminal is the serial line."""
+    if len(arguments) not in (2, 3) or arguments[0] != "bochs":
+        print("usage: machine.py bochs ISO [DISK]      (leave with `poweroff` at the prompt, or Ctrl-A X)", file=sys.stderr)
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # the emulator must end too
     saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
     try:
-        with Bochs(arguments[1]) as bochs:
+        with Bochs(arguments[1], disk=os.path.abspath(arguments[2]) if len(arguments) == 3 else None) as bochs:
             if saved:
                 tty.setraw(0)
             relay(bochs)

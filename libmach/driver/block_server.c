@@ -441,7 +441,7 @@ static void block_serve_disk(struct block_disk *disk)
     static struct partition table[PARTITIONS_MAX];
     struct partition_source source = {block_read_sector, disk, disk->sectors, disk->sector_size};
     const char *trouble = NULL;
-    unsigned n = partition_read(&source, table, &trouble);
+    unsigned n = disk->is_whole ? 0 : partition_read(&source, table, &trouble);
 
     if (trouble != NULL) {
         driver_say("the partition table of unit %d is not used: %s", disk->unit, trouble);

@@ -28,6 +28,7 @@
 static const struct driver_entry drivers_table[] = {
     {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk"},
     {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk"},
+    {ANY, ANY, 0x010100, 0xffff00, "ata", "/servers/ata"},
     {ANY, ANY, 0x010601, 0xffffff, "ahci", "/servers/ahci"},
 };
 #define DRIVERS (sizeof(drivers_table) / sizeof(drivers_table[0]))

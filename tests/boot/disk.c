@@ -80,13 +80,14 @@ static uint64_t read_in_pieces(uint64_t first, uint64_t count, size_t size, uint
 
 static int do_read(uint64_t first, uint64_t count, uint64_t shift)
 {
-    static const size_t sizes[] = {512, 4096, 3 * 4096 + 512, 65536, 1 << 20, (1 << 20) + 512};
+    static const unsigned records[] = {1, 8, 25, 128, 2048, 2049};
 
-    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        uint64_t few = sizes[i] < 65536 && count > 512 ? 512 : count;
+    for (unsigned i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        size_t size = records[i] * disk->sector_size;
+        uint64_t few = size < 65536 && count > 512 ? 512 : count;
 
-        printf("%zu bytes at a time: %llu words wrong\n", sizes[i],
-               (unsigned long long)read_in_pieces(first, few, sizes[i], shift));
+        printf("%zu bytes at a time: %llu words wrong\n", size,
+               (unsigned long long)read_in_pieces(first, few, size, shift));
     }
     return 0;
 }

@@ -9,13 +9,13 @@ import zlib
 
 import volume
 from check import Checks
-from machine import Failure, Machine
+from machine import Bochs, Failure, Machine
 
 SECTOR = 512
 SECTORS = 32768  # 16 MiB
 ISO = "build/test/system-release.iso"
 LOAD = r"load: (\d+) requests, (\d+) wrong, driver opened anew (\d+) times"
-DRIVERS = {"virtio": "virtio_blk", "ahci": "ahci"}
+DRIVERS = {"virtio": "virtio_blk", "ahci": "ahci", "ide": "ata", "cd": "ata"}
 READ = r"(?m)^(\d+ bytes at a time: 0 words wrong\n){6}"
 
 
@@ -75,7 +75,9 @@ class Disk:
 
     def device(self, *options, name="disk", place=0):
         """The drive in the place of that number of its controller."""
-        word = {"virtio": f"virtio-blk-pci,drive={name},disable-legacy=on", "ahci": f"ide-hd,drive={name},bus=ide.{place}"}[self.kind]
+        channel = f"bus=ide.{place // 2},unit={place % 2}"
+        word = {"virtio": f"virtio-blk-pci,drive={name},disable-legacy=on", "ahci": f"ide-hd,drive={name},bus=ide.{place}",
+                "ide": f"ide-hd,drive={name},{channel}", "cd": f"ide-cd,drive={name},{channel}"}[self.kind]
         return ["-device", ",".join([word, *options])]
 
     def arguments(self, machine, *options):
@@ -93,10 +95,10 @@ def devices(m, driver="virtio_blk"):
     return listed.group(1).split() if listed else []
 
 
-def use(machine, cpus=1, kind="virtio"):
+def use(machine, cpus=1, kind="virtio", memory=256):
     """Read all of a disk, write some of it, and what is refused."""
     checks, disk = Checks(), Disk(kind=kind)
-    with Machine(ISO, cpus=cpus, extra=disk.arguments(machine)) as m:
+    with Machine(ISO, cpus=cpus, memory=memory, extra=disk.arguments(machine)) as m:
         m.expect(r"\$ $")
         checks.expect("its size", rf"^disk0: {SECTORS} records of 512 bytes\n", m.command_output("devices disk0"))
         checks.expect("all of it", READ, m.command_output(f"/tests/disk read disk0 0 {SECTORS}", 120))
@@ -325,6 +327,48 @@ def two():
         under_load(m, checks, 5, lambda: checks.expect(
             "both", r"(?s)load: \d+ requests, 0 wrong.*load: \d+ requests, 0 wrong", m.command_output("/tests/disk load disk1 8", 60)), "ahci")
         m.power_off()
+    return checks.result()
+
+
+def four():
+    """Two disks on one channel, and two CDs on the other: the one it boots from, and one that is read while both disks are used."""
+    checks, disks, cd = Checks(), [Disk(kind="ide"), Disk(kind="ide")], Disk(kind="cd")
+    arguments = disks[0].arguments("pc") + disks[1].drive(name="second") + disks[1].device(name="second", place=1)
+    with Machine(ISO, cpus=2, extra=arguments + cd.drive("readonly=on", name="cd") + cd.device(name="cd", place=3)) as m:
+        m.expect(r"\$ $")
+        checks.expect("their names", r"\['disk0', 'disk1', 'cd0', 'cd1'\]", str(devices(m, "ata")))
+        checks.expect("the CD", rf"(?m)^cd1: {SECTORS // 4} records of 2048 bytes, read-only$", m.command_output("devices cd1"))
+
+        def disturb():
+            m.send("/tests/disk load disk1 8 &\r")
+            m.settle()
+            checks.expect("the CD's contents", READ, m.command_output(f"/tests/disk read cd1 0 {SECTORS}", 120))
+            checks.expect("it cannot be written", r"(?m)^written: .*[Rr]ead-only", m.command_output("/tests/disk write cd1 0 4 0"))
+            m.settle()
+        under_load(m, checks, 8, disturb, "ata")
+        time.sleep(4)
+        m.drain()
+        checks.expect("both disks were right", r"(?s)load: \d+ requests, 0 wrong.*load: \d+ requests, 0 wrong", m.seen)
+        m.power_off()
+    return checks.result()
+
+
+def bochs():
+    """A disk with partitions on Bochs: read, written, and right in the image."""
+    checks, disk = Checks(), Disk(mbr())
+    parts = {"s1": (64, 1000), "s2": (2048, 2048), "s5": (8256, 4000), "s6": (16392, 1000)}
+    with Bochs(ISO, timeout=300, disk=disk.file.name) as m:
+        m.expect(r"\$ $")
+        checks.expect("names", re.escape(str(["disk0"] + ["disk0" + p for p in parts] + ["cd0"])), str(devices(m, "ata")))
+        checks.expect("its size", rf"(?m)^disk0: {SECTORS} records of 512 bytes$", m.command_output("devices disk0"))
+        checks.expect("some of it", READ, m.command_output("/tests/disk read disk0 1 4000", 120))
+        for name, (first, count) in parts.items():
+            checks.expect(f"size of {name}", rf"(?m)^disk0{name}: {count} records", m.command_output(f"devices disk0{name}"))
+            checks.expect(f"contents of {name}", READ, m.command_output(f"/tests/disk read disk0{name} 0 {count} {first}", 120))
+        checks.expect("a write", r"(?m)^written: yes$", m.command_output("/tests/disk write disk0s2 10 2000 5", 120))
+        m.power_off()
+    for first, count, add in ((1, 2047, 0), (2048, 10, 0), (2058, 2000, 5 - 2048), (4058, 4000, 0)):
+        checks.expect(f"the image from sector {first} on", "True", str(disk.holds(first, count, add)))
     return checks.result()
 
 

@@ -13,6 +13,9 @@ from check import Checks
 from machine import ROOT, Machine
 
 ISO = "build/test/prompt-release.iso"
+DEVICES = {"virtio": ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"],
+           "ahci": ["-machine", "q35", "-device", "ide-hd,drive=disk,bus=ide.0"],
+           "ide": ["-machine", "pc", "-device", "ide-hd,drive=disk,bus=ide.0,unit=0"]}
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 BIG = 3000000  # bytes
 # What the fault of a page that is not in memory needs (the toucher, the file server, the driver).
@@ -45,9 +48,8 @@ class Volume:
     def tool(self, *words):
         return subprocess.run(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
-    def machine(self, iso=ISO, **options):
-        return Machine(iso, extra=["-drive", f"file={self.image},format=raw,if=none,id=disk",
-                                   "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"], **options)
+    def machine(self, iso=ISO, device="virtio", **options):
+        return Machine(iso, extra=["-drive", f"file={self.image},format=raw,if=none,id=disk"] + DEVICES[device], **options)
 
     def judge(self, checks, what):
         """The journal is replayed, and then there is nothing to repair."""
@@ -60,13 +62,13 @@ class Volume:
         return self.tool("debugfs", "-R", f"cat {path}", self.image).stdout.split(b"\n", 1)[1]  # after its own line
 
 
-def use(kind="ext3", cpus=1, iso=ISO):
+def use(kind="ext3", cpus=1, iso=ISO, device="virtio"):
     """What is written at the prompt is there for the next boot, and for Linux's tools."""
     checks = Checks()
     digest = hashlib.sha256()
     with Volume(kind) as volume:
         digest.update(volume.big)
-        with volume.machine(iso, cpus=cpus) as m:
+        with volume.machine(iso, device, cpus=cpus) as m:
             m.expect(r"\$ $")
             checks.expect("it is mounted", r"(?m)^disk0 /disk ext2 rw$", m.command_output("mount"))
             checks.expect("a small file", r"^hello disk\n", m.command_output("cat /disk/dir/hello.txt"))
@@ -78,7 +80,7 @@ def use(kind="ext3", cpus=1, iso=ISO):
             m.power_off()
         volume.judge(checks, "after the first boot")
         checks.expect("Linux's tools see the copy", "^same$", "same" if volume.contents("/copy") == volume.big else "other contents")
-        with volume.machine(iso, cpus=cpus) as m:
+        with volume.machine(iso, device, cpus=cpus) as m:
             m.expect(r"\$ $")
             checks.expect("the next boot finds it", digest.hexdigest(), m.command_output("sha256sum /disk/copy", 120))
             checks.expect("and the rest", r"^one\n", m.command_output("cat /disk/a/two"))

@@ -41,6 +41,7 @@ struct block_disk {
     uint32_t sector_size; /* a power of two, 512 to 4096 */
     bool is_read_only;
     bool has_cache;     /* what was written must be flushed */
+    bool is_whole;      /* no partitions are looked for */
     bool is_touched;    /* the driver, too, reads and writes the memory of transfers */
     unsigned alignment; /* of the memory, bytes: a power of two, 0: any */
     unsigned max_runs;  /* of one transfer */
