@@ -5,13 +5,6 @@
 set -eu
 
 iso=$1
-if [ "${EMU:-qemu}" = bochs ]; then
-    exec python3 "$(dirname "$0")/../tests/machine.py" bochs "$iso"
-fi
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
 disk=${DISK:-build/disk.img}
 if [ "$disk" != none ] && [ ! -e "$disk" ]; then
     mkdir -p "$(dirname "$disk")"
@@ -19,6 +12,14 @@ if [ "$disk" != none ] && [ ! -e "$disk" ]; then
     PATH=$PATH:/usr/sbin mke2fs -q -t ext3 -L portolan "$disk.new"
     mv "$disk.new" "$disk"
 fi
+if [ "${EMU:-qemu}" = bochs ]; then
+    [ "$disk" != none ] || disk=
+    exec python3 "$(dirname "$0")/../tests/machine.py" bochs "$iso" ${disk:+"$disk"}
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP TERM
 set -- -cpu max -smp "${SMP:-1}" -m "${MEM:-256}" -cdrom "$iso" -boot d -no-reboot
 if [ "${FIRMWARE:-bios}" = uefi ]; then
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$scratch/vars.fd"
