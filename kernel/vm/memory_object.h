@@ -21,8 +21,10 @@
 
 /* How long a thread waits for pagers in one fault unless thread_set_memory_timeout said. */
 #define MEMORY_OBJECT_TIMEOUT_MS 10000u
-/* Pages asked for at once when an object is read in order. */
-#define MEMORY_OBJECT_CLUSTER 16u
+/* Pages that go together when an object is written back or supplied; and asked for at once when one
+ * is read in order: twice as many each time, up to MEMORY_OBJECT_READ_MAX. */
+#define MEMORY_OBJECT_CLUSTER  16u
+#define MEMORY_OBJECT_READ_MAX 64u
 /* Pages of an object asked for ahead of need, and objects without references that are kept. */
 #define MEMORY_OBJECT_AHEAD_MAX 256u
 #define MEMORY_OBJECT_CACHE_MAX 256u

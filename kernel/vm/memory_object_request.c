@@ -105,21 +105,27 @@ struct ipc_port *memory_object_name_right(struct vm_object *object)
  * there are with it. */
 static unsigned memory_object_extend(struct vm_object *object, vm_offset_t offset)
 {
+    unsigned most = object->read_ahead * 2;
     void **place = NULL;
     unsigned left = 0; /* places from there on that are known */
     unsigned n = 1;
 
+    object->read_ahead = 0;
     if (offset != object->last_alloc || offset == 0 ||
         object->absent_count > MEMORY_OBJECT_AHEAD_MAX) {
         return n;
     }
-    for (; n < MEMORY_OBJECT_CLUSTER; n++, left--) {
+    most = most < MEMORY_OBJECT_CLUSTER    ? MEMORY_OBJECT_CLUSTER
+           : most > MEMORY_OBJECT_READ_MAX ? MEMORY_OBJECT_READ_MAX
+                                           : most;
+    object->read_ahead = most;
+    for (; n < most; n++, left--) {
         vm_offset_t next = offset + n * PAGE_SIZE;
         struct vm_page *page;
 
         place = place != NULL ? place + 1 : NULL;
         if (left == 0 || place == NULL) {
-            left = MEMORY_OBJECT_CLUSTER - n;
+            left = most - n;
             place = vm_radix_run(&object->pages, next >> PAGE_SHIFT, &left);
         }
         if (next >= object->size || (place != NULL && *place != NULL) ||

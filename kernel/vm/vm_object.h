@@ -65,6 +65,7 @@ struct vm_object {
     struct ipc_request *pager_death; /* [L] asks to be told when the pager's port dies */
     struct ipc_port *pager_key;      /* [H] the port it is found by; a reference */
     vm_offset_t last_alloc;          /* [L] end of the last request, to see sequential access */
+    uint32_t read_ahead;             /* [L] pages asked for at once by the last such request */
     phys_addr_t device_phys;         /* [I] VM_OBJECT_DEVICE: where the memory is, */
     unsigned device_flags;           /* [I]   and PMAP_NOCACHE, PMAP_WC */
     struct list hash_link;           /* [H] among the objects with a pager */

@@ -286,18 +286,22 @@ static void touch_asks(struct puppet *pager, uint8_t *at, unsigned page, unsigne
     CHECK_EQ(toucher.value, page);
 }
 
-TEST(reading_in_order_asks_for_clusters)
+TEST(reading_in_order_asks_for_clusters_that_grow)
 {
     struct puppet pager;
-    uint8_t *at = puppet_map(&pager, 40, false, MEMORY_OBJECT_COPY_NONE);
+    uint8_t *at = puppet_map(&pager, 220, false, MEMORY_OBJECT_COPY_NONE);
 
     touch_asks(&pager, at, 0, 1);
     touch_asks(&pager, at, 1, 16);
     CHECK_EQ(at[16 * PUPPET_PAGE], 1);
-    touch_asks(&pager, at, 17, 16);
-    touch_asks(&pager, at, 33, 7); /* to the end */
+    touch_asks(&pager, at, 17, 32);
+    touch_asks(&pager, at, 49, 64);
+    touch_asks(&pager, at, 113, 64);
+    touch_asks(&pager, at, 200, 1); /* somewhere else */
+    touch_asks(&pager, at, 201, 16);
+    touch_asks(&pager, at, 217, 3); /* to the end */
     puppet_expect_nothing(&pager);
-    puppet_end(&pager, at, 40);
+    puppet_end(&pager, at, 220);
 }
 
 TEST(reading_here_and_there_asks_for_single_pages)

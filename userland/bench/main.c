@@ -177,8 +177,8 @@ int main(int argc, char **argv)
     bench_measure("task.create_terminate", work_task, NULL);
     bench_measure("thread.create_terminate", work_thread, NULL);
     memory_all();
+    file_all(); /* before memory is in pieces */
     pager_all();
-    file_all();
     irq_all();
     return 0;
 }

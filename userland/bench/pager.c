@@ -10,7 +10,7 @@
 
 #define PAGE        4096ul
 #define PAGES       ((BENCH_ROUNDS + BENCH_WARM_UP) * 2ul)
-#define CLUSTER     16ul
+#define CLUSTER     64ul /* what the kernel asks for at once in the end */
 #define STOCK_PAGES 1024ul
 
 /* --- the pager: supplies pages it has at hand, which move --- */
