@@ -79,8 +79,9 @@ $(USER_CRT): libmach/start/crt1.S
 	@mkdir -p $(@D)
 	@echo "  AS $<"; $(USER_CC) -g -c -o $@ $<
 
-$(LIBMACH): $(LIBMACH_OBJ)
-	@echo "  AR $@"; rm -f $@; ar rcs $@ $(LIBMACH_OBJ)
+# What a driver does not serve itself is found in unserved.o, before the servers of whole classes.
+$(LIBMACH): $(LIBMACH_OBJ) libmach/libmach.mk
+	@echo "  AR $@"; rm -f $@; ar rcs $@ $(filter %/unserved.o,$(LIBMACH_OBJ)) $(filter-out %/unserved.o,$(LIBMACH_OBJ))
 
 -include $(wildcard $(USER_BUILD)/obj/*/*.d $(USER_BUILD)/stubs/*.d)
 

@@ -8,7 +8,7 @@ include libmach/libmach.mk
 endif
 
 USER_BIN := $(USER_BUILD)/bin
-SERVERS := bootstrap console device_master fs pager
+SERVERS := bootstrap console device_master edu fs pager
 DISK_DRIVERS := virtio_blk ahci ata
 ATA_DRIVERS := ahci ata
 

@@ -14,6 +14,7 @@ import foreign      # noqa: E402
 import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import files        # noqa: E402
+import first_driver  # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
@@ -149,6 +150,8 @@ MATRIX = [
     Suite("disk driver restarted debug", lambda: disk.restarts("pc", (50, 200), "build/test/system-debug.iso")),
     Suite("disk driver damaged", lambda: disk.faults(2000)),
     Suite("disk driver damaged debug", lambda: disk.faults(500, 2, "build/test/system-debug.iso")),
+    Suite("first driver", first_driver.use),
+    Suite("first driver debug 2 cpus", lambda: first_driver.use("build/test/system-debug.iso", cpus=2)),
     Suite("refused", bad_input.refused),
     Suite("wrong manifest", bad_input.wrong_manifest),
     Suite("cut archive", bad_input.cut_archive),

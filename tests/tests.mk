@@ -80,7 +80,7 @@ build/test/bench.manifest: iso/manifest tests/tests.mk
 build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
-BOOT_FILES := docs/tutorials/manifest $(TEST_BIN)/cold $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 

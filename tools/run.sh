@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh - boot an image for a person: the terminal is the serial line. Leave with `poweroff` at the prompt, or Ctrl-A X in QEMU.
-# usage: SMP= MEM= GUI= FIRMWARE= EMU= DISK= tools/run.sh ISO
+# usage: SMP= MEM= GUI= FIRMWARE= EMU= DISK= DEVICE= tools/run.sh ISO
 # DISK is an image with a file system, made when there is none (build/disk.img); what is written to /disk stays in it. DISK=none: no disk.
+# DEVICE is one more device for QEMU, as its option -device takes it.
 set -eu
 
 iso=$1
@@ -28,6 +29,9 @@ if [ "${FIRMWARE:-bios}" = uefi ]; then
 fi
 if [ "$disk" != none ]; then
     set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,disable-legacy=on
+fi
+if [ -n "${DEVICE:-}" ]; then
+    set -- "$@" -device "$DEVICE"
 fi
 if [ "${GUI:-0}" = 1 ]; then
     if ! qemu-system-x86_64 -display help 2>/dev/null | grep -qE '^(gtk|sdl)'; then

@@ -30,6 +30,7 @@ static const struct driver_entry drivers_table[] = {
     {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk"},
     {ANY, ANY, 0x010100, 0xffff00, "ata", "/servers/ata"},
     {ANY, ANY, 0x010601, 0xffffff, "ahci", "/servers/ahci"},
+    {0x1234, 0x11e8, 0, 0, "edu", "/servers/edu"}, /* docs/tutorials/first-driver.md */
 };
 #define DRIVERS (sizeof(drivers_table) / sizeof(drivers_table[0]))
 

@@ -175,7 +175,7 @@ def session(iso, fill=0, **options):
 def person(iso, **options):
     """All that a person does at the prompt."""
     checks = Checks()
-    with Machine(iso, **options) as m:
+    with Machine(iso, extra=["-device", "edu"], **options) as m:  # docs/tutorials/first-driver.md
         m.expect(r"ready after \d+ ns, \d+ KiB in use")
         m.expect(r"\$ $")
         simple(m, checks)
