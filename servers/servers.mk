@@ -11,6 +11,7 @@ USER_BIN := $(USER_BUILD)/bin
 SERVERS := bootstrap console device_master edu fs pager
 DISK_DRIVERS := virtio_blk ahci ata
 ATA_DRIVERS := ahci ata
+ATA_OBJ := $(USER_BUILD)/obj/servers/disk/ata_device.o $(USER_BUILD)/obj/servers/disk/ata_packet.o
 
 .PHONY: servers
 servers: $(SERVERS:%=$(USER_BIN)/%) $(DISK_DRIVERS:%=$(USER_BIN)/%)
@@ -36,6 +37,6 @@ $(USER_BUILD)/obj/servers/%.o: servers/%.c | $(USER_GEN_H)
 $(USER_BUILD)/obj/servers/pager/%.o: USER_CFLAGS += -I.
 EXTRA_pager := $(USER_BUILD)/obj/servers/fs/block_device.o
 $(foreach s,$(SERVERS),$(eval $(call USER_PROGRAM,$(s),servers/$(s),$(EXTRA_$(s)))))
-$(foreach s,$(DISK_DRIVERS),$(eval $(call USER_PROGRAM,$(s),servers/disk/$(s),$(if $(filter $(s),$(ATA_DRIVERS)),$(USER_BUILD)/obj/servers/disk/ata_device.o))))
+$(foreach s,$(DISK_DRIVERS),$(eval $(call USER_PROGRAM,$(s),servers/disk/$(s),$(if $(filter $(s),$(ATA_DRIVERS)),$(ATA_OBJ)))))
 
 -include $(wildcard $(USER_BUILD)/obj/servers/*/*.d $(USER_BUILD)/obj/servers/*/*/*.d)

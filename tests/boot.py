@@ -125,7 +125,7 @@ MATRIX = [
     Suite("disk q35 2 cpus", lambda: disk.use("q35", cpus=2)),
     Suite("disk ahci 2 cpus", lambda: disk.use("q35", cpus=2, kind="ahci")),
     Suite("disk ahci errors", lambda: disk.errors("q35", "ahci", "status 0x[0-9a-f]+, error 0x04")),
-    Suite("disk ahci two disks", disk.two),
+    Suite("disk ahci disks and CDs", disk.two),
     Suite("disk ahci driver stopped", lambda: disk.stopped("ahci")),
     Suite("disk ahci driver killed", lambda: disk.killed("q35", 40, kind="ahci")),
     Suite("disk ahci driver killed debug", lambda: disk.killed("q35", 20, "build/test/system-debug.iso", kind="ahci")),

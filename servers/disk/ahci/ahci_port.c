@@ -12,6 +12,8 @@
 #define FIS_HOST        0x27u
 #define FIS_COMMAND     0x80u
 #define FIS_DWORDS      5u
+#define FEATURE_DMA     1u /* of PACKET */
+#define HEADER_PACKET   (1u << 5)
 #define HEADER_WRITE    (1u << 6)
 #define HEADER_RUNS_BIT 16
 #define LIMIT_4GIB      (1ull << 32)
@@ -21,6 +23,7 @@
 #define FLUSH_TICKS    300u
 #define LATE_MAX       3u /* then the disk is given up */
 #define IDENTIFY_MS    2000u
+#define CAPACITY_TRIES 5u /* the first answers are that it was reset, and that the CD is new */
 #define STOP_MS        500u
 #define READY_POLLS    5u /* of a millisecond, before ticks are waited for */
 
@@ -51,7 +54,8 @@ struct ahci_table {
 struct ahci_command_memory {
     struct ahci_header headers[AHCI_PORT_SLOTS];
     uint8_t received[256];
-    uint8_t fis[128]; /* a table with one run, for IDENTIFY */
+    uint8_t fis[64]; /* a table with one run, for IDENTIFY */
+    uint8_t packet[64];
     struct ahci_run run;
     uint8_t reserved[112];
     uint16_t words[ATA_IDENTIFY_WORDS];
@@ -108,11 +112,6 @@ void ahci_port_stop(const struct ahci_port *port)
 bool ahci_port_is_plugged(const struct ahci_port *port)
 {
     return (ahci_port_get(port, PORT_SSTS) & SSTS_DEVICE) == SSTS_UP;
-}
-
-bool ahci_port_has_packets(const struct ahci_port *port)
-{
-    return ahci_port_get(port, PORT_SIG) == SIG_ATAPI;
 }
 
 /* Reset the link and with it the device. Commands under way are none afterwards. */
@@ -191,6 +190,13 @@ static void ahci_port_fis(volatile uint8_t *fis, const struct ata_command *c)
     }
 }
 
+static void ahci_port_packet(volatile uint8_t *to, const uint8_t packet[ATA_PACKET_SIZE])
+{
+    for (unsigned i = 0; i < ATA_PACKET_SIZE; i++) {
+        to[i] = packet[i];
+    }
+}
+
 static void ahci_port_run(volatile struct ahci_run *run, uint64_t phys, uint32_t size)
 {
     run->address = (uint32_t)phys;
@@ -210,6 +216,26 @@ static void ahci_port_header(const struct ahci_port *port, unsigned slot, uint32
     header->table_high = (uint32_t)(table >> 32);
 }
 
+/* What the device is to do for the transfer. Returns: the flags of its header, or false in *good
+ * when the command is not within reach. */
+static uint32_t ahci_port_command(struct ahci_port *port, const struct block_transfer *transfer,
+                                  bool queued, volatile struct ahci_table *table,
+                                  struct ata_command *c, bool *good)
+{
+    uint8_t packet[ATA_PACKET_SIZE];
+
+    if (!port->is_packet) {
+        *good = ata_device_command(&port->device, transfer, queued ? ATA_QUEUED : ATA_DMA, c);
+        return transfer->operation == BLOCK_WRITE ? HEADER_WRITE : 0;
+    }
+    *good = transfer->operation == BLOCK_READ;
+    *c = (struct ata_command){.command = ATA_COMMAND_PACKET, .feature = FEATURE_DMA};
+    ata_packet_read(packet, (uint32_t)transfer->sector,
+                    (uint16_t)(transfer->size / ATA_PACKET_SECTOR));
+    ahci_port_packet(table->packet, packet);
+    return HEADER_PACKET;
+}
+
 /* Give the device the transfer in that slot. Returns: KERN_SUCCESS, D_IO_ERROR when the command or
  * its memory is not within reach. */
 static kern_return_t ahci_port_give(struct ahci_port *port, unsigned slot,
@@ -217,8 +243,10 @@ static kern_return_t ahci_port_give(struct ahci_port *port, unsigned slot,
 {
     volatile struct ahci_table *table = &port->tables[slot];
     struct ata_command c;
+    bool good;
+    uint32_t flags = ahci_port_command(port, transfer, queued, table, &c, &good);
 
-    if (!ata_device_command(&port->device, transfer, queued ? ATA_QUEUED : ATA_DMA, &c)) {
+    if (!good) {
         return D_IO_ERROR;
     }
     for (unsigned i = 0; i < transfer->nruns; i++) {
@@ -231,8 +259,7 @@ static kern_return_t ahci_port_give(struct ahci_port *port, unsigned slot,
     }
     c.count |= (uint16_t)(queued ? slot << 3 : 0);
     ahci_port_fis(table->fis, &c);
-    ahci_port_header(port, slot, transfer->operation == BLOCK_WRITE ? HEADER_WRITE : 0,
-                     transfer->nruns, port->tables_phys + slot * sizeof(*table));
+    ahci_port_header(port, slot, flags, transfer->nruns, port->tables_phys + slot * sizeof(*table));
     port->slots[slot] = (struct ahci_slot){transfer, 0};
     port->active |= 1u << slot;
     port->is_alone = !queued;
@@ -373,6 +400,7 @@ static void ahci_port_recover(struct ahci_port *port)
 static void ahci_port_failed(struct ahci_port *port, uint32_t what)
 {
     uint32_t tfd = ahci_port_get(port, PORT_TFD);
+    bool was_alone = port->is_alone;
 
     port->state = AHCI_PORT_RESETTING; /* nothing is begun by what is done below */
     ahci_port_halt(port);
@@ -391,7 +419,11 @@ static void ahci_port_failed(struct ahci_port *port, uint32_t what)
         transfer->next = port->redo;
         port->redo = transfer;
     }
-    ahci_port_recover(port);
+    if (was_alone && (tfd & ATA_STATUS_ERR) != 0 && ahci_port_poll(port)) {
+        ahci_port_again(port); /* it only said no: a reset would make a CD say more */
+    } else {
+        ahci_port_recover(port);
+    }
 }
 
 void ahci_port_interrupt(struct ahci_port *port)
@@ -465,16 +497,21 @@ bool ahci_port_tick(struct ahci_port *port)
 
 /* --- who it is --- */
 
-/* Have IDENTIFY DEVICE done. Returns: false when it failed, or was not done in time. */
-static bool ahci_port_ask(struct ahci_port *port)
+/* Have a command done that gives `size` bytes to memory->words. packet: of a packet command, else
+ * NULL. Returns: false when it failed, or was not done in time. */
+static bool ahci_port_ask(struct ahci_port *port, uint8_t command, const uint8_t *packet,
+                          uint32_t size)
 {
-    static const struct ata_command c = {.command = ATA_COMMAND_IDENTIFY};
+    const struct ata_command c = {.command = command, .feature = packet != NULL ? FEATURE_DMA : 0};
     uint64_t phys = port->memory_phys;
 
     ahci_port_fis(port->memory->fis, &c);
-    ahci_port_run(&port->memory->run, phys + offsetof(struct ahci_command_memory, words),
-                  sizeof(port->memory->words));
-    ahci_port_header(port, 0, 0, 1, phys + offsetof(struct ahci_command_memory, fis));
+    if (packet != NULL) {
+        ahci_port_packet(port->memory->packet, packet);
+    }
+    ahci_port_run(&port->memory->run, phys + offsetof(struct ahci_command_memory, words), size);
+    ahci_port_header(port, 0, packet != NULL ? HEADER_PACKET : 0, 1,
+                     phys + offsetof(struct ahci_command_memory, fis));
     driver_barrier();
     ahci_port_put(port, PORT_CI, 1);
     for (unsigned i = 0; i < IDENTIFY_MS; i++) {
@@ -482,11 +519,32 @@ static bool ahci_port_ask(struct ahci_port *port)
             return false;
         }
         if ((ahci_port_get(port, PORT_CI) & 1) == 0) {
-            return port->memory->headers[0].bytes == sizeof(port->memory->words);
+            return port->memory->headers[0].bytes == size;
         }
         driver_sleep(1);
     }
     return false;
+}
+
+/* Sectors of the CD that is in it; 0: none that can be read. */
+static uint64_t ahci_port_capacity(struct ahci_port *port)
+{
+    uint8_t packet[ATA_PACKET_SIZE], answer[8];
+
+    ata_packet_capacity(packet);
+    for (unsigned i = 0; i < CAPACITY_TRIES; i++) {
+        if (ahci_port_ask(port, ATA_COMMAND_PACKET, packet, sizeof(answer))) {
+            for (unsigned n = 0; n < sizeof(answer); n++) {
+                answer[n] = ((volatile uint8_t *)port->memory->words)[n];
+            }
+            return ata_packet_sectors(answer);
+        }
+        ahci_port_halt(port);
+        if (!ahci_port_poll(port)) {
+            return 0;
+        }
+    }
+    return 0;
 }
 
 static void ahci_port_allocate(struct ahci_port *port)
@@ -503,23 +561,29 @@ static void ahci_port_allocate(struct ahci_port *port)
     port->tables_phys = (uint64_t)phys;
 }
 
-/* Read what the device says and believe it, or not. */
-static const char *ahci_port_meet(struct ahci_port *port, uint32_t cap)
+/* A CD is given one command at a time. */
+static const char *ahci_port_meet_cd(struct ahci_port *port, const uint16_t *words)
+{
+    uint64_t sectors;
+
+    if (!ata_packet_is_cd(words)) {
+        return "it is no CD";
+    }
+    sectors = ahci_port_capacity(port);
+    if (sectors == 0) {
+        return "there is nothing in it that can be read";
+    }
+    port->device = (struct ata_device){.sectors = sectors, .sector_size = ATA_PACKET_SECTOR};
+    port->depth = 1;
+    ata_packet_describe(sectors, &port->disk);
+    return NULL;
+}
+
+static const char *ahci_port_meet_disk(struct ahci_port *port, const uint16_t *words, uint32_t cap)
 {
     unsigned slots = ((cap & CAP_SLOTS) >> CAP_SLOTS_BIT) + 1;
-    uint16_t words[ATA_IDENTIFY_WORDS];
-    const char *trouble;
+    const char *trouble = ata_device_decode(words, &port->device);
 
-    if (ahci_port_get(port, PORT_SIG) != SIG_ATA) {
-        return "a device of an unknown kind";
-    }
-    if (!ahci_port_ask(port)) {
-        return "it does not say what it is";
-    }
-    for (unsigned i = 0; i < ATA_IDENTIFY_WORDS; i++) {
-        words[i] = port->memory->words[i];
-    }
-    trouble = ata_device_decode(words, &port->device);
     if (trouble != NULL) {
         return trouble;
     }
@@ -529,7 +593,29 @@ static const char *ahci_port_meet(struct ahci_port *port, uint32_t cap)
     port->is_queued = (cap & CAP_QUEUED) != 0 && port->device.queue_depth != 0;
     port->depth = port->is_queued ? port->device.queue_depth : 1;
     port->depth = port->depth < slots ? port->depth : slots;
+    ata_device_describe(&port->device, &port->disk);
+    port->disk.kind = "disk";
     return NULL;
+}
+
+/* Read what the device says and believe it, or not. */
+static const char *ahci_port_meet(struct ahci_port *port, uint32_t cap)
+{
+    uint32_t signature = ahci_port_get(port, PORT_SIG);
+    uint16_t words[ATA_IDENTIFY_WORDS];
+
+    port->is_packet = signature == SIG_ATAPI;
+    if (signature != SIG_ATA && signature != SIG_ATAPI) {
+        return "a device of an unknown kind";
+    }
+    if (!ahci_port_ask(port, port->is_packet ? ATA_COMMAND_IDENTIFY_PACKET : ATA_COMMAND_IDENTIFY,
+                       NULL, sizeof(words))) {
+        return "it does not say what it is";
+    }
+    for (unsigned i = 0; i < ATA_IDENTIFY_WORDS; i++) {
+        words[i] = port->memory->words[i];
+    }
+    return port->is_packet ? ahci_port_meet_cd(port, words) : ahci_port_meet_disk(port, words, cap);
 }
 
 const char *ahci_port_identify(struct ahci_port *port, uint32_t cap)
@@ -542,9 +628,7 @@ const char *ahci_port_identify(struct ahci_port *port, uint32_t cap)
         return trouble;
     }
     ahci_port_allocate(port);
-    ata_device_describe(&port->device, &port->disk);
     port->disk.ops = &ahci_port_ops;
-    port->disk.kind = "disk";
     port->disk.unit = (int)port->number;
     port->disk.max_runs = RUNS_MAX;
     return NULL;

@@ -1,4 +1,4 @@
-/* ahci_port.h - a port of an AHCI controller with at most one disk behind it.
+/* ahci_port.h - a port of an AHCI controller with at most one disk or CD behind it.
  *
  * state     | means                                           | left by
  * NONE      | nothing, or nothing that is used                | (never)
@@ -13,6 +13,7 @@
 #define AHCI_PORT_H
 
 #include "../ata_device.h"
+#include "../ata_packet.h"
 #include "registers.h"
 
 #define AHCI_PORT_SLOTS   32u
@@ -39,6 +40,7 @@ struct ahci_port {
     enum ahci_port_state state;
     struct ata_device device;
     bool has_64_bits; /* the controller's addresses */
+    bool is_packet;   /* takes packets: a CD */
     bool is_queued;   /* queued commands are used */
     bool is_serving;  /* others than block_serve() wait for transfers */
     unsigned depth;   /* slots used */
@@ -61,8 +63,6 @@ struct ahci_port {
 void ahci_port_begin(struct ahci_port *port, unsigned number, uint32_t cap);
 /* Is a device there, as far as can be told? */
 bool ahci_port_is_plugged(const struct ahci_port *port);
-/* Does it say, after the reset, that it takes packets: a CD, which is not served? */
-bool ahci_port_has_packets(const struct ahci_port *port);
 /* Resetting: has the device become ready? Then the port runs. */
 bool ahci_port_poll(struct ahci_port *port);
 /* Ask the device who it is, which waits at most two seconds, and make the port a disk. Returns:

@@ -1,4 +1,4 @@
-/* main.c - the driver of AHCI controllers (AHCI 1.3.1): each port with a disk is a unit. */
+/* main.c - the driver of AHCI controllers (AHCI 1.3.1): each port with a disk or a CD is a unit. */
 #include <hardware.h>
 #include <mach/device_types.h>
 #include <stddef.h>
@@ -115,7 +115,7 @@ static unsigned main_find(struct block_disk **disks, uint32_t cap)
         struct ahci_port *port = &main_ports[__builtin_ctz(left)];
         const char *trouble = "it does not become ready";
 
-        if (!ahci_port_is_plugged(port) || ahci_port_has_packets(port)) {
+        if (!ahci_port_is_plugged(port)) {
             ahci_port_stop(port);
             port->state = AHCI_PORT_NONE;
             continue;

@@ -10,7 +10,7 @@
 #include <mach/device_types.h>
 #include <stddef.h>
 
-#include "packet.h"
+#include "../ata_packet.h"
 
 #define CONTROL_NO_INTERRUPT 0x02u
 #define CONTROL_RESET        0x04u
@@ -385,9 +385,10 @@ static bool channel_begin_packet(struct channel *channel, const struct block_tra
 {
     static const struct ata_command c = {.command = ATA_COMMAND_PACKET,
                                          .lba = (uint64_t)BYTE_COUNT_MAX << 8};
-    uint8_t packet[PACKET_SIZE];
+    uint8_t packet[ATA_PACKET_SIZE];
 
-    packet_read(packet, (uint32_t)transfer->sector, (uint16_t)(transfer->size / PACKET_SECTOR));
+    ata_packet_read(packet, (uint32_t)transfer->sector,
+                    (uint16_t)(transfer->size / ATA_PACKET_SECTOR));
     if (!channel_give(channel, channel->last, &c) || !channel_wait_data(channel)) {
         return false;
     }

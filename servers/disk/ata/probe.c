@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "channel_impl.h"
-#include "packet.h"
+#include "../ata_packet.h"
 
 #define NOTHING          0xffu /* a floating bus */
 #define SIGNATURE_PACKET 0xeb14u
@@ -12,7 +12,6 @@
 #define READY_MS         2000u /* four devices are waited for, and the driver has 20 s to come up */
 #define ANSWER_MS        1000u
 #define CAPACITY_TRIES   5u /* the first answers are that it was reset, and that the CD is new */
-#define PACKET_MAX       (128u * 1024)
 #define RUNS_MAX         256u
 
 /* Wait for the end of a command. Returns: false when it failed, or took too long; data: when it has
@@ -41,10 +40,10 @@ static bool probe_identify(const struct channel *channel, const struct channel_d
 /* Ask for the capacity of what is in the drive. */
 static uint64_t probe_capacity(const struct channel *channel, const struct channel_disk *d)
 {
-    uint8_t packet[PACKET_SIZE], answer[8];
+    uint8_t packet[ATA_PACKET_SIZE], answer[8];
     struct ata_command c = {.command = ATA_COMMAND_PACKET, .lba = sizeof(answer) << 8};
 
-    packet_capacity(packet);
+    ata_packet_capacity(packet);
     if (!channel_give(channel, d, &c) || !probe_wait(channel, true)) {
         return 0;
     }
@@ -53,7 +52,7 @@ static uint64_t probe_capacity(const struct channel *channel, const struct chann
         return 0;
     }
     bus_read(channel->base, answer, sizeof(answer));
-    return probe_wait(channel, false) ? packet_sectors(answer) : 0;
+    return probe_wait(channel, false) ? ata_packet_sectors(answer) : 0;
 }
 
 /* Returns: NULL, or why it is not used. */
@@ -61,7 +60,7 @@ static const char *probe_cd(struct channel *channel, struct channel_disk *d, con
 {
     uint64_t sectors = 0;
 
-    if (!packet_is_cd(words)) {
+    if (!ata_packet_is_cd(words)) {
         return "it is no CD";
     }
     for (unsigned i = 0; i < CAPACITY_TRIES && sectors == 0; i++) {
@@ -73,13 +72,8 @@ static const char *probe_cd(struct channel *channel, struct channel_disk *d, con
     if (sectors == 0) {
         return "there is nothing in it that can be read";
     }
-    d->device = (struct ata_device){.sectors = sectors, .sector_size = PACKET_SECTOR};
-    d->disk.kind = "cd";
-    d->disk.is_read_only = d->disk.is_whole = true;
-    d->disk.sectors = sectors;
-    d->disk.sector_size = PACKET_SECTOR;
-    d->disk.max_size = PACKET_MAX;
-    d->disk.alignment = 2;
+    d->device = (struct ata_device){.sectors = sectors, .sector_size = ATA_PACKET_SECTOR};
+    ata_packet_describe(sectors, &d->disk);
     return NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "servers/disk/ahci/ahci_port.c"
 #include "servers/disk/ahci/main.c"
 #include "servers/disk/ata_device.c"
+#include "servers/disk/ata_packet.c"
 #undef main
 
 #define ROUNDS      20000u
@@ -45,6 +46,7 @@ static struct {
     uint16_t words[ATA_IDENTIFY_WORDS];
     uint8_t disk[SECTORS * SECTOR];
     bool is_silent;      /* data commands are not answered */
+    bool is_new;         /* the first packet fails: there is another CD */
     bool is_stuck;       /* does not stop */
     bool fails_queued;   /* the first queued command */
     uint32_t bad_sector; /* cannot be read or written */
@@ -83,6 +85,35 @@ static void hba_fail(void)
     *reg(PORT_TFD) = 0x0441;
 }
 
+/* Returns: false when it failed. */
+static bool hba_packet(volatile struct ahci_header *header, const uint8_t *packet)
+{
+    static uint8_t capacity[8] = {0, 0, 0, SECTORS / 4 - 1, 0, 0, 8, 0};
+    uint32_t lba = packet[4] << 8 | packet[5];
+    uint32_t size = (packet[7] << 8 | packet[8]) * ATA_PACKET_SECTOR;
+
+    if (hba.is_new) {
+        hba.is_new = false; /* told once */
+        hba_fail();
+        return false;
+    }
+    if (packet[0] == READ_CAPACITY) {
+        hba_move(header, capacity, sizeof(capacity));
+        header->bytes = sizeof(capacity);
+        return true;
+    }
+    assert_int_equal(packet[0], READ_10);
+    assert_true(lba * 4 + size / SECTOR <= SECTORS);
+    if (hba.bad_sector / 4 >= lba && hba.bad_sector / 4 < lba + size / ATA_PACKET_SECTOR) {
+        hba_fail();
+        return false;
+    }
+    size = hba.moves != 0 ? hba.moves : size;
+    hba_move(header, hba.disk + lba * ATA_PACKET_SECTOR, size);
+    header->bytes = size;
+    return true;
+}
+
 static void hba_command(unsigned slot)
 {
     volatile struct ahci_header *header =
@@ -96,7 +127,13 @@ static void hba_command(unsigned slot)
     uint32_t size = (queued ? fis[3] | fis[11] << 8 : fis[12] | fis[13] << 8) * SECTOR;
 
     assert_int_equal(fis[0], FIS_HOST);
-    if (fis[2] == ATA_COMMAND_IDENTIFY) {
+    assert_int_equal((header->flags & HEADER_PACKET) != 0, fis[2] == ATA_COMMAND_PACKET);
+    if (fis[2] == ATA_COMMAND_PACKET) {
+        if (!hba_packet(header, fis + 64)) {
+            return;
+        }
+    } else if (fis[2] ==
+               (*reg(PORT_SIG) == SIG_ATAPI ? ATA_COMMAND_IDENTIFY_PACKET : ATA_COMMAND_IDENTIFY)) {
         hba_move(header, (uint8_t *)hba.words, sizeof(hba.words));
         header->bytes = sizeof(hba.words);
     } else if (hba.is_silent) {
@@ -156,6 +193,9 @@ static void hba_port_put(unsigned offset, uint32_t value)
     case PORT_CMD:
         value &= ~(CMD_RUNS | CMD_RECEIVES);
         value |= (value & CMD_START) != 0 || hba.is_stuck ? CMD_RUNS : 0;
+        if ((value & CMD_START) != 0) {
+            *reg(PORT_TFD) &= 0x80u;
+        }
         if ((value & CMD_RUNS) == 0) {
             *reg(PORT_CI) = *reg(PORT_SACT) = 0;
         }
@@ -635,19 +675,63 @@ static void sectors_of_4096_bytes_are_served(void **state)
     assert_int_equal(served[0]->sector_size, 4096);
 }
 
-static void ports_with_nothing_or_a_cd_are_not_told(void **state)
+static void ports_without_anything_are_not_told(void **state)
 {
     (void)state;
-    make_hba();
-    *reg(PORT_SIG) = SIG_ATAPI;
-    assert_int_equal(start(), 2);
-    assert_int_equal(served_count, 0);
-    assert_int_equal(lines, 0);
     make_hba();
     *reg(PORT_SSTS) = 0;
     assert_int_equal(start(), 2);
     assert_int_equal(served_count, 0);
     assert_int_equal(lines, 0);
+}
+
+static void make_cd(void)
+{
+    make_hba();
+    *reg(PORT_SIG) = SIG_ATAPI;
+    hba.words[0] = 0x8580;
+    hba.is_new = true;
+}
+
+static void a_cd_is_read(void **state)
+{
+    (void)state;
+    make_cd();
+    assert_int_equal(start(), 2);
+    assert_int_equal(served_count, 1);
+    assert_int_equal(lines, 0);
+    assert_string_equal(served[0]->kind, "cd");
+    assert_int_equal(served[0]->sectors, SECTORS / 4);
+    assert_true(served[0]->is_read_only && served[0]->is_whole);
+    assert_int_equal(begin(0, BLOCK_READ, 5, 8192), KERN_SUCCESS);
+    assert_int_equal(begin(1, BLOCK_READ, 5, 2048), D_WOULD_BLOCK);
+    assert_int_equal(interrupt(), 0);
+    assert_int_equal(results[0], KERN_SUCCESS);
+    for (unsigned i = 0; i < 8192; i++) {
+        assert_int_equal(memory_of(0)[i], 20 + i / SECTOR);
+    }
+    assert_int_equal(begin(2, BLOCK_WRITE, 5, 2048), D_IO_ERROR);
+    hba.bad_sector = 40;
+    hba.resets = 0;
+    assert_int_equal(begin(3, BLOCK_READ, 10, 2048), KERN_SUCCESS);
+    assert_int_equal(interrupt(), 0);
+    assert_int_equal(results[3], D_IO_ERROR);
+    assert_int_equal(hba.resets, 0);
+    hba.moves = 2046;
+    assert_int_equal(begin(4, BLOCK_READ, 11, 2048), KERN_SUCCESS);
+    assert_int_equal(interrupt(), 0);
+    assert_int_equal(results[4], D_IO_ERROR);
+    assert_int_equal(lines, 2);
+}
+
+static void what_is_no_cd_is_told_and_not_served(void **state)
+{
+    (void)state;
+    make_cd();
+    hba.words[0] = 0x8180; /* a tape */
+    assert_int_equal(start(), 2);
+    assert_int_equal(served_count, 0);
+    assert_int_equal(lines, 1);
 }
 
 static void memory_out_of_reach_is_refused(void **state)
@@ -663,7 +747,7 @@ static void memory_out_of_reach_is_refused(void **state)
 /* What is read of the controller is anything, now and then. */
 static void random_round(void)
 {
-    make_hba();
+    rand() % 4 == 0 ? make_cd() : make_hba();
     for (int n = rand() % 4; n > 0; n--) {
         hba.words[rand() % 256] = (uint16_t)rand();
     }
@@ -676,7 +760,8 @@ static void random_round(void)
     hba.is_silent = rand() % 4 == 0;
     hba.after_reset = (unsigned)rand() % 2;
     for (unsigned i = 0; i < 8; i++) {
-        (void)begin(i, (enum block_operation)(rand() % 3), (uint64_t)rand() % 900, 512);
+        (void)begin(i, (enum block_operation)(rand() % 3), (uint64_t)rand() % 200,
+                    served[0]->sector_size);
         if (rand() % 3 == 0) {
             *reg(PORT_IS) |= (uint32_t)rand();
         }
@@ -778,7 +863,9 @@ int main(void)
         TEST(a_port_that_does_not_stop_ends_the_driver),
         TEST(what_is_no_disk_is_told_and_not_served),
         TEST(sectors_of_4096_bytes_are_served),
-        TEST(ports_with_nothing_or_a_cd_are_not_told),
+        TEST(ports_without_anything_are_not_told),
+        TEST(a_cd_is_read),
+        TEST(what_is_no_cd_is_told_and_not_served),
         TEST(memory_out_of_reach_is_refused),
         TEST(a_controller_that_says_anything_is_survived),
         TEST(what_a_disk_says_is_believed_within_bounds),

@@ -13,7 +13,7 @@
 #define main driver_main
 #include "servers/disk/ata/channel.c"
 #include "servers/disk/ata/main.c"
-#include "servers/disk/ata/packet.c"
+#include "servers/disk/ata_packet.c"
 #include "servers/disk/ata/probe.c"
 #include "servers/disk/ata_device.c"
 #undef main
@@ -199,9 +199,9 @@ static void take_packet(struct device *d, const uint8_t *packet)
     }
     d->from_answer = false;
     d->does = GIVES;
-    d->at = lba * PACKET_SECTOR;
-    d->left = bus.gives != 0 ? bus.gives : count * PACKET_SECTOR;
-    next_chunk(d, PACKET_SECTOR);
+    d->at = lba * ATA_PACKET_SECTOR;
+    d->left = bus.gives != 0 ? bus.gives : count * ATA_PACKET_SECTOR;
+    next_chunk(d, ATA_PACKET_SECTOR);
     d->now[BUS_MID] = (uint8_t)(bus.byte_count != 0 ? bus.byte_count : d->chunk);
     d->now[BUS_HIGH] = (uint8_t)((bus.byte_count != 0 ? bus.byte_count : d->chunk) >> 8);
     raise_interrupt();
@@ -339,7 +339,7 @@ static void moved(struct device *d, uint32_t size)
         bool is_packet = d->kind == CD && !d->from_answer;
         bool was_last = d->left == 0;
 
-        next_chunk(d, is_packet ? PACKET_SECTOR : SECTOR);
+        next_chunk(d, is_packet ? ATA_PACKET_SECTOR : SECTOR);
         if (!was_last || is_packet || d->is_write) {
             raise_interrupt();
         }
@@ -367,7 +367,7 @@ void bus_write(uint16_t port, const void *from, uint32_t size)
 
     assert_int_equal(port, BASE);
     if (d->does == PACKET) {
-        assert_int_equal(size, PACKET_SIZE);
+        assert_int_equal(size, ATA_PACKET_SIZE);
         take_packet(d, from);
         return;
     }
