@@ -40,6 +40,8 @@ static unsigned lines; /* in the log */
 static struct block_transfer *transfers[TRANSFERS];
 static kern_return_t results[TRANSFERS];
 static unsigned done, resumed[2];
+static struct block_transfer *eager; /* wants to begin as soon as one is done */
+static kern_return_t eager_answer;
 static uint8_t *runs_memory;
 
 /* --- the bus --- */
@@ -455,13 +457,13 @@ void driver_loop(void)
 
 void block_done(struct block_disk *disk, struct block_transfer *transfer, kern_return_t result)
 {
-    (void)disk;
     for (unsigned i = 0; i < TRANSFERS; i++) {
         if (transfers[i] == transfer) {
             assert_int_equal(results[i], MIG_NO_REPLY);       /* done once only */
             assert_int_equal(bus.dma_command & DMA_START, 0); /* nothing is moved any more */
             results[i] = result;
             done++;
+            eager_answer = eager != NULL ? disk->ops->start(disk, eager) : KERN_SUCCESS;
             return;
         }
     }
@@ -814,13 +816,17 @@ static void two_disks_take_turns(void **state)
     resumed[0] = resumed[1] = 0;
     assert_int_equal(begin_on(0, 0, BLOCK_READ, 1, 512), KERN_SUCCESS);
     assert_int_equal(begin_on(1, 1, BLOCK_READ, 1, 512), D_WOULD_BLOCK);
+    assert_int_equal(begin_on(0, 3, BLOCK_READ, 3, 512), D_WOULD_BLOCK);
+    eager = transfers[3];
     assert_int_equal(interrupts(), 0);
-    assert_int_equal(resumed[1], 1); /* the other one is asked */
+    eager = NULL;
+    assert_int_equal(eager_answer, D_WOULD_BLOCK); /* it is not its turn */
+    assert_int_equal(resumed[1], 1);               /* the other one is asked */
     assert_int_equal(served[1]->ops->start(served[1], transfers[1]), KERN_SUCCESS);
     assert_int_equal(begin_on(0, 2, BLOCK_READ, 2, 512), D_WOULD_BLOCK);
     assert_int_equal(interrupts(), 0);
     assert_int_equal(memory_of(1)[0], 0x77);
-    assert_int_equal(resumed[0], 1);
+    assert_int_equal(resumed[0], 2); /* when the other did not want to, and now */
 }
 
 static void all_pairs_of_devices_are_found(void **state)
