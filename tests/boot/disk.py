@@ -263,7 +263,8 @@ def master_killed():
 
         def disturb():
             for _ in range(3):
-                kill(m, "device_master")
+                master = re.search(r"^ *(\d+) .* device_master$", m.command_output("ps"), re.M)
+                m.send(f"kill {master.group(1)}\r")  # its driver may say something behind the prompt
                 time.sleep(1)
                 m.drain()
                 m.settle()
