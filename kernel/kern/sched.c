@@ -36,7 +36,6 @@
 #define USAGE_PER_PRIORITY 2u           /* ticks of usage that cost one level */
 #define USAGE_PRIORITY_MAX 20           /* levels a thread can lose */
 #define AGE_AT_ONCE        8u
-#define LOAD_PERIOD_NS     1000000000ull
 #define SCHED_AWAKE_NS     20000ull /* about what it costs to halt and to be woken by an interrupt */
 
 /* Keys: [L] this->lock, interrupts off; [a] atomic */
@@ -56,10 +55,6 @@ struct sched_queue {
 static struct sched_queue sched_queues[CPU_MAX];
 static uint32_t sched_idle_cpus;   /* [a] */
 static uint64_t sched_awake_ticks; /* [I] once processors idle: SCHED_AWAKE_NS of the time stamp */
-static uint64_t sched_load_stamp;  /* processor 0 only */
-static uint32_t sched_load_average[3];
-
-static const uint32_t sched_load_periods[3] = {5, 30, 60};
 
 static bool sched_is_idle_thread(const struct thread *t)
 {
@@ -582,21 +577,6 @@ void sched_exit(void)
 
 /* --- ticks, interrupts, idling --- */
 
-static void sched_update_load(uint64_t now)
-{
-    uint32_t running = sched_runnable_count() * 1000;
-
-    if (now - sched_load_stamp < LOAD_PERIOD_NS) {
-        return;
-    }
-    sched_load_stamp = now;
-    for (unsigned i = 0; i < 3; i++) {
-        uint32_t p = sched_load_periods[i];
-
-        sched_load_average[i] = (sched_load_average[i] * (p - 1) + running) / p;
-    }
-}
-
 /* Threads that wait on the queue win priority back like those that sleep: else threads that come
  * fresh all the time, new ones for instance, would keep them waiting for ever. A few at a tick, the
  * worst first. Interrupts off. */
@@ -629,7 +609,7 @@ void sched_tick(bool user)
     }
     timer_request(now + SCHED_TICK_NS);
     if (cpu->number == 0) {
-        sched_update_load(now);
+        sched_load_update(now);
     }
     sched_account(cpu, self);
     self->user_samples += user ? 1 : 0;
@@ -807,16 +787,6 @@ uint32_t sched_runnable_count(void)
 uint32_t sched_idle_mask(void)
 {
     return atomic_load(&sched_idle_cpus);
-}
-
-void sched_load(uint32_t average[3], uint32_t mach_factor[3])
-{
-    for (unsigned i = 0; i < 3; i++) {
-        average[i] = sched_load_average[i];
-        mach_factor[i] = average[i] < cpu_count * 1000
-                             ? cpu_count * 1000 - average[i]
-                             : cpu_count * 1000 * 1000 / (average[i] + 1000);
-    }
 }
 
 void sched_migrate(void)

@@ -20,6 +20,8 @@ void sched_switch(struct cpu *cpu, struct thread *self, struct thread *next,
                   void (*continuation)(void));
 /* Load everything of `next` but its stack. */
 void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *next);
+/* Take the number of runnable threads into the load averages once a second. Processor 0. */
+void sched_load_update(uint64_t now_ns);
 /* The idle thread is to leave the processor to t in an interrupt: see that t has a stack. False
  * when there is none. */
 bool sched_leave_idle(struct thread *t);
