@@ -12,7 +12,6 @@
 #include "kern/assert.h"
 #include "kern/list.h"
 #include "kern/spinlock.h"
-#include "kern/thread.h"
 #include "vm/slab.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
@@ -136,8 +135,7 @@ static int dma_pin_enlist(struct hardware_dma *dma, struct dma_pin *pin)
     return pin->id;
 }
 
-/* Pin all of [start, start + n pages), or nothing. What a device is to write into is for somebody
- * who asked for it, and not taken from the reserve. Returns: as vm_fault_pin; a page that is not in
+/* Pin all of [start, start + n pages), or nothing. Returns: as vm_fault_pin; a page that is not in
  * memory is KERN_RESOURCE_SHORTAGE. */
 static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_prot_t access,
                                    struct dma_pin *pin, dma_pages_t pages)
@@ -184,9 +182,7 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
     kr = KERN_RESOURCE_SHORTAGE;
     if (pin != NULL) {
         pin->npages = npages;
-        (void)atomic_fetch_or(&current_thread()->flags, THREAD_FLAG_VM_MODEST);
         kr = dma_pin_pages(map, start, access, pin, pages);
-        (void)atomic_fetch_and(&current_thread()->flags, ~THREAD_FLAG_VM_MODEST);
     }
     if (kr != KERN_SUCCESS) {
         dma_pin_credit(dma, npages);

@@ -61,11 +61,10 @@ enum thread_wait_state {
 #define THREAD_FLAG_STOPPED      8u  /* has stopped there */
 #define THREAD_FLAG_NEVER_RAN    16u /* and has never been in user mode */
 #define THREAD_FLAG_RAX_SET      32u
-#define THREAD_FLAG_VM_PRIVILEGE 64u   /* may use reserved memory */
-#define THREAD_FLAG_IO_PORTS     128u  /* its task may use I/O ports: the TSS changes with it */
-#define THREAD_FLAG_EXCEPTION    256u  /* waits for the answer to its exception */
-#define THREAD_FLAG_TRACED       512u  /* its hand-offs are traced */
-#define THREAD_FLAG_VM_MODEST    1024u /* but not in what it does just now; set by itself */
+#define THREAD_FLAG_VM_PRIVILEGE 64u  /* may use reserved memory */
+#define THREAD_FLAG_IO_PORTS     128u /* its task may use I/O ports: the TSS changes with it */
+#define THREAD_FLAG_EXCEPTION    256u /* waits for the answer to its exception */
+#define THREAD_FLAG_TRACED       512u /* its hand-offs are traced */
 /* Reasons for AST_THREAD. */
 #define THREAD_FLAG_AST (THREAD_FLAG_TERMINATE | THREAD_FLAG_ABORT | THREAD_FLAG_SUSPEND)
 
@@ -154,9 +153,7 @@ static inline bool thread_is_vm_privileged(void)
 {
     const struct thread *self = current_thread();
 
-    return self != NULL &&
-           (atomic_load(&self->flags) & (THREAD_FLAG_VM_PRIVILEGE | THREAD_FLAG_VM_MODEST)) ==
-               THREAD_FLAG_VM_PRIVILEGE;
+    return self != NULL && (atomic_load(&self->flags) & THREAD_FLAG_VM_PRIVILEGE) != 0;
 }
 
 /* --- waiting: all blocking is made of these --- */

@@ -154,7 +154,8 @@ static enum vm_fault_status vm_fault_new_page(struct vm_fault_ctx *ctx, struct v
                                               struct vm_object_hit *hit)
 {
     struct vm_page *source = hit->page;
-    struct vm_page *page = vm_page_alloc(source == NULL ? VM_PAGE_ZERO : 0);
+    unsigned modest = (ctx->flags & FAULT_PIN) != 0 ? VM_PAGE_MODEST : 0;
+    struct vm_page *page = vm_page_alloc(source == NULL ? VM_PAGE_ZERO | modest : 0);
 
     assert(spin_is_held(&first->lock));
     if (page == NULL) {

@@ -40,9 +40,10 @@ kern_return_t vm_fault_read_locked(struct vm_map *map, vm_offset_t va, void *buf
 kern_return_t vm_fault_wire(struct vm_map *map, vm_offset_t va);
 
 /* Count the page as wired, for a device that reads it (VM_PROT_READ), or writes it too, past the
- * page tables. Sleeps: for the map's lock alone; map not locked. Refs: the caller owns the count,
- * and one to page->object, which stays that; both go with vm_fault_unpin(). Returns: as vm_fault,
- * at once when there is no memory, and KERN_ABORTED when the page is at a pager. */
+ * page tables. A page that is new is not taken from the reserve, whoever asks: it is for what a
+ * device has for somebody. Sleeps: for the map's lock alone; map not locked. Refs: the caller owns
+ * the count, and one to page->object, which stays that; both go with vm_fault_unpin(). Returns: as
+ * vm_fault, at once when there is no memory, and KERN_ABORTED when the page is at a pager. */
 kern_return_t vm_fault_pin(struct vm_map *map, vm_offset_t va, vm_prot_t access,
                            struct vm_page **page);
 void vm_fault_unpin(struct vm_page *page);

@@ -332,7 +332,8 @@ static unsigned vm_page_prepare(unsigned flags)
     if (vm_page_zones_free() < vm_pageout_low()) {
         vm_pageout_wake();
     }
-    return thread_is_vm_privileged() ? flags | VM_PAGE_RESERVE : flags;
+    return thread_is_vm_privileged() && (flags & VM_PAGE_MODEST) == 0 ? flags | VM_PAGE_RESERVE
+                                                                      : flags;
 }
 
 static struct vm_page *vm_page_alloc_zones(unsigned flags)

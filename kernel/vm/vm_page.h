@@ -57,10 +57,11 @@ struct vm_page {
 static_assert(sizeof(struct vm_page) == 64, "one cache line a page");
 
 /* Flags of the allocation calls. */
-#define VM_PAGE_ZERO    1u /* filled with zeroes */
-#define VM_PAGE_DMA32   2u /* below 4 GiB */
-#define VM_PAGE_LOW     4u /* below 16 MiB */
-#define VM_PAGE_RESERVE 8u /* may use the reserve: for work that frees memory */
+#define VM_PAGE_ZERO    1u  /* filled with zeroes */
+#define VM_PAGE_DMA32   2u  /* below 4 GiB */
+#define VM_PAGE_LOW     4u  /* below 16 MiB */
+#define VM_PAGE_RESERVE 8u  /* may use the reserve: for work that frees memory */
+#define VM_PAGE_MODEST  16u /* not from the reserve, also for a thread that may use it */
 
 /* The largest contiguous run is 2^VM_PAGE_ORDER_MAX pages (64 MiB). */
 #define VM_PAGE_ORDER_MAX 14u

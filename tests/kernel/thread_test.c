@@ -388,18 +388,3 @@ KTEST(clock, a_slew_moves_the_wall_clock_and_reports_what_is_left)
     EXPECT_TRUE(clock_adjust_ns(0) <= 1000 * 1000);
     EXPECT_EQ(clock_adjust_ns(0), 0);
 }
-
-KTEST(thread, a_privileged_thread_can_be_modest)
-{
-    struct thread *self = current_thread();
-
-    EXPECT_TRUE(!thread_is_vm_privileged());
-    (void)atomic_fetch_or(&self->flags, THREAD_FLAG_VM_MODEST);
-    EXPECT_TRUE(!thread_is_vm_privileged());
-    (void)atomic_fetch_or(&self->flags, THREAD_FLAG_VM_PRIVILEGE);
-    EXPECT_TRUE(!thread_is_vm_privileged());
-    (void)atomic_fetch_and(&self->flags, ~THREAD_FLAG_VM_MODEST);
-    EXPECT_TRUE(thread_is_vm_privileged());
-    (void)atomic_fetch_and(&self->flags, ~THREAD_FLAG_VM_PRIVILEGE);
-    EXPECT_TRUE(!thread_is_vm_privileged());
-}

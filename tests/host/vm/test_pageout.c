@@ -218,6 +218,30 @@ static void a_page_that_is_in_swap_is_not_waited_for_to_be_pinned(void **state)
     swap_finish(map);
 }
 
+/* A driver that may use the reserve does not read into it for its clients. */
+static void a_pinned_page_that_is_new_is_not_of_the_reserve(void **state)
+{
+    unsigned pages = (unsigned)vm_page_total_count() + 10;
+    struct vm_map *map = fake_map();
+    vm_offset_t at = fake_allocate(map, pages * PG);
+    uint32_t flags = fake_thread.flags;
+    struct vm_page *page = NULL;
+    unsigned i = 0;
+
+    (void)state;
+    while (vm_fault(map, at + i * PG, VM_PROT_WRITE) == KERN_SUCCESS) {
+        i += 1;
+    }
+    fake_thread.flags |= THREAD_FLAG_VM_PRIVILEGE;
+    assert_int_equal(vm_fault_pin(map, at + i * PG, VM_PROT_DEFAULT, &page),
+                     KERN_RESOURCE_SHORTAGE);
+    ok(vm_fault(map, at + i * PG, VM_PROT_WRITE));
+    ok(vm_fault_pin(map, at + i * PG, VM_PROT_DEFAULT, &page));
+    vm_fault_unpin(page);
+    fake_thread.flags = flags;
+    vm_map_unref(map);
+}
+
 /* --- a slow default pager: what it has received lies there until the kernel waits --- */
 
 #define SLOW_MAX 4096u
@@ -477,6 +501,7 @@ void run_pageout_tests(void)
         TEST(a_chain_whose_pages_are_in_swap_is_bounded),
         TEST(wired_pages_stay),
         TEST(a_page_that_is_in_swap_is_not_waited_for_to_be_pinned),
+        TEST(a_pinned_page_that_is_new_is_not_of_the_reserve),
         TEST(pages_on_their_way_count_as_free_soon),
         TEST(a_page_that_is_not_in_swap_stays_when_swap_is_full),
         TEST(a_copys_page_that_is_paged_out_is_not_replaced),
