@@ -72,6 +72,10 @@ extern struct device_master device_master;
 /* Milliseconds since the system started. */
 uint64_t main_now_ms(void);
 
+/* A driver that paging needs must be started again when there is no memory: from here on nothing of
+ * this task is in swap, and it may use the reserve. Returns: those of vm_wire and thread_wire. */
+kern_return_t main_wire(void);
+
 /* drivers.c - their life */
 
 /* Look for a driver for each function. */

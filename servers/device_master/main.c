@@ -99,14 +99,19 @@ static _Noreturn void main_loop(const struct server *server)
     }
 }
 
-/* A driver that paging needs must be started again when there is no memory: nothing of this task
- * may be in swap then, and it may use the reserve. */
-static void main_wire(void)
+kern_return_t main_wire(void)
 {
-    if (portolan_wire(device_master.host) != KERN_SUCCESS ||
-        thread_wire(device_master.host, portolan_thread_port(), TRUE) != KERN_SUCCESS) {
-        main_fail("its memory cannot be wired");
+    static bool is_wired;
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (!is_wired) {
+        kr = portolan_wire(device_master.host);
     }
+    if (kr == KERN_SUCCESS && !is_wired) {
+        kr = thread_wire(device_master.host, portolan_thread_port(), TRUE);
+    }
+    is_wired = kr == KERN_SUCCESS;
+    return kr;
 }
 
 int main(void)
@@ -123,6 +128,5 @@ int main(void)
         pci_scan(main_found);
     }
     drivers_find();
-    main_wire();
     main_loop(&server);
 }

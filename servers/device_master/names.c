@@ -354,7 +354,8 @@ kern_return_t serve_device_master_keep(mach_port_t master, mach_port_t host, con
     if (host != device_master.host) { /* rights to the same port have the same name */
         return KERN_NO_ACCESS;
     }
-    kr = f != NULL ? drivers_keep(f) : D_NO_SUCH_DEVICE;
+    kr = f != NULL ? main_wire() : D_NO_SUCH_DEVICE;
+    kr = kr == KERN_SUCCESS ? drivers_keep(f) : kr;
     if (kr == KERN_SUCCESS) {
         mach_port_deallocate(mach_task_self(), host);
     }
