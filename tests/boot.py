@@ -107,6 +107,8 @@ MATRIX = [
     Suite("swap disk 2 cpus", lambda: swap.disk(SYSTEM, 72, cpus=2)),
     Suite("swap disk driver killed", lambda: swap.disk(SYSTEM, 72, cpus=2, kills=6)),
     Suite("swap disk driver killed debug", lambda: swap.disk("build/test/system-debug.iso", 72, kills=6)),
+    Suite("swap disk ide", lambda: swap.disk(SYSTEM, 72, kind="ide")),
+    Suite("swap disk ahci", lambda: swap.disk(SYSTEM, 72, kind="ahci")),
     Suite("swap disk errors", lambda: swap.errors(SYSTEM)),
     Suite("swap disk not marked", lambda: swap.unmarked(SYSTEM)),
     Suite("swap full", lambda: swap.full("build/test/swap-full.iso")),

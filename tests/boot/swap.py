@@ -71,8 +71,12 @@ class SwapDisk:
     def __exit__(self, *_):
         shutil.rmtree(self.scratch)
 
-    def machine(self, iso, broken="", **options):
-        """broken: what fails, as blkdebug has it."""
+    def machine(self, iso, broken="", kind="virtio", **options):
+        """broken: what fails, as blkdebug has it, of a virtio disk."""
+        others = {"ide": ["-drive", f"file={self.image},format=raw,if=ide,index=0"],
+                  "ahci": ["-machine", "q35", "-drive", f"file={self.image},format=raw,if=none,id=disk", "-device", "ide-hd,drive=disk,bus=ide.0"]}
+        if kind in others:
+            return Machine(iso, memory=MEMORY_MIB, extra=others[kind], **options)
         drive = f"driver=blkdebug,node-name=disk,image.driver=file,image.filename={self.image}{broken}"
         return Machine(iso, memory=MEMORY_MIB, extra=[
             "-blockdev", drive, "-device", "virtio-blk-pci,drive=disk,disable-legacy=on,rerror=report,werror=report"], **options)
@@ -89,12 +93,12 @@ class SwapDisk:
             return f.read(count)
 
 
-def disk(iso, mib, cpus=1, kills=0):
+def disk(iso, mib, cpus=1, kills=0, kind="virtio"):
     """The same on a partition of a disk; its driver may be killed meanwhile."""
     checks = Checks()
     with SwapDisk() as swap_disk:
         header = swap_disk.first(4096)
-        with swap_disk.machine(iso, cpus=cpus, timeout=120) as m:
+        with swap_disk.machine(iso, cpus=cpus, timeout=120, kind=kind) as m:
             m.expect(rf"pager: swap on disk0s2, {SWAP_MIB - 1} MiB")
             m.expect(r"\$ $")
             for what in ("memory comes back", "and again, the swap space being free"):
