@@ -80,6 +80,15 @@ static void sched_dequeue_locked(struct sched_queue *queue, struct thread *t)
     queue->count--;
 }
 
+/* One that an interrupt sent away is queued before its processor has left it (sched_preempted).
+ * Interrupts off. */
+static void sched_wait_until_left(const struct thread *t)
+{
+    while (atomic_load_acquire(&t->on_cpu)) {
+        cpu_relax();
+    }
+}
+
 /* The best thread of priority `worst` or better, taken off the queue; NULL when there is none. */
 static struct thread *sched_dequeue_best(struct sched_queue *queue, int32_t worst)
 {
@@ -95,6 +104,9 @@ static struct thread *sched_dequeue_best(struct sched_queue *queue, int32_t wors
         sched_dequeue_locked(queue, t);
     }
     spin_unlock(&queue->lock);
+    if (t != NULL) {
+        sched_wait_until_left(t);
+    }
     return t;
 }
 
@@ -125,6 +137,7 @@ static struct thread *sched_steal(uint32_t self)
         }
         spin_unlock(&queue->lock);
         if (found != NULL) {
+            sched_wait_until_left(found);
             return found;
         }
     }
@@ -395,9 +408,6 @@ void sched_switch_machine(struct cpu *cpu, struct thread *self, struct thread *n
     trace(TRACE_SWITCH, 0, next->id);
     next->switches++;
     sched_set_cpu(next, cpu->number);
-    while (atomic_load_acquire(&next->on_cpu)) {
-        cpu_relax(); /* sched_preempted() */
-    }
     atomic_store(&next->on_cpu, true);
     switch_machine_state(cpu, &self->pcb, &next->pcb);
     if (next->task != self->task && next->task != task_kernel) {

@@ -43,9 +43,8 @@ enum vm_fault_status {
 #define FAULT_MAP_LOCKED 1u /* the caller holds the map and must not sleep */
 #define FAULT_WIRE       2u /* count the page as wired; it must be in the first object */
 #define FAULT_AROUND     4u /* the page was there and is read: its neighbours may be there too */
-#define FAULT_PIN                                                                                  \
-    8u /* no mapping is entered: the page is counted as wired, for a device;                       \
-        * nothing is waited for */
+/* No mapping is entered: the page is counted as wired, for a device. Nothing is waited for. */
+#define FAULT_PIN 8u
 
 struct vm_fault_ctx {
     struct vm_map *map;

@@ -332,8 +332,10 @@ static unsigned vm_page_prepare(unsigned flags)
     if (vm_page_zones_free() < vm_pageout_low()) {
         vm_pageout_wake();
     }
-    return thread_is_vm_privileged() && (flags & VM_PAGE_MODEST) == 0 ? flags | VM_PAGE_RESERVE
-                                                                      : flags;
+    if (__builtin_expect(thread_is_vm_privileged(), 0) && (flags & VM_PAGE_MODEST) == 0) {
+        flags |= VM_PAGE_RESERVE;
+    }
+    return flags;
 }
 
 static struct vm_page *vm_page_alloc_zones(unsigned flags)
