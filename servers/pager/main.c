@@ -80,9 +80,7 @@ static void main_open_store(char **words, mach_port_t host, mach_port_t hardware
     static struct store_device device;
     kern_return_t kr = main_find_store(words, host, hardware, &device);
 
-    if (kr == KERN_NO_SPACE) {
-        portolan_print("pager: no swap, for there is neither a disk of it nor a memory disk "
-                       "(memdisk=SIZE)\n");
+    if (kr == KERN_NO_SPACE) { /* there is none of them: `swap` says so to who asks */
         exit(0);
     }
     main_check(kr, "the memory disk cannot be mapped");

@@ -48,7 +48,8 @@ int main(int argc, char **argv)
     }
     kr = portolan_look_up("pager", &pager);
     if (kr == KERN_INVALID_NAME) {
-        printf("no swap: the machine was started without a memory disk (memdisk=SIZE)\n");
+        printf("no swap: no disk the pager is given is marked by mkswap, and there is no "
+               "memory disk (memdisk=SIZE)\n");
         return 1;
     }
     program_check(kr, "the pager");
