@@ -331,9 +331,10 @@ kern_return_t serve_device_master_list(mach_port_t master, device_master_text_t 
         if (room - used < 96) {
             break;
         }
-        used += (size_t)snprintf(text + used, room - used, "%02x:%02x.%x %04x:%04x %06x %s %s",
-                                 f->pci.bus, f->pci.slot, f->pci.function, f->pci.vendor,
-                                 f->pci.device, f->pci.class, driver, names_state(f));
+        used +=
+            (size_t)snprintf(text + used, room - used, "%02x:%02x.%x %04x:%04x %06x %-10s %-10s",
+                             f->pci.bus, f->pci.slot, f->pci.function, f->pci.vendor, f->pci.device,
+                             f->pci.class, driver, names_state(f));
         used += names_list(f, text + used, room - used - 1);
         text[used] = '\n';
         used++;

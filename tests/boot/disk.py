@@ -91,7 +91,7 @@ class Disk:
 
 def devices(m, driver="virtio_blk"):
     """The names of the driver's devices."""
-    listed = re.search(rf" {driver} running(.*)\n", m.command_output("devices"))
+    listed = re.search(rf" {driver} +running(.*)\n", m.command_output("devices"))
     return listed.group(1).split() if listed else []
 
 

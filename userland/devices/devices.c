@@ -47,7 +47,7 @@ int main(int argc, char **argv)
         return 0;
     }
     program_check(device_master_list(master(), text, &count), "device_master");
-    printf("%s %s %s %s %s %s\n", "PLACE  ", "ID       ", "CLASS ", "DRIVER", "STATE", "DEVICES");
+    puts("PLACE   ID        CLASS  DRIVER     STATE      DEVICES");
     fwrite(text, 1, count, stdout);
     return 0;
 }
