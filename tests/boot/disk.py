@@ -207,7 +207,8 @@ def killed(machine, times, iso=ISO, cpus=2, kind="virtio"):
         kill(m, disk.driver)
         before = counts(m)
         kills = []
-        anew = under_load(m, checks, times // 4 + 5, lambda: kills.extend(kill(m, disk.driver) for _ in range(times)), disk.driver)
+        # longer than the kills take: its last line, right behind a prompt, would hide that
+        anew = under_load(m, checks, times // 2 + 10, lambda: kills.extend(kill(m, disk.driver) for _ in range(times)), disk.driver)
         checks.expect("the driver was killed", "True", str(sum(kills) > times // 2 and anew > times // 4) + f" {kills}, {anew} anew")
         after = counts(m)  # a server may have grown its heap once
         checks.expect("nothing is left of those before", "True",
