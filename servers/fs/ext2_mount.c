@@ -70,6 +70,16 @@ int ext2_mount_super(struct ext2 *fs, struct ext2_block **block, struct ext2_dis
     return error;
 }
 
+/* Whether the volume is in use. */
+static void ext2_mount_store_use(const struct ext2 *fs, struct ext2_disk_super *super)
+{
+    super->state = fs->state;
+    if (fs->revision != 0) {
+        super->feature_incompat = (super->feature_incompat & ~EXT2_INCOMPAT_RECOVER) |
+                                  (fs->needs_recovery ? EXT2_INCOMPAT_RECOVER : 0);
+    }
+}
+
 int ext2_mount_store(struct ext2 *fs)
 {
     struct ext2_block *block;
@@ -82,13 +92,11 @@ int ext2_mount_store(struct ext2 *fs)
     super->free_blocks_count = (uint32_t)fs->free_blocks;
     super->free_inodes_count = (uint32_t)fs->free_inodes;
     super->last_orphan = ext2_inode_first_orphan(fs);
-    super->state = fs->state;
     super->write_time = (uint32_t)fs->now.tv_sec;
     if (fs->revision != 0) {
         super->feature_ro_compat = fs->ro_compat;
-        super->feature_incompat = (super->feature_incompat & ~EXT2_INCOMPAT_RECOVER) |
-                                  (fs->needs_recovery ? EXT2_INCOMPAT_RECOVER : 0);
     }
+    ext2_mount_store_use(fs, super);
     ext2_block_dirty(fs, block, EXT2_KIND_MAP);
     return 0;
 }
@@ -250,24 +258,23 @@ static void ext2_mount_free(struct ext2 *fs)
     free(fs);
 }
 
-/* Put the superblock into its place at once, past the journal. */
-static int ext2_mount_put_super(struct ext2 *fs, struct ext2_block **block)
+/* Say on the disk at once, past the journal, whether the volume is in use. Nothing else of the
+ * superblock: the list of orphans, for one, may belong to a transaction that is not written yet. */
+static int ext2_mount_put_use(struct ext2 *fs)
 {
+    struct ext2_block *block;
     struct ext2_disk_super *super;
-    int error = ext2_mount_store(fs);
+    int error = ext2_mount_super(fs, &block, &super);
 
     if (error == 0) {
-        error = ext2_mount_super(fs, block, &super);
-    }
-    if (error == 0) {
-        error = ext2_block_write(fs, *block);
+        ext2_mount_store_use(fs, super);
+        error = ext2_block_write(fs, block);
     }
     return error != 0 ? error : fs->device->ops->flush(fs->device);
 }
 
 int ext2_mount_mark(struct ext2 *fs)
 {
-    struct ext2_block *block;
     int error;
 
     if (fs->is_marked) {
@@ -277,7 +284,7 @@ int ext2_mount_mark(struct ext2 *fs)
     if (fs->journal == NULL) {
         fs->state &= (uint16_t)~EXT2_STATE_CLEAN;
     }
-    error = ext2_mount_put_super(fs, &block);
+    error = ext2_mount_put_use(fs);
     fs->is_marked = error == 0;
     return error;
 }
@@ -423,7 +430,6 @@ int ext2_mount_statfs(struct volume *volume, struct statfs *statfs)
 int ext2_mount_clean(struct volume *volume)
 {
     struct ext2 *fs = ext2_of(volume);
-    struct ext2_block *block;
     int error = ext2_transaction_sync(volume);
 
     if (error == 0 && fs->is_marked) {
@@ -439,11 +445,8 @@ int ext2_mount_clean(struct volume *volume)
         fs->state |= EXT2_STATE_CLEAN;
     }
     fs->needs_recovery = false;
-    error = ext2_mount_put_super(fs, &block);
-    if (error == 0) {
-        ext2_block_set_state(fs, block, EXT2_BLOCK_CLEAN);
-        fs->is_marked = false;
-    }
+    error = ext2_mount_put_use(fs);
+    fs->is_marked = error != 0;
     return error;
 }
 
