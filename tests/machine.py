@@ -30,7 +30,7 @@ class Failure(Exception):
 class Machine:
     """One boot of an image. Use as a context manager; `expect` and `send` work on the serial line."""
 
-    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, sleep="off", extra=(), timeout=60, stay=False):
+    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, sleep="off", one_thread=False, extra=(), timeout=60, stay=False):
         self.iso = iso
         self.timeout = timeout
         self.environment = None  # as here
@@ -42,6 +42,8 @@ class Machine:
             self.command.append("-no-reboot")
         if icount:  # sleep="on": time limits do not pass while all wait for a device of a busy host
             self.command += ["-accel", "tcg,thread=single", "-icount", f"shift=0,sleep={sleep}"]
+        elif one_thread:  # QEMU 7.2 may crash when a device is reset while another processor writes to any device
+            self.command += ["-accel", "tcg,thread=single"]
         if firmware == "uefi":
             variables = os.path.join(self.scratch, "vars.fd")
             shutil.copyfile(OVMF_VARS, variables)
@@ -104,8 +106,8 @@ class Machine:
         """Come to a prompt of which it is known that it is the last: after output that comes when it likes."""
         self.marks += 1
         self.send(f"echo mark {self.marks}\r")
-        # the prompt may be printed only after what was typed
-        self.expect(rf"(?:\n|\$ )mark {self.marks}\r+\n[^\r\n]*\$ $", timeout)
+        # the prompt may be printed only after what was typed, and the end of a job before the next prompt
+        self.expect(rf"(?s)(?:\n|\$ )mark {self.marks}\r+\n.*\$ $", timeout)
 
     def power_off(self):
         """Say `poweroff` at the prompt, and wait for it."""

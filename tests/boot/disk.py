@@ -200,7 +200,7 @@ def under_load(m, checks, seconds, disturb, driver="virtio_blk"):
 def killed(machine, times, iso=ISO, cpus=2, kind="virtio"):
     """The driver is killed again and again while it is used."""
     checks, disk = Checks(), Disk(kind=kind)
-    with Machine(iso, cpus=cpus, extra=disk.arguments(machine), timeout=120) as m:
+    with Machine(iso, cpus=cpus, one_thread=True, extra=disk.arguments(machine), timeout=120) as m:
         m.expect(r"\$ $")
         checks.expect("without a kill", r"load: \d+ requests, 0 wrong, driver opened anew 0 times",
                       m.command_output("/tests/disk load disk0 2", 60))
@@ -259,7 +259,7 @@ def faults(count, seed=1, iso=ISO, cpus=1):
 def master_killed():
     """The device master ends, and with it the driver, while the disk is used."""
     checks, disk = Checks(), Disk()
-    with Machine(ISO, cpus=2, extra=disk.arguments("q35"), timeout=120) as m:
+    with Machine(ISO, cpus=2, one_thread=True, extra=disk.arguments("q35"), timeout=120) as m:
         m.expect(r"\$ $")
 
         def disturb():

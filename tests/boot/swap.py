@@ -98,7 +98,7 @@ def disk(iso, mib, cpus=1, kills=0, kind="virtio"):
     checks = Checks()
     with SwapDisk() as swap_disk:
         header = swap_disk.first(4096)
-        with swap_disk.machine(iso, cpus=cpus, timeout=120, kind=kind) as m:
+        with swap_disk.machine(iso, cpus=cpus, one_thread=kills != 0, timeout=120, kind=kind) as m:
             m.expect(rf"pager: swap on disk0s2, {SWAP_MIB - 1} MiB")
             m.expect(r"\$ $")
             for what in ("memory comes back", "and again, the swap space being free"):
