@@ -27,11 +27,12 @@ USER_LINK = $(USER_CC) $(USER_LDFLAGS) -o $(1) $(USER_CRT) $(2) $(LIBMACH)
 LIBMACH_KERNEL_IDL := mach mach_port mach_host mach4 gnumach device mach_debug mach_i386 portolan \
 	hardware memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify device_request default_pager
+LIBMACH_REQUEST_IDL := mach_port_request
 LIBMACH_OWN_IDL := bootstrap io dir file console console_notify process driver device_master block block_reply
 LIBMACH_SERVED := device memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify default_pager $(LIBMACH_OWN_IDL)
 
-LIBMACH_IDL := $(LIBMACH_KERNEL_IDL) $(LIBMACH_OWN_IDL)
+LIBMACH_IDL := $(LIBMACH_KERNEL_IDL) $(LIBMACH_REQUEST_IDL) $(LIBMACH_OWN_IDL)
 USER_GEN_H := $(LIBMACH_IDL:%=$(USER_GEN)/%.h)
 
 LIBMACH_DIRS := core spawn server pager driver posix start

@@ -2,6 +2,7 @@
 #include <gnumach.h>
 #include <mach.h>
 #include <mach_port.h>
+#include <mach_port_request.h>
 #include <portolan/portolan.h>
 #include <portolan/thread.h>
 
@@ -77,6 +78,11 @@ void portolan_thread_exit(void)
 {
     struct thread_block *block = thread_block_self();
 
+    /* Who joins the thread then finds its port gone. No call from here on waits for a reply. */
+    if (block->reply_port != MACH_PORT_NULL) {
+        mach_port_destroy_request(mach_task_self(), block->reply_port);
+        block->reply_port = MACH_PORT_NULL;
+    }
     if (block->clear_tid != NULL) {
         /* From here on the thread's other stack may be unmapped at any time. */
         __atomic_store_n(block->clear_tid, 0, __ATOMIC_SEQ_CST);
@@ -84,7 +90,7 @@ void portolan_thread_exit(void)
     }
     for (;;) {
         thread_terminate_release(block->thread_port, mach_task_self(), block->thread_port,
-                                 block->reply_port, block->base, THREAD_BLOCK_SIZE);
+                                 MACH_PORT_NULL, block->base, THREAD_BLOCK_SIZE);
     }
 }
 

@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <mach/mig_support.h>
+
+#include "lib/attack.h"
 #include "lib/test.h"
 
 TEST(malloc_gives_memory_that_holds)
@@ -78,6 +81,25 @@ TEST(threads_share_a_mutex_and_a_condition)
         CHECK(result == &marks[i]);
     }
     CHECK_EQ(total, 2000);
+}
+
+static void *use_a_reply_port(void *unused)
+{
+    CHECK(mig_get_reply_port() != MACH_PORT_NULL);
+    return unused;
+}
+
+TEST(a_thread_that_is_joined_holds_no_port)
+{
+    int64_t before = attack_live_ports();
+
+    for (unsigned i = 0; i < 200; i++) {
+        pthread_t thread;
+
+        CHECK_EQ(pthread_create(&thread, NULL, use_a_reply_port, NULL), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(attack_live_ports(), before);
+    }
 }
 
 TEST(a_timed_wait_on_a_condition_times_out)

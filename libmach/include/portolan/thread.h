@@ -15,7 +15,8 @@ kern_return_t portolan_thread_attach(void);
 /* The calling thread's own port, borrowed. */
 mach_port_t portolan_thread_port(void);
 
-/* End the calling thread: its block, reply port and thread port go with it. */
+/* End the calling thread: its block, reply port and thread port go with it, the reply port before
+ * anyone who joins the thread is told. */
 _Noreturn void portolan_thread_exit(void);
 
 /* Sleep for milliseconds. Returns: KERN_SUCCESS, KERN_INTERRUPTED (thread_abort). */
