@@ -25,20 +25,12 @@ struct ipc_fastask {
 /* The receiver, with the locks of the port and of its space. */
 static bool ipc_fastask_find(struct ipc_fastask *a)
 {
-    struct list *receivers = &a->dest->receivers;
-
     if (!ipc_fastpath_try(&a->locks, &a->dest->lock)) {
         return false;
     }
     a->pset = a->dest->pset;
-    if (a->pset != NULL) {
-        if (a->dest->msgcount != 0 || !ipc_fastpath_try(&a->locks, &a->pset->lock)) {
-            return false;
-        }
-        receivers = &a->pset->receivers;
-    }
-    a->receiver = list_entry(receivers->next, struct thread, ipc.link);
-    if (!ipc_fastpath_can_take(receivers, a->receiver, a->f.size)) {
+    a->receiver = ipc_fastpath_first(&a->locks, a->dest, a->f.size);
+    if (a->receiver == NULL || a->receiver->place != cpu_quick_place()) {
         return false;
     }
     a->to = a->receiver->space;

@@ -107,18 +107,8 @@ static bool ipc_fastcross_is_elsewhere(const struct thread *receiver)
 /* The receiver, and for a call a name for the reply right in its space. */
 static bool ipc_fastcross_find_receiver(struct ipc_fastcross *c)
 {
-    struct ipc_pset *pset = c->is_call ? c->dest->pset : NULL;
-    struct list *receivers = &c->dest->receivers;
-
-    if (pset != NULL) {
-        if (c->dest->msgcount != 0 || !ipc_fastpath_try(&c->locks, &pset->lock)) {
-            return false;
-        }
-        receivers = &pset->receivers;
-    }
-    c->receiver = list_entry(receivers->next, struct thread, ipc.link);
-    if (&c->receiver->ipc.link == receivers || c->f.size > c->receiver->ipc.fastpath_size ||
-        !ipc_fastcross_is_elsewhere(c->receiver)) {
+    c->receiver = ipc_fastpath_first(&c->locks, c->dest, c->f.size);
+    if (c->receiver == NULL || !ipc_fastcross_is_elsewhere(c->receiver)) {
         return false;
     }
     if (!c->is_call) {

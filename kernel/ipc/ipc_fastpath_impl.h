@@ -9,6 +9,7 @@
 #include "ipc/ipc_fastcarry.h"
 #include "ipc/ipc_kcall.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_pset.h"
 #include "ipc/ipc_space_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -218,6 +219,24 @@ static inline void ipc_fastpath_unlock(struct ipc_fastpath_locks *l) NO_LOCK_ANA
         l->count -= 1;
         spin_unlock_irqs_off(l->locks[l->count]);
     }
+}
+
+/* The first of those who wait on the port or the set it is in, if it takes a message of that size;
+ * NULL if none does. Locks: the port's held; the set's is held then. */
+static inline struct thread *ipc_fastpath_first(struct ipc_fastpath_locks *l, struct ipc_port *dest,
+                                                uint32_t size)
+{
+    struct list *receivers = &dest->receivers;
+    struct thread *first;
+
+    if (dest->pset != NULL) {
+        if (dest->msgcount != 0 || !ipc_fastpath_try(l, &dest->pset->lock)) {
+            return NULL;
+        }
+        receivers = &dest->pset->receivers;
+    }
+    first = list_entry(receivers->next, struct thread, ipc.link);
+    return &first->ipc.link != receivers && size <= first->ipc.fastpath_size ? first : NULL;
 }
 
 #endif

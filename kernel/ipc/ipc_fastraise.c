@@ -28,8 +28,6 @@ struct ipc_fastraise {
 static bool ipc_fastraise_find(struct ipc_fastraise *r, struct ipc_port *const *where,
                                struct ipc_port *reply)
 {
-    struct list *receivers;
-
     if (!ipc_fastpath_try(&r->locks, &r->f.self->task->lock)) {
         return false;
     }
@@ -38,16 +36,9 @@ static bool ipc_fastraise_find(struct ipc_fastraise *r, struct ipc_port *const *
         !ipc_fastpath_try(&r->locks, &reply->lock)) {
         return false;
     }
-    receivers = &r->dest->receivers;
     r->pset = r->dest->pset;
-    if (r->pset != NULL) {
-        if (r->dest->msgcount != 0 || !ipc_fastpath_try(&r->locks, &r->pset->lock)) {
-            return false;
-        }
-        receivers = &r->pset->receivers;
-    }
-    r->receiver = list_entry(receivers->next, struct thread, ipc.link);
-    if (!ipc_fastpath_can_take(receivers, r->receiver, r->f.size)) {
+    r->receiver = ipc_fastpath_first(&r->locks, r->dest, r->f.size);
+    if (r->receiver == NULL || r->receiver->place != cpu_quick_place()) {
         return false;
     }
     r->to = r->receiver->space;

@@ -21,28 +21,6 @@ struct ipc_fasttell_message {
     uint64_t body[IPC_FASTTELL_WORDS];
 };
 
-/* The first of those who wait on the port or its set, if it takes so many bytes; NULL when there is
- * none. With the locks of both. */
-static struct thread *ipc_fasttell_find(struct ipc_fastpath_locks *locks, struct ipc_port *dest,
-                                        uint32_t size)
-{
-    struct list *receivers = &dest->receivers;
-    struct thread *receiver;
-
-    if (!ipc_fastpath_try(locks, &dest->lock)) {
-        return NULL;
-    }
-    if (dest->pset != NULL) {
-        if (dest->msgcount != 0 || !ipc_fastpath_try(locks, &dest->pset->lock)) {
-            return NULL;
-        }
-        receivers = &dest->pset->receivers;
-    }
-    receiver = list_entry(receivers->next, struct thread, ipc.link);
-    return &receiver->ipc.link != receivers && size <= receiver->ipc.fastpath_size ? receiver
-                                                                                   : NULL;
-}
-
 /* The send-once right is used up. The reference it had is not the last. */
 static inline void ipc_fasttell_use_right(struct ipc_port *dest)
 {
@@ -80,7 +58,8 @@ struct thread *ipc_fasttell(struct ipc_port *dest, uint32_t id, const uint64_t *
     if (ipc_fastpath_entry != ipc_fastpath) {
         return NULL;
     }
-    receiver = ipc_fasttell_find(&locks, dest, size);
+    receiver =
+        ipc_fastpath_try(&locks, &dest->lock) ? ipc_fastpath_first(&locks, dest, size) : NULL;
     if (receiver != NULL) {
         pmap_peer_begin(cpu_current(), receiver->pmap);
         if (ipc_fastbuffer_find(&buffer, receiver, size) && thread_claim(receiver, WAIT_OK)) {
@@ -135,7 +114,8 @@ void ipc_fasttell_at_once(struct ipc_port *dest, uint32_t id, const uint64_t *bo
     if (ipc_fastpath_entry != ipc_fastpath || cpu->ast != 0 || cpu->interrupt_depth != 1) {
         return;
     }
-    receiver = ipc_fasttell_find(&locks, dest, f.size);
+    receiver =
+        ipc_fastpath_try(&locks, &dest->lock) ? ipc_fastpath_first(&locks, dest, f.size) : NULL;
     if (receiver != NULL && receiver->place == cpu_quick_place() &&
         receiver->priority < f.self->priority && ipc_fastpath_claim(receiver)) {
         ipc_fasttell_move(&f, dest, receiver, &header);
