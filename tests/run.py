@@ -27,6 +27,7 @@ HOST = [
     ("archive", ["make", "-s", "-f", "tests/host/archive/archive.mk", "archive-host-test"]),
     ("pager", ["make", "-s", "-f", "tests/host/pager/pager.mk", "pager-host-test"]),
     ("driver", ["make", "-s", "-f", "tests/host/driver/driver.mk", "driver-host-test"]),
+    ("iommu", ["make", "-s", "-f", "tests/host/iommu/iommu.mk", "iommu-host-test"]),
     ("fs", ["make", "-s", "-f", "tests/host/fs/fs.mk", "fs-host-test"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("spin", ["python3", "tests/spin/spin_test.py"]),

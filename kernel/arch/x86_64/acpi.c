@@ -216,6 +216,9 @@ static void acpi_read_table(phys_addr_t phys)
         acpi_info.ecam = mcfg->ecam;
         acpi_info.ecam_first_bus = mcfg->first_bus;
         acpi_info.ecam_last_bus = mcfg->last_bus;
+    } else if (memcmp(table->signature, "DMAR", 4) == 0 &&
+               !dmar_read(table, table->length, &acpi_info.dmar)) {
+        kprintf("acpi: DMAR is damaged, ignored; devices reach all memory\n");
     }
 }
 

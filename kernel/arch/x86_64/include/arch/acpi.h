@@ -1,5 +1,5 @@
 /* acpi.h - the ACPI tables the kernel reads: processors and interrupt controllers, HPET, PCI
- * configuration space, power. */
+ * configuration space, DMA remapping, power. */
 #ifndef ARCH_ACPI_H
 #define ARCH_ACPI_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "arch/cpu.h"
+#include "arch/dmar.h"
 #include "arch/layout.h"
 
 #define ACPI_IOAPIC_MAX 4
@@ -28,6 +29,7 @@ struct acpi_info {
     phys_addr_t hpet;       /* 0: none */
     phys_addr_t ecam;       /* PCI configuration space of segment 0, 0: none */
     uint8_t ecam_first_bus, ecam_last_bus;
+    struct dmar_info dmar;               /* remapping units */
     uint16_t pm1a_control, pm1b_control; /* 0: none */
     bool has_s5;
     uint8_t s5_type_a, s5_type_b;
