@@ -148,6 +148,12 @@ static inline void invlpg(uint64_t va)
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 
+/* Write the line of the cache that holds the address back to memory, and drop it. */
+static inline void clflush(const void *address)
+{
+    __asm__ volatile("clflush (%0)" ::"r"(address) : "memory");
+}
+
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
