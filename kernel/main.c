@@ -9,6 +9,7 @@
 #include "arch/cpu_features.h"
 #include "arch/cpu_setup.h"
 #include "arch/io.h"
+#include "arch/iommu.h"
 #include "arch/irq.h"
 #include "arch/pmap_setup.h"
 #include "arch/smp.h"
@@ -50,6 +51,7 @@ static void main_thread(void *argument)
 {
     smp_start();           /* 13. the other processors: needs threads, timers, interrupts */
     processor_init();      /* 14. their ports */
+    iommu_init();          /*     what devices reach: needs 6, 8, 10 */
     trace_init();          /*     rings of events */
     hardware_init();       /*     the thread that delivers interrupts */
     memory_object_start(); /* the thread that ends memory cache objects */

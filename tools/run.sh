@@ -27,11 +27,11 @@ if [ "${FIRMWARE:-bios}" = uefi ]; then
     set -- "$@" -machine q35 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
         -drive "if=pflash,format=raw,unit=1,file=$scratch/vars.fd"
 fi
-if [ "$disk" != none ]; then
-    set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,disable-legacy=on
-fi
-if [ -n "${DEVICE:-}" ]; then
+if [ -n "${DEVICE:-}" ]; then # before the disk, which an IOMMU is to be there for
     set -- "$@" -device "$DEVICE"
+fi
+if [ "$disk" != none ]; then
+    set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on
 fi
 if [ "${GUI:-0}" = 1 ]; then
     if ! qemu-system-x86_64 -display help 2>/dev/null | grep -qE '^(gtk|sdl)'; then

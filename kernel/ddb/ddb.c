@@ -7,6 +7,7 @@
 
 #include "arch/boot_info.h"
 #include "arch/interrupt.h"
+#include "arch/iommu.h"
 #include "arch/ipi.h"
 #include "arch/panic.h"
 #include "arch/pmap.h"
@@ -184,6 +185,11 @@ static void ddb_locks(unsigned words, char **word)
     spinlock_debug_print();
 }
 
+static void ddb_iommu(unsigned words, char **word)
+{
+    iommu_print();
+}
+
 static void ddb_trace(unsigned words, char **word)
 {
     trace_print_last(words > 1 ? (unsigned)ddb_number(word[1]) : 32);
@@ -247,6 +253,7 @@ static const struct ddb_command ddb_commands[] = {
     {"ports", "TASK", "names of a task and what they are", ddb_ports},
     {"maps", "TASK", "address map of a task", ddb_maps},
     {"locks", "", "spin locks held by each processor", ddb_locks},
+    {"iommu", "", "what devices reach memory, and what they may not", ddb_iommu},
     {"trace", "[N]", "last N events", ddb_trace},
     {"bt", "[THREAD]", "kernel stack of a thread, or of this one", ddb_bt},
     {"x", "ADDRESS [N]", "N words of kernel memory", ddb_x},

@@ -6,6 +6,7 @@
 
 #include "arch/acpi.h"
 #include "arch/boot_info.h"
+#include "arch/iommu.h"
 #include "device/hardware_impl.h"
 #include "hardware_kernel_server.h"
 #include "ipc/ipc_port.h"
@@ -89,10 +90,11 @@ void hardware_no_senders(struct ipc_port *port)
 }
 
 /* Does the range hold memory (the kernel's image and page tables are in it) that is not the memory
- * disk, or registers of interrupt controllers? Nobody else ever gets those. */
+ * disk, or registers of interrupt controllers or remapping units? Nobody else ever gets those. */
 static bool hardware_is_kernels(phys_addr_t start, phys_addr_t end)
 {
-    bool is_controller = start <= acpi_info.lapic && acpi_info.lapic < end;
+    bool is_controller =
+        (start <= acpi_info.lapic && acpi_info.lapic < end) || iommu_is_register(start, end);
 
     assert(start < end);
     for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {

@@ -3,9 +3,11 @@
  *
  * What was pinned belongs to the object the right stands for, not to the task: a driver that dies
  * leaves its pages pinned until whoever else has the right has stopped the device and gives it up.
- * Locks: DEVICE. */
+ * Where there is an IOMMU, the device reaches them by its function's domain while they are pinned,
+ * and nothing else. Locks: DEVICE. */
 #include <mach/hardware.h>
 
+#include "arch/iommu.h"
 #include "device/hardware.h"
 #include "device/hardware_impl.h"
 #include "hardware_kernel_server.h"
@@ -22,12 +24,14 @@ struct dma_pin {
     struct list link;        /* [L] */
     int id;                  /* [I] */
     uint32_t npages;         /* [I] */
+    uint64_t bus;            /* [I] where the domain has them */
     struct vm_page *pages[]; /* [I] */
 };
 
 /* Keys: [L] this->lock, [I] immutable */
 struct hardware_dma {
     struct hardware_object object;
+    struct iommu_domain *domain; /* [I] NULL: the device reaches all memory */
     struct spinlock lock;
     struct list pins;    /* [L] */
     uint64_t used_pages; /* [L] */
@@ -64,26 +68,42 @@ static void dma_pin_destroy(struct dma_pin *pin, uint64_t n)
     kfree(pin, dma_pin_size(pin->npages));
 }
 
+/* Let all pages go, once the device does not reach them. Locks: none. Sleeps: yes. */
+static void dma_pin_end(struct hardware_dma *dma, struct dma_pin *pin)
+{
+    if (dma->domain != NULL) {
+        iommu_domain_unmap(dma->domain, pin->bus, pin->npages);
+    }
+    dma_pin_destroy(pin, pin->npages);
+}
+
 static void hardware_dma_end(struct hardware_object *object)
 {
     struct hardware_dma *dma = (struct hardware_dma *)object;
     struct list *node;
 
     while ((node = list_pop(&dma->pins)) != NULL) {
-        struct dma_pin *pin = list_entry(node, struct dma_pin, link);
-
-        dma_pin_destroy(pin, pin->npages);
+        dma_pin_end(dma, list_entry(node, struct dma_pin, link));
+    }
+    if (dma->domain != NULL) {
+        iommu_domain_unref(dma->domain);
     }
     kfree(dma, sizeof(*dma));
 }
 
-/* Returns: KERN_SUCCESS, KERN_NO_ACCESS (not the hardware port), KERN_RESOURCE_SHORTAGE. */
-kern_return_t hardware_dma_create(struct ipc_port *hardware, vm_size_t limit, dma_t *result)
+/* Returns: KERN_SUCCESS, KERN_NO_ACCESS (not the hardware port), KERN_INVALID_ARGUMENT (no source),
+ * KERN_RESOURCE_SHORTAGE. */
+kern_return_t hardware_dma_create(struct ipc_port *hardware, int source, vm_size_t limit,
+                                  dma_t *result)
 {
     struct hardware_dma *dma;
+    kern_return_t kr;
 
     if (!hardware_is_port(hardware)) {
         return KERN_NO_ACCESS;
+    }
+    if (source < 0 || source > UINT16_MAX) {
+        return KERN_INVALID_ARGUMENT;
     }
     dma = kalloc(sizeof(*dma));
     if (dma == NULL) {
@@ -92,12 +112,23 @@ kern_return_t hardware_dma_create(struct ipc_port *hardware, vm_size_t limit, dm
     *dma = (struct hardware_dma){.limit = limit >> PAGE_SHIFT};
     spin_init(&dma->lock, LOCK_RANK_DEVICE, "dma");
     list_init(&dma->pins);
+    kr = iommu_domain_find((uint16_t)source, &dma->domain);
+    if (kr != KERN_SUCCESS) {
+        goto undo_dma;
+    }
     if (!hardware_object_init(&dma->object, KOBJECT_DMA, hardware_dma_end)) {
-        kfree(dma, sizeof(*dma));
-        return KERN_RESOURCE_SHORTAGE;
+        kr = KERN_RESOURCE_SHORTAGE;
+        goto undo_domain;
     }
     *result = dma;
     return KERN_SUCCESS;
+undo_domain:
+    if (dma->domain != NULL) {
+        iommu_domain_unref(dma->domain);
+    }
+undo_dma:
+    kfree(dma, sizeof(*dma));
+    return kr;
 }
 
 /* Take part of what may be pinned, or give it back. Returns: false when there is not so much. */
@@ -138,7 +169,7 @@ static int dma_pin_enlist(struct hardware_dma *dma, struct dma_pin *pin)
 /* Pin all of [start, start + n pages), or nothing. Returns: as vm_fault_pin; a page that is not in
  * memory is KERN_RESOURCE_SHORTAGE. */
 static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_prot_t access,
-                                   struct dma_pin *pin, dma_pages_t pages)
+                                   struct dma_pin *pin)
 {
     for (uint32_t i = 0; i < pin->npages; i++) {
         kern_return_t kr = vm_fault_pin(map, start + i * PAGE_SIZE, access, &pin->pages[i]);
@@ -147,7 +178,28 @@ static kern_return_t dma_pin_pages(struct vm_map *map, vm_offset_t start, vm_pro
             dma_pin_destroy(pin, i);
             return kr == KERN_ABORTED ? KERN_RESOURCE_SHORTAGE : kr;
         }
-        pages[i] = (int64_t)vm_page_to_phys(pin->pages[i]);
+    }
+    return KERN_SUCCESS;
+}
+
+/* Have the device reach the pages, and say where. Takes the pin apart when it cannot. Returns:
+ * those of iommu_domain_map. */
+static kern_return_t dma_pin_show(struct hardware_dma *dma, struct dma_pin *pin, vm_prot_t access,
+                                  dma_pages_t pages)
+{
+    bool is_writable = (access & VM_PROT_WRITE) != 0;
+    kern_return_t kr = KERN_SUCCESS;
+
+    if (dma->domain != NULL) {
+        kr = iommu_domain_map(dma->domain, pin->pages, pin->npages, is_writable, &pin->bus);
+    }
+    if (kr != KERN_SUCCESS) {
+        dma_pin_destroy(pin, pin->npages);
+        return kr;
+    }
+    for (uint32_t i = 0; i < pin->npages; i++) {
+        pages[i] = dma->domain != NULL ? (int64_t)(pin->bus + i * PAGE_SIZE)
+                                       : (int64_t)vm_page_to_phys(pin->pages[i]);
     }
     return KERN_SUCCESS;
 }
@@ -182,7 +234,8 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
     kr = KERN_RESOURCE_SHORTAGE;
     if (pin != NULL) {
         pin->npages = npages;
-        kr = dma_pin_pages(map, start, access, pin, pages);
+        kr = dma_pin_pages(map, start, access, pin);
+        kr = kr == KERN_SUCCESS ? dma_pin_show(dma, pin, access, pages) : kr;
     }
     if (kr != KERN_SUCCESS) {
         dma_pin_credit(dma, npages);
@@ -211,6 +264,22 @@ kern_return_t dma_unpin(dma_t dma, int id)
         return KERN_INVALID_NAME;
     }
     dma_pin_credit(dma, pin->npages);
-    dma_pin_destroy(pin, pin->npages);
+    dma_pin_end(dma, pin);
+    return KERN_SUCCESS;
+}
+
+/* Returns: KERN_SUCCESS. */
+kern_return_t dma_status(dma_t dma, boolean_t *is_translated, int64_t *faults, int64_t *address,
+                         int *reason)
+{
+    struct iommu_faults told = {0, 0, 0};
+
+    if (dma->domain != NULL) {
+        iommu_domain_faults(dma->domain, &told);
+    }
+    *is_translated = dma->domain != NULL;
+    *faults = (int64_t)told.count;
+    *address = (int64_t)told.address;
+    *reason = told.reason;
     return KERN_SUCCESS;
 }

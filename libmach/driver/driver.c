@@ -76,6 +76,18 @@ static kern_return_t driver_port(uint64_t object, mach_port_t *port)
                               : kr;
 }
 
+/* Does the device see other addresses than those of memory? */
+static kern_return_t driver_ask_translated(void)
+{
+    boolean_t is_translated = FALSE;
+    int64_t faults, address;
+    int reason;
+    kern_return_t kr = dma_status(driver.dma, &is_translated, &faults, &address, &reason);
+
+    driver.is_translated = is_translated;
+    return kr;
+}
+
 void driver_begin(void (*stop)(void))
 {
     mach_port_t control;
@@ -93,6 +105,7 @@ void driver_begin(void (*stop)(void))
     }
     if (driver_control(driver.port, control) != KERN_SUCCESS ||
         driver_dma(driver.port, &driver.dma) != KERN_SUCCESS ||
+        driver_ask_translated() != KERN_SUCCESS ||
         server_watch_death(driver.port, control) != KERN_SUCCESS) {
         driver_fail("the device master gives no rights");
     }

@@ -48,6 +48,8 @@ struct function {
     mach_port_t old_dma;     /* of the one before, until the device is known to be reset */
     uint64_t due_ms;         /* when something is to be done about the state */
     uint64_t pinged_ms;      /* 0: it has answered */
+    int64_t faults;          /* accesses to memory that its device was refused */
+    bool has_strayed;        /* this driver's was */
     bool was_reset;          /* by the function's own means */
     bool is_kept;            /* paging needs it: drivers_keep */
     bool has_settled;        /* came up once, or did not: those behind it may start */

@@ -295,7 +295,7 @@ kern_return_t serve_driver_dma_allocate(mach_port_t driver, vm_size_t size, int6
     struct function *f = drivers_of_request();
     static dma_pages_t pages;
     mach_msg_type_number_t count = DMA_PAGES_MAX;
-    rpc_phys_addr_t where;
+    rpc_phys_addr_t physical;
     kern_return_t kr;
     int pin;
 
@@ -306,7 +306,7 @@ kern_return_t serve_driver_dma_allocate(mach_port_t driver, vm_size_t size, int6
     if (size == 0 || size > DMA_ALLOCATE_MAX || limit < 0) {
         return KERN_INVALID_ARGUMENT;
     }
-    kr = vm_allocate_contiguous(device_master.host, f->task, address, &where, size, 0,
+    kr = vm_allocate_contiguous(device_master.host, f->task, address, &physical, size, 0,
                                 (rpc_phys_addr_t)limit, MACH_PAGE_SIZE);
     if (kr != KERN_SUCCESS) {
         return kr;
@@ -316,7 +316,7 @@ kern_return_t serve_driver_dma_allocate(mach_port_t driver, vm_size_t size, int6
         vm_deallocate(f->task, *address, size);
         return kr;
     }
-    *phys = (int64_t)where;
+    *phys = pages[0]; /* the others are behind it */
     return KERN_SUCCESS;
 }
 

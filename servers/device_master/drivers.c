@@ -137,8 +137,9 @@ static kern_return_t drivers_rights(struct function *f)
         return kr;
     }
     kr = mach_port_set_protected_payload(mach_task_self(), f->port, object);
-    return kr == KERN_SUCCESS ? hardware_dma_create(device_master.hardware, DMA_LIMIT, &f->dma)
-                              : kr;
+    return kr == KERN_SUCCESS
+               ? hardware_dma_create(device_master.hardware, f->pci.source, DMA_LIMIT, &f->dma)
+               : kr;
 }
 
 kern_return_t drivers_keep(struct function *f)
@@ -204,6 +205,7 @@ static void drivers_clear(struct function *f)
     }
     f->pinged_ms = 0;
     f->interrupts = 0;
+    f->has_strayed = false;
     names_lost(f);
 }
 
@@ -293,6 +295,23 @@ static void drivers_end(struct function *f, const char *why)
 
 /* --- whether it lives --- */
 
+/* Say it once of each driver whose device tries to reach memory it was not given. */
+static void drivers_look_for_faults(struct function *f)
+{
+    boolean_t is_translated;
+    int64_t faults, address;
+    int reason;
+
+    if (dma_status(f->dma, &is_translated, &faults, &address, &reason) == KERN_SUCCESS &&
+        faults != f->faults) {
+        f->faults = faults;
+        if (!f->has_strayed) {
+            drivers_say(f, "tries to reach memory it was not given");
+        }
+        f->has_strayed = true;
+    }
+}
+
 /* A question that does not fit its queue is as good as one that is not answered. */
 static void drivers_ping(struct function *f)
 {
@@ -312,9 +331,14 @@ static void drivers_look_at(struct function *f, uint64_t now)
 {
     if (f->state == FUNCTION_RESETTING) {
         drivers_start(f);
-    } else if (f->state == FUNCTION_STARTING) {
+        return;
+    }
+    if (f->state == FUNCTION_STARTING) {
         drivers_end(f, "does not come up");
-    } else if (f->pinged_ms == 0) {
+        return;
+    }
+    drivers_look_for_faults(f);
+    if (f->pinged_ms == 0) {
         drivers_ping(f);
         f->due_ms = now + PING_MS;
     } else if (now - f->pinged_ms >= ANSWER_MS) {

@@ -336,6 +336,10 @@ kern_return_t serve_device_master_list(mach_port_t master, device_master_text_t 
                              f->pci.bus, f->pci.slot, f->pci.function, f->pci.vendor, f->pci.device,
                              f->pci.class, driver, names_state(f));
         used += names_list(f, text + used, room - used - 1);
+        if (f->faults != 0 && room - used > 32) {
+            used += (size_t)snprintf(text + used, room - used, " (%lld accesses refused)",
+                                     (long long)f->faults);
+        }
         text[used] = '\n';
         used++;
     }

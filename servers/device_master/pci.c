@@ -48,6 +48,9 @@
 #define AF_CAPABLE         3u
 #define AF_CAN_RESET       2u
 #define AF_CONTROL         4u
+#define PCIE_TYPE          2u /* in its capability: bits 4 to 7 */
+#define PCIE_TYPE_TO_PCI   7u
+#define NO_ALIAS           0x10000u
 #define CLASS_IDE          0x0101u
 #define IDE_CHANNELS       2u
 
@@ -313,10 +316,36 @@ void pci_restore(const struct pci_function *f)
     pci_write(f, INTERRUPT, 1, f->line);
 }
 
-static void pci_scan_bus(uint8_t bus, void (*found)(const struct pci_function *));
+static void pci_scan_bus(uint8_t bus, uint32_t alias, void (*found)(const struct pci_function *));
+
+/* What names functions behind the bridge in their stead, NO_ALIAS: nothing does. A bridge from PCI
+ * Express to PCI takes the place 0.0 of its secondary bus, one from PCI to PCI its own (PCI Express
+ * to PCI Bridge Specification 1.0, 2.3). alias: of the bridge itself. */
+static uint32_t pci_alias(const struct pci_function *bridge, uint32_t alias)
+{
+    unsigned pcie = pci_capability(bridge, 0, PCI_CAPABILITY_PCIE);
+
+    if (alias != NO_ALIAS) {
+        return alias;
+    }
+    if (pcie == 0) {
+        return bridge->source;
+    }
+    return (pci_read(bridge, pcie + PCIE_TYPE, 2) >> 4 & 0xf) == PCIE_TYPE_TO_PCI
+               ? pci_read(bridge, SECONDARY_BUS, 1) << 8
+               : NO_ALIAS;
+}
+
+static uint16_t pci_source(const struct pci_function *f, uint32_t alias)
+{
+    uint32_t own = (uint32_t)f->bus << 8 | (uint32_t)f->slot << 3 | f->function;
+
+    return (uint16_t)(alias != NO_ALIAS ? alias : own);
+}
 
 /* Returns whether there is a function. */
-static bool pci_scan_function(struct pci_function *f, void (*found)(const struct pci_function *))
+static bool pci_scan_function(struct pci_function *f, uint32_t alias,
+                              void (*found)(const struct pci_function *))
 {
     uint32_t id = pci_read(f, VENDOR, 4);
 
@@ -327,14 +356,15 @@ static bool pci_scan_function(struct pci_function *f, void (*found)(const struct
     f->device = (uint16_t)(id >> 16);
     f->class = pci_read(f, CLASS, 4) >> 8;
     f->line = (uint8_t)pci_read(f, INTERRUPT, 1);
+    f->source = pci_source(f, alias);
     found(f);
     if ((pci_read(f, HEADER_TYPE, 1) & 0x7f) == HEADER_BRIDGE) {
-        pci_scan_bus((uint8_t)pci_read(f, SECONDARY_BUS, 1), found);
+        pci_scan_bus((uint8_t)pci_read(f, SECONDARY_BUS, 1), pci_alias(f, alias), found);
     }
     return true;
 }
 
-static void pci_scan_bus(uint8_t bus, void (*found)(const struct pci_function *))
+static void pci_scan_bus(uint8_t bus, uint32_t alias, void (*found)(const struct pci_function *))
 {
     if ((pci.visited[bus / 8] & 1u << bus % 8) != 0) {
         return; /* a bridge that was not set up, or leads in a circle */
@@ -343,14 +373,14 @@ static void pci_scan_bus(uint8_t bus, void (*found)(const struct pci_function *)
     for (uint8_t slot = 0; slot < 32; slot++) {
         struct pci_function f = {.bus = bus, .slot = slot};
 
-        if (!pci_scan_function(&f, found) ||
+        if (!pci_scan_function(&f, alias, found) ||
             (pci_read(&f, HEADER_TYPE, 1) & HEADER_MULTIPLE) == 0) {
             continue;
         }
         for (uint8_t function = 1; function < 8; function++) {
             struct pci_function other = {.bus = bus, .slot = slot, .function = function};
 
-            pci_scan_function(&other, found);
+            pci_scan_function(&other, alias, found);
         }
     }
 }
@@ -358,5 +388,5 @@ static void pci_scan_bus(uint8_t bus, void (*found)(const struct pci_function *)
 void pci_scan(void (*found)(const struct pci_function *))
 {
     memset(pci.visited, 0, sizeof(pci.visited));
-    pci_scan_bus(0, found);
+    pci_scan_bus(0, NO_ALIAS, found);
 }

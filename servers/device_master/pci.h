@@ -22,6 +22,8 @@ struct pci_bar {
 
 struct pci_function {
     uint8_t bus, slot, function;
+    uint16_t
+        source; /* what it names itself by when it reads and writes memory: itself, or a bridge */
     uint16_t vendor, device;
     uint32_t class; /* class, subclass, programming interface: 24 bits */
     uint8_t line;   /* interrupt line the firmware has set, 0 or 255: none */

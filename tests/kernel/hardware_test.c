@@ -2,6 +2,7 @@
 #include <mach/hardware.h>
 
 #include "arch/interrupt.h"
+#include "arch/iommu.h"
 #include "arch/ipi.h"
 #include "arch/irq.h"
 #include "ddb/ktest.h"
@@ -18,7 +19,8 @@
 #include "vm/vm_map.h"
 #include "vm/vm_page.h"
 
-#define LINE 5
+#define LINE   5
+#define SOURCE 0xf8 /* 00:1f.0: what is there does not use memory */
 
 static void test_release_irq(irq_t irq)
 {
@@ -160,7 +162,7 @@ KTEST(hardware, messages_of_devices_run_out)
     }
     EXPECT_EQ(hardware_msi_create(host_hardware_port, &none, &address, &data),
               KERN_RESOURCE_SHORTAGE);
-    EXPECT_EQ(n, IRQ_LINES - irq_line_count());
+    EXPECT_EQ(n, IRQ_LINES - irq_line_count() - (iommu_is_on() ? 1 : 0)); /* it has one, too */
     while (n-- > 0) {
         test_release_irq(irqs[n]);
     }
@@ -200,8 +202,20 @@ static struct test_memory test_memory(vm_size_t size, vm_prot_t protection)
 
     EXPECT_EQ(task_create_from(NULL, false, &m.task), KERN_SUCCESS);
     EXPECT_EQ(vm_map_enter(m.task->map, &m.at, &request), KERN_SUCCESS);
-    EXPECT_EQ(hardware_dma_create(host_hardware_port, 8 * PAGE_SIZE, &m.dma), KERN_SUCCESS);
+    EXPECT_EQ(hardware_dma_create(host_hardware_port, SOURCE, 8 * PAGE_SIZE, &m.dma), KERN_SUCCESS);
     return m;
+}
+
+/* The page of memory that was pinned as test_pages[i]. */
+static struct vm_page *test_page(const struct test_memory *m, unsigned i)
+{
+    uint64_t first = (uint64_t)test_pages[0], there = (uint64_t)test_pages[i];
+    struct vm_page *page;
+
+    EXPECT_EQ(vm_fault_pin(m->task->map, m->at + i * PAGE_SIZE, VM_PROT_READ, &page), KERN_SUCCESS);
+    vm_fault_unpin(page);
+    EXPECT_EQ(there, iommu_is_on() ? first + i * PAGE_SIZE : vm_page_to_phys(page));
+    return page;
 }
 
 static void test_memory_end(struct test_memory *m)
@@ -225,15 +239,15 @@ KTEST(dma, what_is_pinned_outlives_the_task)
     int pin;
 
     EXPECT_EQ(dma_pin(OF(m, 4 * PAGE_SIZE), VM_PROT_DEFAULT, TO(&pin)), KERN_SUCCESS);
-    *(uint64_t *)phys_to_virt((phys_addr_t)test_pages[3]) = 42; /* as the device does */
+    page = test_page(&m, 3);
+    *(uint64_t *)vm_page_to_virt(page) = 42; /* as the device does */
     EXPECT_EQ(vm_fault_read(m.task->map, m.at + 3 * PAGE_SIZE, &word, 8), KERN_SUCCESS);
     EXPECT_EQ(word, 42);
     EXPECT_EQ(test_count, 4);
-    page = vm_page_from_phys((phys_addr_t)test_pages[3]);
     EXPECT_EQ(page->wire_count, 1);
     test_memory_end(&m);
     EXPECT_EQ(page->state, VM_PAGE_STATE_USED);
-    EXPECT_EQ(*(uint64_t *)phys_to_virt((phys_addr_t)test_pages[3]), 42);
+    EXPECT_EQ(*(uint64_t *)vm_page_to_virt(page), 42);
     ipc_port_release_send(convert_dma_to_port(m.dma));
     EXPECT_TRUE(page->state != VM_PAGE_STATE_USED || page->wire_count == 0);
 }
@@ -245,7 +259,7 @@ KTEST(dma, what_is_pinned_stays_when_it_is_unmapped)
     int pin;
 
     EXPECT_EQ(dma_pin(OF(m, 2 * PAGE_SIZE), VM_PROT_DEFAULT, TO(&pin)), KERN_SUCCESS);
-    page = vm_page_from_phys((phys_addr_t)test_pages[0]);
+    page = test_page(&m, 0);
     EXPECT_EQ(vm_map_remove(m.task->map, m.at, m.at + 2 * PAGE_SIZE), KERN_SUCCESS);
     EXPECT_EQ(page->wire_count, 1);
     EXPECT_EQ(dma_unpin(m.dma, pin), KERN_SUCCESS);
@@ -260,7 +274,10 @@ KTEST(dma, what_cannot_be_pinned_is_refused)
     dma_t none;
     int pin;
 
-    EXPECT_EQ(hardware_dma_create(host_priv_port, PAGE_SIZE, &none), KERN_NO_ACCESS);
+    EXPECT_EQ(hardware_dma_create(host_priv_port, SOURCE, PAGE_SIZE, &none), KERN_NO_ACCESS);
+    EXPECT_EQ(hardware_dma_create(host_hardware_port, -1, PAGE_SIZE, &none), KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(hardware_dma_create(host_hardware_port, 0x10000, PAGE_SIZE, &none),
+              KERN_INVALID_ARGUMENT);
     EXPECT_EQ(dma_pin(OF(m, 0), VM_PROT_READ, TO(&pin)), KERN_INVALID_ARGUMENT);
     EXPECT_EQ(dma_pin(OF(m, PAGE_SIZE), VM_PROT_NONE, TO(&pin)), KERN_INVALID_ARGUMENT);
     EXPECT_EQ(dma_pin(OF(m, 513 * PAGE_SIZE), VM_PROT_READ, TO(&pin)), KERN_INVALID_ARGUMENT);
@@ -301,9 +318,11 @@ KTEST(dma, a_shortage_pins_nothing)
     int pin;
 
     slab_debug_refuse(0);
-    EXPECT_EQ(hardware_dma_create(host_hardware_port, PAGE_SIZE, &none), KERN_RESOURCE_SHORTAGE);
+    EXPECT_EQ(hardware_dma_create(host_hardware_port, SOURCE, PAGE_SIZE, &none),
+              KERN_RESOURCE_SHORTAGE);
     slab_debug_refuse(1);
-    EXPECT_EQ(hardware_dma_create(host_hardware_port, PAGE_SIZE, &none), KERN_RESOURCE_SHORTAGE);
+    EXPECT_EQ(hardware_dma_create(host_hardware_port, SOURCE, PAGE_SIZE, &none),
+              KERN_RESOURCE_SHORTAGE);
     slab_debug_refuse(0);
     EXPECT_EQ(dma_pin(OF(m, 4 * PAGE_SIZE), VM_PROT_DEFAULT, TO(&pin)), KERN_RESOURCE_SHORTAGE);
     EXPECT_EQ(dma_pin(OF(m, 8 * PAGE_SIZE), VM_PROT_DEFAULT, TO(&pin)), KERN_INVALID_ADDRESS);

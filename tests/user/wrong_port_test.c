@@ -181,18 +181,21 @@ TEST(a_port_that_is_no_right_to_hardware_is_refused)
     static dma_pages_t pages;
     mach_port_t irq, dma, port = test_port();
     int64_t address;
+    boolean_t is_translated;
     vm_size_t size;
     int number, last;
 
     CHECK_EQ(hardware_irq_create(privileged(), 5, &irq), KERN_NO_ACCESS);
     CHECK_EQ(hardware_msi_create(privileged(), &irq, &address, &number), KERN_NO_ACCESS);
-    CHECK_EQ(hardware_dma_create(privileged(), 4096, &dma), KERN_NO_ACCESS);
+    CHECK_EQ(hardware_dma_create(privileged(), 0x18, 4096, &dma), KERN_NO_ACCESS);
     CHECK_EQ(hardware_memory_disk(privileged(), &address, &size), KERN_NO_ACCESS);
     CHECK_EQ(hardware_pci(privileged(), &address, &number, &last), KERN_NO_ACCESS);
     CHECK_EQ(irq_wait(host(), 1, port), KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_pin(host(), task(), 4096, 4096, VM_PROT_READ, &number, pages, &count),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_unpin(host(), 1), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(dma_status(host(), &is_translated, &address, &address, &number),
+             KERN_INVALID_ARGUMENT);
     CHECK_EQ(mach_port_destroy(task(), port), KERN_SUCCESS);
 }
 

@@ -23,16 +23,17 @@
 
 #define DRIVER_INTERRUPTS_MAX 8
 
-/* Memory as a device sees it. */
+/* Memory as a device sees it: phys is what it is to be told. */
 struct driver_run {
     uint64_t phys;
     uint32_t size;
 };
 
 struct driver {
-    mach_port_t port; /* of driver.defs */
-    mach_port_t set;  /* everything is received from here */
-    mach_port_t dma;  /* for dma_pin */
+    mach_port_t port;   /* of driver.defs */
+    mach_port_t set;    /* everything is received from here */
+    mach_port_t dma;    /* for dma_pin */
+    bool is_translated; /* the device reaches only what is pinned, by addresses of its own */
 };
 
 extern struct driver driver; /* after driver_begin() */

@@ -189,7 +189,10 @@ static void virtio_agree(struct virtio *virtio, uint64_t wanted)
     if ((offered & VIRTIO_F_VERSION_1) == 0) {
         driver_fail("the device is older than virtio 1");
     }
-    virtio->features = offered & (wanted | VIRTIO_F_VERSION_1);
+    if (driver.is_translated && (offered & VIRTIO_F_ACCESS_PLATFORM) == 0) {
+        driver_fail("the device goes past the IOMMU; QEMU: iommu_platform=on");
+    }
+    virtio->features = offered & (wanted | VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM);
     put32(virtio, COMMON_DRIVER_SELECT, 0);
     put32(virtio, COMMON_DRIVER, (uint32_t)virtio->features);
     put32(virtio, COMMON_DRIVER_SELECT, 1);

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
-#define VIRTIO_F_VERSION_1     (1ull << 32)
+#define VIRTIO_F_INDIRECT_DESC   (1ull << 28)
+#define VIRTIO_F_VERSION_1       (1ull << 32)
+#define VIRTIO_F_ACCESS_PLATFORM (1ull << 33) /* it reaches memory as other devices do */
 
 #define VIRTQ_WRITE    2u /* the device writes it */
 #define VIRTQ_INDIRECT 4u
