@@ -15,6 +15,7 @@ import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
+import iommu        # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
@@ -78,6 +79,10 @@ def kernel_machine(cpus):
     return Machine(KERNEL_ISO, cpus=cpus, timeout=120, extra=coverage.watch(f"kernel-tests-{cpus}"))
 
 
+def iommu_machine(cpus, unit):
+    return Machine(KERNEL_ISO, cpus=cpus, timeout=120, extra=["-machine", "q35", "-device", unit])
+
+
 KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(kernel_machine(n))) for n in (1, 4, 8)]
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
@@ -85,6 +90,8 @@ USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "buil
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
 USER.append(Suite("a million ports and names", lambda: release_test(
     "million", "a chain of 1000000 ports", r"names and \d+ ns with 1000000", memory=6144)))
+KERNEL += [Suite("iommu", lambda: kernel_tests(iommu_machine(1, "intel-iommu"))),
+           Suite("iommu 2 cpus", lambda: kernel_tests(iommu_machine(2, "intel-iommu,caching-mode=on,aw-bits=48")))]
 COVERAGE = [Suite("ipc", coverage.run)]  # after those two
 SYSTEM = "build/test/system-release.iso"
 MATRIX = [
@@ -154,6 +161,18 @@ MATRIX = [
     Suite("disk driver damaged debug", lambda: disk.faults(500, 2, "build/test/system-debug.iso")),
     Suite("first driver", first_driver.use),
     Suite("first driver debug 2 cpus", lambda: first_driver.use("build/test/system-debug.iso", cpus=2)),
+    Suite("iommu refuses", iommu.refused),
+    Suite("iommu refuses debug 2 cpus", lambda: iommu.refused("stray-debug", iommu.WIDE, cpus=2)),
+    Suite("iommu without", iommu.without),
+    Suite("iommu none for what goes past", iommu.past),
+    Suite("iommu bridges", iommu.bridges),
+    Suite("iommu disk", lambda: disk.use("q35", cpus=2, unit=iommu.UNIT)),
+    Suite("iommu disk ahci", lambda: disk.use("q35", cpus=2, kind="ahci", unit=iommu.UNIT)),
+    Suite("iommu disk driver killed", lambda: disk.killed("q35", 40, unit=iommu.UNIT)),
+    Suite("iommu disk driver killed debug", lambda: disk.killed("q35", 20, "build/test/system-debug.iso", unit=iommu.WIDE)),
+    Suite("iommu disk ahci driver killed debug", lambda: disk.killed("q35", 20, "build/test/system-debug.iso", kind="ahci", unit=iommu.WIDE)),
+    Suite("iommu first driver", lambda: first_driver.use(extra=["-machine", "q35", *iommu.UNIT, "-device", "edu"])),
+    Suite("driver rights", iommu.rights),
     Suite("refused", bad_input.refused),
     Suite("wrong manifest", bad_input.wrong_manifest),
     Suite("cut archive", bad_input.cut_archive),

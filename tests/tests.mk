@@ -5,7 +5,7 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c)) fu
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
-.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/cold.o $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/disk.o $(USER_BUILD)/obj/tests/boot/driver_fault.o
+.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/cold.o $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/stray.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/disk.o $(USER_BUILD)/obj/tests/boot/driver_fault.o
 
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
@@ -35,7 +35,7 @@ $(TEST_ARCHIVE): build/test/manifest $(ARCHIVE) $(TEST_PROGRAMS:%=$(TEST_BIN)/%)
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
 # Programs of the boot tests, and a program and an archive cut short.
-$(TEST_BIN)/cold $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
+$(TEST_BIN)/cold $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$<) && strip $@
 
@@ -80,7 +80,7 @@ build/test/bench.manifest: iso/manifest tests/tests.mk
 build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
@@ -99,6 +99,8 @@ $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar
 $(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
 $(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
 $(eval $(call TEST_ISO,forge,release,$(BOOTSTRAP) build/test/forge.tar,))
+$(eval $(call TEST_ISO,stray-release,release,$(BOOTSTRAP) build/test/stray.tar,memdisk=2M))
+$(eval $(call TEST_ISO,stray-debug,debug,$(BOOTSTRAP) build/test/stray.tar,memdisk=2M ddb))
 $(eval $(call TEST_ISO,abi,release,$(BOOTSTRAP) build/test/abi.tar,))
 $(eval $(call TEST_ISO,cut-archive,release,$(BOOTSTRAP) build/test/cut.tar,))
 $(eval $(call TEST_ISO,no-modules,release,- -,))
@@ -129,8 +131,8 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
-DEBUG_ISOS := swap-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
+RELEASE_ISOS := swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+DEBUG_ISOS := swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso

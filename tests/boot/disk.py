@@ -80,8 +80,11 @@ class Disk:
                 "ide": f"ide-hd,drive={name},{channel}", "cd": f"ide-cd,drive={name},{channel}"}[self.kind]
         return ["-device", ",".join([word, *options])]
 
-    def arguments(self, machine, *options):
-        return ["-machine", machine] + self.drive() + self.device(*options)
+    def arguments(self, machine, *options, unit=()):
+        """unit: what QEMU is told of an IOMMU, which is there before the disk."""
+        if unit and self.kind == "virtio":
+            options += ("iommu_platform=on",)
+        return ["-machine", machine, *unit] + self.drive() + self.device(*options)
 
     def holds(self, first, count, add):
         with open(self.file.name, "rb") as f:
@@ -95,10 +98,10 @@ def devices(m, driver="virtio_blk"):
     return listed.group(1).split() if listed else []
 
 
-def use(machine, cpus=1, kind="virtio", memory=256):
+def use(machine, cpus=1, kind="virtio", memory=256, unit=()):
     """Read all of a disk, write some of it, and what is refused."""
     checks, disk = Checks(), Disk(kind=kind)
-    with Machine(ISO, cpus=cpus, memory=memory, extra=disk.arguments(machine)) as m:
+    with Machine(ISO, cpus=cpus, memory=memory, extra=disk.arguments(machine, unit=unit)) as m:
         m.expect(r"\$ $")
         checks.expect("its size", rf"^disk0: {SECTORS} records of 512 bytes\n", m.command_output("devices disk0"))
         checks.expect("all of it", READ, m.command_output(f"/tests/disk read disk0 0 {SECTORS}", 120))
@@ -107,6 +110,8 @@ def use(machine, cpus=1, kind="virtio", memory=256):
             checks.expect("a write", r"^written: yes\n", m.command_output(f"/tests/disk write disk0 {first} {count} {add}", 60))
             checks.expect("is read back", READ, m.command_output(f"/tests/disk read disk0 {first} {count} {add}", 60))
         m.power_off()
+        checks.expect("an IOMMU, if there is one, is on", "iommu: 1 unit" if unit else "", m.seen)
+        checks.expect("no access was refused", r"^(?!(?s:.*)may not (read|write))", m.seen)
     for first, count, add in ((0, 100, 0), (100, 1, 5), (101, 99, 0), (200, 3000, 6), (3200, 20000, 0), (SECTORS - 1, 1, 7)):
         checks.expect(f"the image from sector {first} on", "True", str(disk.holds(first, count, add)))
     return checks.result()
@@ -197,10 +202,10 @@ def under_load(m, checks, seconds, disturb, driver="virtio_blk"):
     return int(end.group(3))
 
 
-def killed(machine, times, iso=ISO, cpus=2, kind="virtio"):
+def killed(machine, times, iso=ISO, cpus=2, kind="virtio", unit=()):
     """The driver is killed again and again while it is used."""
     checks, disk = Checks(), Disk(kind=kind)
-    with Machine(iso, cpus=cpus, one_thread=True, extra=disk.arguments(machine), timeout=120) as m:
+    with Machine(iso, cpus=cpus, one_thread=True, extra=disk.arguments(machine, unit=unit), timeout=120) as m:
         m.expect(r"\$ $")
         checks.expect("without a kill", r"load: \d+ requests, 0 wrong, driver opened anew 0 times",
                       m.command_output("/tests/disk load disk0 2", 60))
@@ -214,6 +219,7 @@ def killed(machine, times, iso=ISO, cpus=2, kind="virtio"):
         checks.expect("nothing is left of those before", "True",
                       str(all(b - a <= 2 for a, b in zip(before, after))) + f" {before} {after}")
         m.power_off()
+        checks.expect("no access was refused", r"^(?!(?s:.*)may not (read|write))", m.seen)
     return checks.result()
 
 

@@ -5,9 +5,9 @@ from check import Checks
 from machine import Machine
 
 
-def use(iso="build/test/system-release.iso", **options):
+def use(iso="build/test/system-release.iso", extra=("-device", "edu"), **options):
     checks = Checks()
-    with Machine(iso, one_thread=True, extra=["-device", "edu"], timeout=120, **options) as m:
+    with Machine(iso, one_thread=True, extra=extra, timeout=120, **options) as m:
         m.expect(r"\$ $")
         checks.expect("a factorial", r"^5! = 120\n$", m.command_output("factorial 5"))
         checks.expect("the largest", r"^12! = 479001600\n$", m.command_output("factorial 12"))

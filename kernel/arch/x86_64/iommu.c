@@ -585,7 +585,7 @@ void iommu_init(void)
 
 void iommu_print(void)
 {
-    kprintf("%u units\nsource  domain  rights  window\n", iommu.unit_count);
+    kprintf("units: %u\nsource  domain  rights  window\n", iommu.unit_count);
     list_for_each (&iommu_domains, node) {
         const struct iommu_domain *d = list_entry(node, struct iommu_domain, link);
 

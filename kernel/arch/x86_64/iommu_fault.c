@@ -9,8 +9,8 @@
 #include "kern/assert.h"
 #include "kern/printf.h"
 
-#define SOURCES   64u   /* the last stands for all that there is no room for */
-#define STORM_MAX 1000u /* faults of a source that are recorded */
+#define SOURCES   64u  /* the last stands for all that there is no room for */
+#define STORM_MAX 100u /* faults of a source that are recorded */
 
 /* Keys: [L] iommu_lock */
 struct iommu_fault_source {

@@ -302,6 +302,23 @@ static void registers_outside_the_device_are_refused(void **state)
     }
 }
 
+/* Where devices have addresses of their own, one that does not take them is not served. */
+static void a_device_that_goes_past_the_iommu_is_refused(void **state)
+{
+    (void)state;
+    driver.is_translated = true;
+    make_device();
+    assert_int_equal(start(), 1);
+    put(bar + 4, 0x10000203, 4);           /* ACCESS_PLATFORM; below, that is SIZE_MAX */
+    put(bar + DEVICE_AT + 8, 1u << 20, 4); /* bytes of one piece */
+    assert_int_equal(start(), 2);
+    assert_true((main_virtio.features & VIRTIO_F_ACCESS_PLATFORM) != 0);
+    driver.is_translated = false;
+    make_device();
+    assert_int_equal(start(), 2);
+    assert_true((main_virtio.features & VIRTIO_F_ACCESS_PLATFORM) == 0);
+}
+
 static void lists_of_capabilities_that_are_circles_end(void **state)
 {
     (void)state;
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_request_is_done_once),
         cmocka_unit_test(more_than_the_queue_has_room_for_waits),
         cmocka_unit_test(registers_outside_the_device_are_refused),
+        cmocka_unit_test(a_device_that_goes_past_the_iommu_is_refused),
         cmocka_unit_test(lists_of_capabilities_that_are_circles_end),
         cmocka_unit_test(numbers_that_cannot_be_are_refused),
         cmocka_unit_test(a_device_that_says_anything_is_survived),
