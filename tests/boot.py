@@ -166,6 +166,8 @@ MATRIX = [
     Suite("iommu without", iommu.without),
     Suite("iommu none for what goes past", iommu.past),
     Suite("iommu bridges", iommu.bridges),
+    Suite("iommu regions", iommu.regions),
+    Suite("iommu wrong tables", iommu.tables),
     Suite("iommu disk", lambda: disk.use("q35", cpus=2, unit=iommu.UNIT)),
     Suite("iommu disk ahci", lambda: disk.use("q35", cpus=2, kind="ahci", unit=iommu.UNIT)),
     Suite("iommu disk driver killed", lambda: disk.killed("q35", 40, unit=iommu.UNIT)),

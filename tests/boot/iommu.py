@@ -2,6 +2,8 @@
 reaches beside memory, which is its own function either way."""
 import os
 import re
+import struct
+import tempfile
 import time
 
 import disk
@@ -10,10 +12,28 @@ from machine import Machine, Monitor
 
 UNIT = ["-device", "intel-iommu"]
 WIDE = ["-device", "intel-iommu,caching-mode=on,aw-bits=48"]  # which remembers what was absent, and has 4 levels of tables
+REGISTERS = 0xfed90000  # of QEMU's unit
 STRANGE = 0x0fe80000  # in the memory disk of the image, which nobody uses
 KERNEL = 0x00100000   # where the kernel begins
 WORD = 0x600dcafe
 PLACE = "00:03.0"     # of the device, the first behind what the machine has; the disk is behind it
+
+
+def table(*structures):
+    """What QEMU is told to have a DMAR of its own making, the last the firmware has: address width, flags, and structures."""
+    file = tempfile.NamedTemporaryFile(prefix="portolan-dmar-")  # pylint: disable=consider-using-with
+    file.write(struct.pack("<BB10x", 38, 0) + b"".join(structures))
+    file.flush()
+    return file, ["-acpitable", f"sig=DMAR,rev=1,data={file.name}"]
+
+
+def unit_at(registers):
+    return struct.pack("<HHBBHQ", 0, 16, 1, 0, 0, registers)
+
+
+def region_of(slot, first, last):
+    """Memory for a device of bus 0."""
+    return struct.pack("<HHHHQQ", 1, 32, 0, 0, first, last) + struct.pack("<BBHBBBB", 1, 8, 0, 0, 0, slot, 0)
 
 
 class Strayer:
@@ -168,5 +188,49 @@ def bridges():
                 checks.expect("PCI: a disk again", disk.READ, m.command_output("/tests/disk read disk0 0 8000", 120))
                 checks.expect("PCI: the other, too", disk.READ, m.command_output("/tests/disk read disk1 0 8000", 120))
             checks.expect(f"{what}: nothing was refused", r"^(?!(?s:.*)(refused|may not))", m.command_output("devices") + m.seen)
+            m.power_off()
+    return checks.result()
+
+
+def regions():
+    """The firmware may say that a device needs memory, but none that the kernel has."""
+    checks = Checks()
+    given, beside = 0x0fff0000, 0x0fff1000  # in what the firmware keeps to itself
+    file, words = table(unit_at(REGISTERS), region_of(3, given, given + 0xfff), region_of(3, STRANGE, STRANGE + 0xfff),
+                        region_of(4, KERNEL, KERNEL + 0xfff))
+    with file, Strayer("stray-debug", UNIT + words) as s:
+        checks.expect("memory of the kernel's is not given", rf"iommu: the firmware's region {STRANGE:#x} is not believed", s.machine.seen)
+        checks.expect("nor the kernel", rf"iommu: the firmware's region {KERNEL:#x} is not believed", s.machine.seen)
+        before = s.word(STRANGE), s.word(beside)
+        for address in (given, STRANGE, beside):
+            s.stray(f"write {address:#x} {WORD:#x}")
+        checks.expect("the region is reached", f"^{WORD:#x}$", hex(s.word(given)))
+        checks.expect("what is no region is not", re.escape(str(before)), str((s.word(STRANGE), s.word(beside))))
+        checks.expect("pages of the driver's", r"(?m)^reached: 1 0 0 0$", s.stray("pinned"))
+        disk.kill(s.machine, "edu")
+        s.machine.settle()
+        s.stray(f"write {given:#x} 0x12345678")
+        checks.expect("the next driver's device reaches it, too", "^0x12345678$", hex(s.word(given)))
+        goes_on(s.machine, checks, "with regions")
+        s.machine.power_off()
+    return checks.result()
+
+
+def tables():
+    """Tables that are wrong, and units that are not there: the system starts, says so, and goes without."""
+    checks = Checks()
+    for what, structures, told in (
+            ("a length", [unit_at(REGISTERS), struct.pack("<HH", 1, 200)], "acpi: DMAR is damaged, ignored"),
+            ("a length of nothing", [struct.pack("<HH", 0, 0)], "acpi: DMAR is damaged, ignored"),
+            ("an address", [unit_at(REGISTERS + 8)], "acpi: DMAR is damaged, ignored"),
+            ("registers in memory", [unit_at(0x1000000)], "iommu: a unit's registers are in memory"),
+            ("registers nowhere", [unit_at(0xfed80000)], "iommu: a unit has no queue for commands"),
+            ("registers of another device", [unit_at(REGISTERS), unit_at(0xfec00000)], "iommu: a unit has no queue for commands"),
+            ("registers out of reach", [unit_at(1 << 40)], "iommu: a unit's registers are in memory")):
+        file, words = table(*structures)
+        with file, Machine("build/test/system-debug.iso", extra=["-machine", "q35", *UNIT, *words, "-device", "edu"]) as m:
+            m.expect(r"\$ $")
+            checks.expect(f"{what}: told", re.escape(told), m.seen)
+            checks.expect(f"{what}: everything works", r"^5! = 120\n", m.command_output("factorial 5", 60))
             m.power_off()
     return checks.result()

@@ -1,8 +1,11 @@
 /* iommu_test.c - domains of sources. Without a remapping unit there are none; with one they are
  * what devices would see, which tests/boot/iommu.py has them try. */
+#include "arch/acpi.h"
 #include "arch/iommu.h"
 #include "ddb/ktest.h"
 #include "ddb/slab_debug.h"
+#include "hardware_kernel_server.h"
+#include "kern/host.h"
 #include "kern/task.h"
 #include "vm/vm_page.h"
 
@@ -25,6 +28,29 @@ KTEST(iommu, without_a_unit_there_are_no_domains)
     if (domain != NULL) {
         iommu_domain_unref(domain);
     }
+}
+
+KTEST(iommu, registers_of_units_are_mapped_for_nobody)
+{
+    phys_addr_t at = acpi_info.dmar.units[0];
+    vm_address_t address;
+    struct task *task;
+
+    EXPECT_EQ(iommu_is_register(at + PAGE_SIZE, at + 2 * PAGE_SIZE), false);
+    if (!iommu_is_on()) {
+        return;
+    }
+    EXPECT_EQ(task_create_from(NULL, false, &task), KERN_SUCCESS);
+    EXPECT_EQ(hardware_map(host_hardware_port, task->map, (int64_t)at, PAGE_SIZE, 0, &address),
+              KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(hardware_map(host_hardware_port, task->map, (int64_t)(at - PAGE_SIZE), 3 * PAGE_SIZE,
+                           0, &address),
+              KERN_INVALID_ARGUMENT);
+    EXPECT_EQ(hardware_map(host_hardware_port, task->map, (int64_t)(at + PAGE_SIZE), PAGE_SIZE, 0,
+                           &address),
+              KERN_SUCCESS);
+    EXPECT_EQ(task_end(task), KERN_SUCCESS);
+    task_unref(task);
 }
 
 KTEST(iommu, a_source_has_one_domain_that_is_paid_for)

@@ -468,18 +468,11 @@ static uint16_t iommu_region_source(const struct dmar_region *region)
     return (uint16_t)(bus << 8 | last->device << 3 | last->function);
 }
 
-/* Is it small, and no memory of the kernel's? */
+/* Is it small, and set aside by the firmware? */
 static bool iommu_is_region(const struct dmar_region *region)
 {
-    if (region->end - region->start > REGION_MAX) {
-        return false;
-    }
-    for (uint32_t i = 0; i < boot_info.usable_count; i++) {
-        if (boot_info.usable[i].start < region->end && region->start < boot_info.usable[i].end) {
-            return false;
-        }
-    }
-    return true;
+    return region->end - region->start <= REGION_MAX &&
+           !boot_info_is_ram(region->start, region->end);
 }
 
 static void iommu_read_regions(void)
@@ -504,7 +497,8 @@ static void iommu_make_regions(void)
         struct iommu_domain *domain;
 
         if (iommu_domain_find(iommu_regions[i].source, &domain) != KERN_SUCCESS) {
-            panic("iommu: no memory for the firmware's regions");
+            kprintf("iommu: no room for the firmware's region 0x%lx; out of reach\n",
+                    iommu_regions[i].start);
         }
     }
 }
@@ -525,7 +519,7 @@ static const char *iommu_look(void)
             return "a unit's registers are in memory";
         }
         if (!vtd_unit_init(unit, phys)) {
-            return "a unit has no invalidation by registers";
+            return "a unit has no queue for commands";
         }
         levels &= vtd_unit_levels(unit);
         iommu.is_coherent &= vtd_unit_is_coherent(unit);
@@ -554,15 +548,37 @@ static void iommu_make_root(void)
     }
 }
 
+/* Turn the units on, with faults told by writing data to address. */
+static void iommu_start(uint64_t address, uint32_t data)
+{
+    uint64_t flags;
+
+    iommu_make_root();
+    iommu_read_regions();
+    flags = spin_lock_irqsave(&iommu_lock);
+    iommu.unit_count = acpi_info.dmar.unit_count;
+    for (uint32_t i = 0; i < iommu.unit_count; i++) {
+        vtd_unit_start(&iommu.units[i], iommu.root, address, data);
+    }
+    spin_unlock_irqrestore(&iommu_lock, flags);
+    iommu_make_regions();
+    flags = spin_lock_irqsave(&iommu_lock);
+    for (uint32_t i = 0; i < iommu.unit_count; i++) {
+        vtd_unit_translate(&iommu.units[i]);
+    }
+    spin_unlock_irqrestore(&iommu_lock, flags);
+}
+
 void iommu_init(void)
 {
-    const char *why = acpi_info.dmar.unit_count != 0 ? iommu_look() : NULL;
-    uint64_t address, flags;
+    const char *why;
+    uint64_t address;
     uint32_t data;
 
     if (acpi_info.dmar.unit_count == 0) {
         return;
     }
+    why = iommu_look();
     if (why == NULL && !iommu_fault_init(&address, &data)) {
         why = "there is no interrupt for it";
     }
@@ -570,15 +586,7 @@ void iommu_init(void)
         kprintf("iommu: %s; devices reach all memory\n", why);
         return;
     }
-    iommu_make_root();
-    iommu_read_regions();
-    iommu.unit_count = acpi_info.dmar.unit_count;
-    iommu_make_regions();
-    flags = spin_lock_irqsave(&iommu_lock);
-    for (uint32_t i = 0; i < iommu.unit_count; i++) {
-        vtd_unit_start(&iommu.units[i], iommu.root, address, data);
-    }
-    spin_unlock_irqrestore(&iommu_lock, flags);
+    iommu_start(address, data);
     kprintf("iommu: %u unit%s, %u levels; devices reach what they are given\n", iommu.unit_count,
             iommu.unit_count == 1 ? "" : "s", iommu.levels);
 }

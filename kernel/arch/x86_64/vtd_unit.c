@@ -1,10 +1,12 @@
-/* vtd_unit.c - the registers of one DMA remapping unit. Caches are invalidated through registers,
- * which the specification has until version 6. */
+/* vtd_unit.c - the registers of one DMA remapping unit, and its queue: commands in memory to forget
+ * what is in its caches (6.5.2), each with one behind it that has the unit write a word. */
 #include "arch/vtd_unit.h"
 
+#include "arch/io.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
+#include "vm/vm_page.h"
 
 #define VERSION       0x00
 #define CAPABILITY    0x08
@@ -12,16 +14,16 @@
 #define COMMAND       0x18
 #define STATUS        0x1c
 #define ROOT          0x20
-#define CONTEXT       0x28
 #define FAULT_STATUS  0x34
 #define FAULT_CONTROL 0x38
 #define FAULT_DATA    0x3c
 #define FAULT_ADDRESS 0x40
 #define FAULT_UPPER   0x44
 #define PROTECTED     0x64
+#define QUEUE_TAIL    0x88
+#define QUEUE_BASE    0x90
 
 #define VERSION_MAJOR(v)  ((v) >> 4 & 0xf)
-#define VERSION_QUEUE     6u /* from here on only queued invalidation */
 #define CAP_DOMAINS(c)    ((c)&7)
 #define CAP_WRITE_FLUSH   (1ull << 4)
 #define CAP_LOW_MEMORY    (1ull << 5)
@@ -34,7 +36,7 @@
 #define CAP_MASK_MAX(c)   ((unsigned)((c) >> 48 & 0x3f))
 #define CAP_DRAIN(c)      ((c) >> 54 & 3) /* writes, reads */
 #define EXT_COHERENT      (1ull << 0)
-#define EXT_TLB(e)        (((e) >> 8 & 0x3ff) * 16)
+#define EXT_QUEUE         (1ull << 1)
 
 #define COMMAND_TRANSLATE (1u << 31)
 #define COMMAND_ROOT      (1u << 30)
@@ -42,18 +44,22 @@
 #define COMMAND_QUEUE     (1u << 26)
 #define STATUS_LASTING    0x96ffffffu /* bits that are commands given once are 0 here */
 
-#define CONTEXT_START  (1ull << 63)
-#define CONTEXT_ALL    (1ull << 61)
-#define CONTEXT_SOURCE (3ull << 61)
-#define TLB_ADDRESS    0
-#define TLB_COMMAND    8
-#define TLB_START      (1ull << 63)
-#define TLB_ALL        (1ull << 60)
-#define TLB_DOMAIN     (2ull << 60)
-#define TLB_PAGES      (3ull << 60)
-#define TLB_DRAIN(n)   ((uint64_t)(n) << 48)
+/* Commands: two words. */
+#define QUEUE_LENGTH    256u
+#define QUEUE_SHIFT     4
+#define ORDER_CONTEXT   0x1u
+#define ORDER_TLB       0x2u
+#define ORDER_WAIT      0x25u /* and write */
+#define ORDER_ALL       0x10u
+#define ORDER_DOMAIN    0x20u
+#define ORDER_ONE       0x30u /* source, or pages */
+#define ORDER_DRAIN(n)  ((uint64_t)(n) << 6)
+#define ORDER_NUMBER(d) ((uint64_t)(d) << 16)
+#define ORDER_SOURCE(s) ((uint64_t)(s) << 32)
+#define ORDER_DATA(n)   ((uint64_t)(n) << 32)
 
 #define FAULT_OVERFLOW  1u
+#define FAULT_QUEUE     0x70u /* of a command */
 #define FAULT_MASKED    (1u << 31)
 #define FAULT_PRESENT   (1ull << 63)
 #define FAULT_READ      (1ull << 62)
@@ -95,14 +101,6 @@ static void vtd_unit_wait32(const struct vtd_unit *unit, uint64_t at, uint32_t b
     }
 }
 
-/* Give the command in a 64-bit register, which clears its top bit when it is done. */
-static void vtd_unit_order(struct vtd_unit *unit, uint64_t at, uint64_t command)
-{
-    __sync_synchronize(); /* what was changed in memory is there */
-    vtd_unit_write64(unit, at, command);
-    vtd_unit_wait32(unit, at + 4, 1u << 31, 0);
-}
-
 /* Write what the unit itself holds back to memory, where it has to be told. */
 static void vtd_unit_write_flush(struct vtd_unit *unit)
 {
@@ -125,16 +123,21 @@ static void vtd_unit_set(struct vtd_unit *unit, uint32_t bit, bool on)
 
 bool vtd_unit_init(struct vtd_unit *unit, phys_addr_t phys)
 {
-    uint64_t faults, tlb;
+    struct vm_page *queue;
+    uint64_t faults;
 
-    unit->registers = phys_to_virt(phys);
+    *unit = (struct vtd_unit){.registers = phys_to_virt(phys)};
     unit->capabilities = vtd_unit_read64(unit, CAPABILITY);
     unit->extended = vtd_unit_read64(unit, EXTENDED);
     faults =
         CAP_FAULTS(unit->capabilities) + (CAP_FAULT_LAST(unit->capabilities) + 1ul) * FAULT_BYTES;
-    tlb = EXT_TLB(unit->extended) + 2 * sizeof(uint64_t);
-    return unit->capabilities != ~0ull && faults <= VTD_UNIT_SIZE && tlb <= VTD_UNIT_SIZE &&
-           VERSION_MAJOR(vtd_unit_read32(unit, VERSION)) < VERSION_QUEUE;
+    if (unit->capabilities == ~0ull || faults > VTD_UNIT_SIZE ||
+        (unit->extended & EXT_QUEUE) == 0 || VERSION_MAJOR(vtd_unit_read32(unit, VERSION)) == 0) {
+        return false;
+    }
+    queue = vm_page_alloc_contig(2, 0, VM_PAGE_ZERO, 0, 0);
+    unit->queue = queue != NULL ? vm_page_to_phys(queue) : 0;
+    return queue != NULL;
 }
 
 unsigned vtd_unit_levels(const struct vtd_unit *unit)
@@ -157,11 +160,53 @@ bool vtd_unit_caches_absent(const struct vtd_unit *unit)
     return (unit->capabilities & CAP_CACHING) != 0;
 }
 
-/* Do to the TLB as told, with all accesses under way finished first. */
-static void vtd_unit_order_tlb(struct vtd_unit *unit, uint64_t command)
+static void vtd_unit_put(struct vtd_unit *unit, uint64_t low, uint64_t high)
 {
-    vtd_unit_order(unit, EXT_TLB(unit->extended) + TLB_COMMAND,
-                   TLB_START | command | TLB_DRAIN(CAP_DRAIN(unit->capabilities)));
+    uint64_t *command = (uint64_t *)phys_to_virt(unit->queue) + 2ul * unit->tail;
+
+    command[0] = low;
+    command[1] = high;
+    if (!vtd_unit_is_coherent(unit)) {
+        clflush(command);
+    }
+    unit->tail = (unit->tail + 1) % QUEUE_LENGTH;
+}
+
+/* Give the command, and wait until it has been carried out. */
+static void vtd_unit_order(struct vtd_unit *unit, uint64_t low, uint64_t high)
+{
+    phys_addr_t told = unit->queue + PAGE_SIZE;
+    const uint32_t *word = phys_to_virt(told);
+    uint64_t late = clock_now_ns() + NS_PER_SEC;
+
+    unit->sequence++;
+    vtd_unit_write_flush(unit);
+    vtd_unit_put(unit, low, high);
+    vtd_unit_put(unit, ORDER_WAIT | ORDER_DATA(unit->sequence), told);
+    __sync_synchronize(); /* what was changed in memory is there */
+    vtd_unit_write64(unit, QUEUE_TAIL, (uint64_t)unit->tail << QUEUE_SHIFT);
+    while (atomic_load_acquire(word) != unit->sequence) {
+        if ((vtd_unit_read32(unit, FAULT_STATUS) & FAULT_QUEUE) != 0 || clock_now_ns() > late) {
+            panic("iommu: a command is not carried out: status 0x%x",
+                  vtd_unit_read32(unit, FAULT_STATUS));
+        }
+        cpu_relax();
+    }
+}
+
+/* With all accesses under way finished first. */
+static void vtd_unit_order_tlb(struct vtd_unit *unit, uint64_t what, uint64_t pages)
+{
+    vtd_unit_order(unit, ORDER_TLB | ORDER_DRAIN(CAP_DRAIN(unit->capabilities)) | what, pages);
+}
+
+/* Begin with an empty queue, whatever the firmware did. */
+static void vtd_unit_start_queue(struct vtd_unit *unit)
+{
+    vtd_unit_set(unit, COMMAND_QUEUE, false);
+    vtd_unit_write64(unit, QUEUE_TAIL, 0);
+    vtd_unit_write64(unit, QUEUE_BASE, unit->queue);
+    vtd_unit_set(unit, COMMAND_QUEUE, true);
 }
 
 void vtd_unit_start(struct vtd_unit *unit, phys_addr_t root, uint64_t address, uint32_t data)
@@ -170,7 +215,7 @@ void vtd_unit_start(struct vtd_unit *unit, phys_addr_t root, uint64_t address, u
     bool lost;
 
     vtd_unit_set(unit, COMMAND_TRANSLATE, false); /* the firmware's, if any */
-    vtd_unit_set(unit, COMMAND_QUEUE, false);
+    vtd_unit_start_queue(unit);
     vtd_unit_tell_faults(unit, false);
     while (vtd_unit_take_fault(unit, &fault, &lost)) {
     }
@@ -181,8 +226,12 @@ void vtd_unit_start(struct vtd_unit *unit, phys_addr_t root, uint64_t address, u
     vtd_unit_write_flush(unit);
     vtd_unit_write64(unit, ROOT, root);
     vtd_unit_set(unit, COMMAND_ROOT, true);
-    vtd_unit_order(unit, CONTEXT, CONTEXT_START | CONTEXT_ALL);
-    vtd_unit_order_tlb(unit, TLB_ALL);
+    vtd_unit_order(unit, ORDER_CONTEXT | ORDER_ALL, 0);
+    vtd_unit_order_tlb(unit, ORDER_ALL, 0);
+}
+
+void vtd_unit_translate(struct vtd_unit *unit)
+{
     vtd_unit_set(unit, COMMAND_TRANSLATE, true);
     if ((unit->capabilities & (CAP_LOW_MEMORY | CAP_HIGH_MEMORY)) != 0) {
         vtd_unit_write32(unit, PROTECTED, vtd_unit_read32(unit, PROTECTED) & ~PROTECTED_ON);
@@ -192,14 +241,13 @@ void vtd_unit_start(struct vtd_unit *unit, phys_addr_t root, uint64_t address, u
 
 void vtd_unit_forget_source(struct vtd_unit *unit, uint16_t source, uint16_t domain)
 {
-    vtd_unit_write_flush(unit);
-    vtd_unit_order(unit, CONTEXT, CONTEXT_START | CONTEXT_SOURCE | (uint64_t)source << 16 | domain);
+    vtd_unit_order(unit, ORDER_CONTEXT | ORDER_ONE | ORDER_NUMBER(domain) | ORDER_SOURCE(source),
+                   0);
 }
 
 void vtd_unit_forget_domain(struct vtd_unit *unit, uint16_t domain)
 {
-    vtd_unit_write_flush(unit);
-    vtd_unit_order_tlb(unit, TLB_DOMAIN | (uint64_t)domain << 32);
+    vtd_unit_order_tlb(unit, ORDER_DOMAIN | ORDER_NUMBER(domain), 0);
 }
 
 void vtd_unit_forget_pages(struct vtd_unit *unit, uint16_t domain, uint64_t bus, uint64_t size)
@@ -215,9 +263,7 @@ void vtd_unit_forget_pages(struct vtd_unit *unit, uint16_t domain, uint64_t bus,
         vtd_unit_forget_domain(unit, domain);
         return;
     }
-    vtd_unit_write_flush(unit);
-    vtd_unit_write64(unit, EXT_TLB(unit->extended) + TLB_ADDRESS, (bus & ~PAGE_MASK) | order);
-    vtd_unit_order_tlb(unit, TLB_PAGES | (uint64_t)domain << 32);
+    vtd_unit_order_tlb(unit, ORDER_ONE | ORDER_NUMBER(domain), (bus & ~PAGE_MASK) | order);
 }
 
 bool vtd_unit_take_fault(struct vtd_unit *unit, struct vtd_fault *fault, bool *lost)

@@ -14,6 +14,9 @@
 struct vtd_unit {
     volatile uint8_t *registers;
     uint64_t capabilities, extended;
+    phys_addr_t queue; /* a page of commands to invalidate, and a word that the unit writes */
+    uint32_t tail;     /* where the next command goes */
+    uint32_t sequence; /* what the unit writes when it is done with the last one */
 };
 
 /* An access that the unit has refused. */
@@ -24,8 +27,8 @@ struct vtd_fault {
     uint64_t address; /* of the page, on the bus */
 };
 
-/* Look at the unit whose registers are at phys. Returns: false when it cannot be used: not there,
- * or without invalidation by registers. */
+/* Look at the unit whose registers are at phys, and make its queue. Returns: false when it cannot
+ * be used: not there, without a queue for invalidation, or out of memory. */
 bool vtd_unit_init(struct vtd_unit *unit, phys_addr_t phys);
 /* Levels of page tables it takes, a bit each (3: 1 << 3). */
 unsigned vtd_unit_levels(const struct vtd_unit *unit);
@@ -36,8 +39,11 @@ bool vtd_unit_is_coherent(const struct vtd_unit *unit);
 /* May it remember what was not there? */
 bool vtd_unit_caches_absent(const struct vtd_unit *unit);
 
-/* Have it go by the table at phys from now on, and tell of faults by writing data to address. */
+/* Have it take commands, go by the table at phys once it translates, and tell of faults by writing
+ * data to address. */
 void vtd_unit_start(struct vtd_unit *unit, phys_addr_t root, uint64_t address, uint32_t data);
+/* From now on devices reach what the table says. */
+void vtd_unit_translate(struct vtd_unit *unit);
 /* Forget what it knows of a source's context; of a domain's pages; of [bus, bus + size) of a
  * domain. Accesses under way by what was there are over on return. */
 void vtd_unit_forget_source(struct vtd_unit *unit, uint16_t source, uint16_t domain);
