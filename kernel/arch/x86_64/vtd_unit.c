@@ -204,6 +204,7 @@ static void vtd_unit_order_tlb(struct vtd_unit *unit, uint64_t what, uint64_t pa
 static void vtd_unit_start_queue(struct vtd_unit *unit)
 {
     vtd_unit_set(unit, COMMAND_QUEUE, false);
+    vtd_unit_write32(unit, FAULT_STATUS, FAULT_QUEUE); /* taken */
     vtd_unit_write64(unit, QUEUE_TAIL, 0);
     vtd_unit_write64(unit, QUEUE_BASE, unit->queue);
     vtd_unit_set(unit, COMMAND_QUEUE, true);
