@@ -6,7 +6,8 @@ usage: tests/mutation.py [--filter PATTERN] [--write]
 
 For each line of tests/mutations/table.py: takes the check out of a copy of the tree (build/mutation), builds the debug system, runs the
 attack program on 4 processors, and demands that a case fails, the kernel panics, or the machine stands still; for the programs `model` and
-`ext2`, that the random histories of kernel/vm or the tests of servers/fs fail on the host. Closes with `N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
+`ext2`, that the random histories of kernel/vm or the tests of servers/fs fail on the host, for `dmar` and `tables` those of tests/host/iommu; for
+`stray` the test of tests/boot/iommu.py. Closes with `N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
 
 --check only looks whether each old text is in the source exactly once, and prints `N passed, N failed`."""
 import argparse
@@ -27,12 +28,15 @@ TREE = os.path.join(ROOT, "build", "mutation")
 README = os.path.join(ROOT, "tests", "mutations", "README.md")
 ISO = "build/test/attack.iso"
 # One program takes ten seconds on a quiet machine, and a case that has failed already is not waited for long.
-STILL = 120
+STILL = 240
 AFTER = 15
 # programs of the host: what makes them, what runs them
 HOST = {
-    "model": ("tests/host/vm/vm.mk", ["build/host/vm/vm_host_test", "1", "400", "1000"]),
-    "ext2": ("tests/host/fs/fs.mk", ["build/host/fs/test"]),
+    "model": (["-f", "tests/host/vm/vm.mk", "build/host/vm/vm_host_test"], ["build/host/vm/vm_host_test", "1", "400", "1000"]),
+    "ext2": (["-f", "tests/host/fs/fs.mk", "build/host/fs/test"], ["build/host/fs/test"]),
+    "dmar": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/dmar_test"], ["build/host/iommu/dmar_test"]),
+    "tables": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/table_test"], ["build/host/iommu/table_test"]),
+    "stray": (["DEBUG=1", "build/test/stray-debug.iso"], ["python3", "tests/run.py", "--level", "boot", "--filter", "iommu refuses debug"]),
 }
 
 
@@ -78,7 +82,7 @@ def make_copy():
 def build(program):
     goal = ["DEBUG=1", "attack-iso", f"ATTACK=attack_{program}_test"]
     if program in HOST:
-        goal = ["-f", HOST[program][0], HOST[program][1][0]]
+        goal = HOST[program][0]
     result = subprocess.run(["make", f"-j{os.cpu_count()}"] + goal, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode != 0:
         raise RuntimeError("does not build:\n" + "\n".join(result.stdout.splitlines()[-20:]))
@@ -92,6 +96,7 @@ def histories(program):
         return "it does not end"
     lines = re.findall(r"^\[  FAILED  \] ([a-z]\w+)", result.stdout, re.M) or \
         re.findall(r"^SUMMARY: \w+: (\S+)", result.stdout, re.M) or \
+        re.findall(r"^     \| ([^:]*): expected", result.stdout, re.M) or \
         [line for line in result.stdout.splitlines() if line.strip("= ")]
     return None if result.returncode == 0 else re.sub(r"^==\d+==", "", lines[0])
 

@@ -2,7 +2,8 @@
 
 Each: (threat, what is gone, file, old text, new text, program). The old text is in the file exactly once; the program, attack_PROGRAM_test,
 must fail without it. For "vm", what is gone is no check but a step of kernel/vm, and the program is the random histories of tests/host/vm; for
-"ext2", a step or a check of servers/fs, and the program is the tests of tests/host/fs."""
+"ext2", a step or a check of servers/fs, and the program is the tests of tests/host/fs; for "dma", a step or a check of what keeps devices to their
+memory, and the program is a test of tests/host/iommu, or the driver that strays (tests/boot/stray.c)."""
 
 RIGHT_OPS = "kernel/ipc/ipc_right_ops.c"
 RIGHT = "kernel/ipc/ipc_right.c"
@@ -175,4 +176,20 @@ MUTATIONS = [
      "    return block > fs->first_data_block && block < fs->blocks_count;\n", "    return block > fs->first_data_block;\n", "ext2"),
     ("ext2", "room that was promised is kept", "servers/fs/ext2_data.c",
      "    fs->reserved += cost - inode->reserved;\n", "", "ext2"),
+    ("dma", "a part of the table ends in it", "kernel/arch/x86_64/dmar.c",
+     " && head->length <= left &&\n", " &&\n", "dmar"),
+    ("dma", "a device's scope ends in its region", "kernel/arch/x86_64/dmar.c",
+     "scope->length > left ||\n", "left == 0 ||\n", "dmar"),
+    ("dma", "there is room for a region", "kernel/arch/x86_64/dmar.c",
+     " || info->region_count == DMAR_REGION_MAX) {\n", ") {\n", "dmar"),
+    ("dma", "a table of pages reaches so far", "kernel/arch/x86_64/vtd_table.c",
+     "    if (bus >= reach || size > reach - bus) {\n", "    if (bus >= reach) {\n", "tables"),
+    ("dma", "memory to be read is not written", "kernel/arch/x86_64/vtd_table.c",
+     "(is_writable ? VTD_TABLE_WRITE : 0)", "VTD_TABLE_WRITE", "stray"),
+    ("dma", "units forget what is unpinned", "kernel/arch/x86_64/iommu.c",
+     "    iommu_forget_pages(domain, bus, n);\n    flags", "    flags", "stray"),
+    ("dma", "a storm is not recorded", "kernel/arch/x86_64/iommu.c",
+     ": context[0] | CONTEXT_QUIET", ": context[0]", "stray"),
+    ("dma", "a new driver's faults are recorded", "kernel/arch/x86_64/iommu_fault.c",
+     "    iommu_keep_faults(source, true);\n", "", "stray"),
 ]
