@@ -36,6 +36,7 @@ struct hardware_dma {
     struct list pins;    /* [L] */
     uint64_t used_pages; /* [L] */
     uint64_t limit;      /* [I] pages */
+    bool is_over;        /* [L] nothing is pinned any more */
     int last_id;         /* [L] */
 };
 
@@ -77,14 +78,33 @@ static void dma_pin_end(struct hardware_dma *dma, struct dma_pin *pin)
     dma_pin_destroy(pin, pin->npages);
 }
 
+/* Take one of the pins, and let nobody pin more. Returns: NULL when there is none left. */
+static struct dma_pin *dma_pin_take(struct hardware_dma *dma)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+    struct list *node = list_pop(&dma->pins);
+
+    dma->is_over = true;
+    spin_unlock_irqrestore(&dma->lock, flags);
+    return node != NULL ? list_entry(node, struct dma_pin, link) : NULL;
+}
+
+/* Returns: KERN_SUCCESS. */
+kern_return_t dma_end(dma_t dma)
+{
+    struct dma_pin *pin;
+
+    while ((pin = dma_pin_take(dma)) != NULL) {
+        dma_pin_end(dma, pin);
+    }
+    return KERN_SUCCESS;
+}
+
 static void hardware_dma_end(struct hardware_object *object)
 {
     struct hardware_dma *dma = (struct hardware_dma *)object;
-    struct list *node;
 
-    while ((node = list_pop(&dma->pins)) != NULL) {
-        dma_pin_end(dma, list_entry(node, struct dma_pin, link));
-    }
+    dma_end(dma);
     if (dma->domain != NULL) {
         iommu_domain_unref(dma->domain);
     }
@@ -135,7 +155,7 @@ undo_dma:
 static bool dma_pin_charge(struct hardware_dma *dma, uint64_t npages)
 {
     uint64_t flags = spin_lock_irqsave(&dma->lock);
-    bool fits = npages <= dma->limit - dma->used_pages;
+    bool fits = !dma->is_over && npages <= dma->limit - dma->used_pages;
 
     assert(dma->used_pages <= dma->limit);
     if (fits) {
@@ -154,16 +174,21 @@ static void dma_pin_credit(struct hardware_dma *dma, uint64_t npages)
     spin_unlock_irqrestore(&dma->lock, flags);
 }
 
-/* Put it on the list, under a number that no other has. */
+/* Put it on the list, under a number that no other has. Returns: that, and the pin may be gone at
+ * once; 0 when the right has been ended. */
 static int dma_pin_enlist(struct hardware_dma *dma, struct dma_pin *pin)
 {
     uint64_t flags = spin_lock_irqsave(&dma->lock);
+    int id = 0;
 
-    dma->last_id = dma->last_id < INT32_MAX ? dma->last_id + 1 : 1;
-    pin->id = dma->last_id;
-    list_insert_tail(&dma->pins, &pin->link);
+    if (!dma->is_over) {
+        id = dma->last_id < INT32_MAX ? dma->last_id + 1 : 1;
+        dma->last_id = id;
+        pin->id = id;
+        list_insert_tail(&dma->pins, &pin->link);
+    }
     spin_unlock_irqrestore(&dma->lock, flags);
-    return pin->id;
+    return id;
 }
 
 /* Pin all of [start, start + n pages), or nothing. Returns: as vm_fault_pin; a page that is not in
@@ -206,8 +231,9 @@ static kern_return_t dma_pin_show(struct hardware_dma *dma, struct dma_pin *pin,
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no pages, too many, or access that is none),
  * KERN_INVALID_ADDRESS (not mapped), KERN_PROTECTION_FAILURE (not for that access),
- * KERN_MEMORY_ERROR (device memory), KERN_NO_SPACE (over the limit), KERN_RESOURCE_SHORTAGE (also
- * of a page that is not in memory now: whoever has touched it may ask again). */
+ * KERN_MEMORY_ERROR (device memory), KERN_NO_SPACE (over the limit, or ended),
+ * KERN_RESOURCE_SHORTAGE (also of a page that is not in memory now: whoever has touched it may ask
+ * again). */
 kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t size,
                       vm_prot_t access, int *id, dma_pages_t pages, mach_msg_type_number_t *count)
 {
@@ -241,8 +267,12 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
         dma_pin_credit(dma, npages);
         return kr;
     }
-    *id = dma_pin_enlist(dma, pin);
     *count = npages;
+    *id = dma_pin_enlist(dma, pin);
+    if (*id == 0) {
+        dma_pin_end(dma, pin);
+        return KERN_NO_SPACE;
+    }
     return KERN_SUCCESS;
 }
 

@@ -88,6 +88,9 @@ struct function *drivers_of_request(void);
 bool drivers_dead(mach_port_name_t name);
 /* Do what is due: start, ask, end. Returns when the next thing is, in milliseconds from now. */
 uint64_t drivers_tick(void);
+/* The device does not use what was pinned by the right: end it, also for whom the driver may have
+ * passed it on to. Sets *dma to MACH_PORT_NULL. */
+void drivers_end_dma(mach_port_t *dma);
 /* Paging needs the function's driver, and all that follow it: they may use reserved memory.
  * Returns: those of task_threads and thread_wire. */
 kern_return_t drivers_keep(struct function *f);

@@ -330,10 +330,7 @@ kern_return_t serve_driver_enable(mach_port_t driver)
     if (f == NULL) {
         return MIG_BAD_ID;
     }
-    if (f->old_dma != MACH_PORT_NULL) {
-        mach_port_deallocate(mach_task_self(), f->old_dma);
-        f->old_dma = MACH_PORT_NULL;
-    }
+    drivers_end_dma(&f->old_dma);
     pci_enable(&f->pci, true);
     return KERN_SUCCESS;
 }

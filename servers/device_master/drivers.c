@@ -118,6 +118,14 @@ static void drivers_drop(mach_port_t *right)
     }
 }
 
+void drivers_end_dma(mach_port_t *dma)
+{
+    if (*dma != MACH_PORT_NULL) {
+        dma_end(*dma);
+    }
+    drivers_drop(dma);
+}
+
 /* --- start --- */
 
 static void drivers_say(const struct function *f, const char *what)
@@ -219,7 +227,7 @@ static void drivers_again(struct function *f, uint64_t delay_ms)
         f->old_dma = f->dma;
         f->dma = MACH_PORT_NULL;
     } else {
-        drivers_drop(&f->dma);
+        drivers_end_dma(&f->dma);
     }
     f->due_ms = main_now_ms() + (f->was_reset && delay_ms < RESET_MS ? RESET_MS : delay_ms);
     f->state = FUNCTION_RESETTING;
@@ -244,7 +252,7 @@ static void drivers_start(struct function *f)
 
     if (f->was_reset) {
         pci_restore(&f->pci);
-        drivers_drop(&f->old_dma);
+        drivers_end_dma(&f->old_dma);
         f->was_reset = false;
     }
     pci_enable(&f->pci, false);

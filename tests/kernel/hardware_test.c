@@ -268,6 +268,25 @@ KTEST(dma, what_is_pinned_stays_when_it_is_unmapped)
     ipc_port_release_send(convert_dma_to_port(m.dma));
 }
 
+KTEST(dma, nothing_is_pinned_by_a_right_that_was_ended)
+{
+    struct test_memory m = test_memory(4 * PAGE_SIZE, VM_PROT_DEFAULT);
+    struct vm_page *page;
+    int pin, other;
+
+    EXPECT_EQ(dma_pin(OF(m, PAGE_SIZE), VM_PROT_READ, TO(&other)), KERN_SUCCESS);
+    EXPECT_EQ(dma_pin(OF(m, 2 * PAGE_SIZE), VM_PROT_DEFAULT, TO(&pin)), KERN_SUCCESS);
+    page = test_page(&m, 0);
+    EXPECT_EQ(page->wire_count, 2);
+    EXPECT_EQ(dma_end(m.dma), KERN_SUCCESS);
+    EXPECT_EQ(page->wire_count, 0);
+    EXPECT_EQ(dma_unpin(m.dma, pin), KERN_INVALID_NAME);
+    EXPECT_EQ(dma_pin(OF(m, PAGE_SIZE), VM_PROT_READ, TO(&pin)), KERN_NO_SPACE);
+    EXPECT_EQ(dma_end(m.dma), KERN_SUCCESS);
+    test_memory_end(&m);
+    ipc_port_release_send(convert_dma_to_port(m.dma));
+}
+
 KTEST(dma, what_cannot_be_pinned_is_refused)
 {
     struct test_memory m = test_memory(16 * PAGE_SIZE, VM_PROT_READ);

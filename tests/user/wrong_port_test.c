@@ -194,6 +194,7 @@ TEST(a_port_that_is_no_right_to_hardware_is_refused)
     CHECK_EQ(dma_pin(host(), task(), 4096, 4096, VM_PROT_READ, &number, pages, &count),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_unpin(host(), 1), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(dma_end(host()), KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_status(host(), &is_translated, &address, &address, &number),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(mach_port_destroy(task(), port), KERN_SUCCESS);
