@@ -94,7 +94,7 @@ def histories(program):
         result = subprocess.run(HOST[program][1], cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=STILL)
     except subprocess.TimeoutExpired:
         return "it does not end"
-    lines = re.findall(r"^\[  FAILED  \] ([a-z]\w+)", result.stdout, re.M) or \
+    lines = re.findall(r"^\[  (?:FAILED  |ERROR   )\] ([a-z]\w+)", result.stdout, re.M) or \
         re.findall(r"^SUMMARY: \w+: (\S+)", result.stdout, re.M) or \
         re.findall(r"^     \| ([^:]*): expected", result.stdout, re.M) or \
         [line for line in result.stdout.splitlines() if line.strip("= ")]
