@@ -1,5 +1,5 @@
-/* hardware.c - device memory for user tasks, what the kernel knows about the machine
- * (hardware.defs), and the life of the objects that drivers have rights to. */
+/* hardware.c - device memory for user tasks, and what the kernel knows about the machine
+ * (hardware.defs). */
 #include "device/hardware.h"
 
 #include <mach/hardware.h>
@@ -7,11 +7,9 @@
 #include "arch/acpi.h"
 #include "arch/boot_info.h"
 #include "arch/iommu.h"
-#include "device/hardware_impl.h"
 #include "hardware_kernel_server.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
-#include "kern/atomic.h"
 #include "kern/kobject.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
@@ -19,74 +17,6 @@
 bool hardware_is_port(struct ipc_port *port)
 {
     return IP_VALID(port) && port->kobject_type == KOBJECT_HARDWARE;
-}
-
-bool hardware_object_init(struct hardware_object *object, enum kobject_type type,
-                          void (*end)(struct hardware_object *))
-{
-    struct ipc_port *port = ipc_port_alloc_kernel(type, object);
-
-    if (port == NULL) {
-        return false;
-    }
-    *object = (struct hardware_object){2, port, end};
-    port->nsrequest = ipc_port_make_sonce(port);
-    return true;
-}
-
-void *hardware_object_try_ref(struct hardware_object *object)
-{
-    uint32_t refs = atomic_load(&object->refs);
-
-    while (refs != 0) {
-        if (atomic_cas(&object->refs, refs, refs + 1)) {
-            return object;
-        }
-        refs = atomic_load(&object->refs);
-    }
-    return NULL;
-}
-
-void *hardware_object_of(struct ipc_port *port, enum kobject_type type)
-{
-    struct hardware_object *object = NULL;
-
-    if (!IP_VALID(port)) {
-        return NULL;
-    }
-    spin_lock(&port->lock);
-    if (port->active && port->kobject_type == type) {
-        object = port->kobject;
-        atomic_inc(&object->refs);
-    }
-    spin_unlock(&port->lock);
-    return object;
-}
-
-struct ipc_port *hardware_object_port(struct hardware_object *object)
-{
-    struct ipc_port *port = ipc_port_make_send(object->port);
-
-    hardware_object_unref(object);
-    return port;
-}
-
-void hardware_object_unref(struct hardware_object *object)
-{
-    assert(atomic_load(&object->refs) != 0);
-    if (atomic_dec_and_test(&object->refs)) {
-        object->end(object);
-    }
-}
-
-void hardware_no_senders(struct ipc_port *port)
-{
-    struct hardware_object *object = port->kobject;
-
-    assert(port->active && port->srights == 0);
-    ipc_port_destroy_kernel(port);
-    ipc_port_release_sonce(port);
-    hardware_object_unref(object);
 }
 
 /* Does the range hold memory (the kernel's image and page tables are in it) that is not the memory

@@ -14,9 +14,6 @@ struct ipc_port;
 void hardware_init(void);
 /* Is this the hardware port? */
 bool hardware_is_port(struct ipc_port *port);
-/* Nobody has a send right any more to the port of an object of drivers (KOBJECT_IO_RANGE to
- * KOBJECT_DMA). Refs: takes over the send-once right `port` is. */
-void hardware_no_senders(struct ipc_port *port);
 
 struct hardware_irq *convert_port_to_irq(struct ipc_port *port);
 struct ipc_port *convert_irq_to_port(struct hardware_irq *irq);

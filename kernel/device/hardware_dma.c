@@ -9,10 +9,10 @@
 
 #include "arch/iommu.h"
 #include "device/hardware.h"
-#include "device/hardware_impl.h"
 #include "hardware_kernel_server.h"
 #include "kern/assert.h"
 #include "kern/list.h"
+#include "kern/port_object.h"
 #include "kern/spinlock.h"
 #include "vm/slab.h"
 #include "vm/vm_fault.h"
@@ -30,7 +30,7 @@ struct dma_pin {
 
 /* Keys: [L] this->lock, [I] immutable */
 struct hardware_dma {
-    struct hardware_object object;
+    struct port_object object;
     struct iommu_domain *domain; /* [I] NULL: the device reaches all memory */
     struct spinlock lock;
     struct list pins;    /* [L] */
@@ -42,17 +42,17 @@ struct hardware_dma {
 
 struct hardware_dma *convert_port_to_dma(struct ipc_port *port)
 {
-    return hardware_object_of(port, KOBJECT_DMA);
+    return port_object_of(port, KOBJECT_DMA);
 }
 
 struct ipc_port *convert_dma_to_port(struct hardware_dma *dma)
 {
-    return hardware_object_port(&dma->object);
+    return port_object_port(&dma->object);
 }
 
 void hardware_dma_unref(struct hardware_dma *dma)
 {
-    hardware_object_unref(&dma->object);
+    port_object_unref(&dma->object);
 }
 
 static size_t dma_pin_size(uint64_t npages)
@@ -100,7 +100,7 @@ kern_return_t dma_end(dma_t dma)
     return KERN_SUCCESS;
 }
 
-static void hardware_dma_end(struct hardware_object *object)
+static void hardware_dma_end(struct port_object *object)
 {
     struct hardware_dma *dma = (struct hardware_dma *)object;
 
@@ -136,7 +136,7 @@ kern_return_t hardware_dma_create(struct ipc_port *hardware, int source, vm_size
     if (kr != KERN_SUCCESS) {
         goto undo_dma;
     }
-    if (!hardware_object_init(&dma->object, KOBJECT_DMA, hardware_dma_end)) {
+    if (!port_object_init(&dma->object, KOBJECT_DMA, hardware_dma_end)) {
         kr = KERN_RESOURCE_SHORTAGE;
         goto undo_domain;
     }

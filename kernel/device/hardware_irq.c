@@ -11,15 +11,14 @@
 
 #include "arch/irq.h"
 #include "device/hardware.h"
-#include "device/hardware_impl.h"
 #include "device_notify_kernel_user.h"
 #include "hardware_kernel_server.h"
 #include "ipc/ipc_fasttell.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/clock.h"
-#include "kern/kobject.h"
 #include "kern/list.h"
+#include "kern/port_object.h"
 #include "kern/printf.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
@@ -31,7 +30,7 @@
 
 /* Keys: [H] hardware_irq_lock, [I] immutable */
 struct hardware_irq {
-    struct hardware_object object;
+    struct port_object object;
     uint32_t line;            /* [I] */
     struct list line_link;    /* [H] among those that have waited for the line */
     struct list pending_link; /* [H] among those to be told */
@@ -53,17 +52,17 @@ static struct waitq hardware_irq_waitq;
 
 struct hardware_irq *convert_port_to_irq(struct ipc_port *port)
 {
-    return hardware_object_of(port, KOBJECT_IRQ);
+    return port_object_of(port, KOBJECT_IRQ);
 }
 
 struct ipc_port *convert_irq_to_port(struct hardware_irq *irq)
 {
-    return hardware_object_port(&irq->object);
+    return port_object_port(&irq->object);
 }
 
 void hardware_irq_unref(struct hardware_irq *irq)
 {
-    hardware_object_unref(&irq->object);
+    port_object_unref(&irq->object);
 }
 
 /* The body of device_intr_notify (device_notify.defs). */
@@ -205,7 +204,7 @@ static struct hardware_irq *hardware_irq_take(struct ipc_port **notify, int *id)
     struct list *node;
 
     while (irq == NULL && (node = list_pop(&hardware_irq_pending)) != NULL) {
-        irq = hardware_object_try_ref((struct hardware_object *)list_entry(
+        irq = port_object_try_ref((struct port_object *)list_entry(
             node, struct hardware_irq, pending_link)); /* not one that is about to end */
     }
     if (irq != NULL) {
@@ -285,7 +284,7 @@ static bool hardware_irq_is_served(const struct hardware_line *line)
 }
 
 /* Nobody has a right to it any more. */
-static void hardware_irq_end(struct hardware_object *object)
+static void hardware_irq_end(struct port_object *object)
 {
     struct hardware_irq *irq = (struct hardware_irq *)object;
     struct hardware_line *line = &hardware_lines[irq->line];
@@ -321,7 +320,7 @@ static kern_return_t hardware_irq_make(uint32_t line, irq_t *result)
     *irq = (struct hardware_irq){.line = line};
     list_init(&irq->line_link);
     list_init(&irq->pending_link);
-    if (!hardware_object_init(&irq->object, KOBJECT_IRQ, hardware_irq_end)) {
+    if (!port_object_init(&irq->object, KOBJECT_IRQ, hardware_irq_end)) {
         kfree(irq, sizeof(*irq));
         return KERN_RESOURCE_SHORTAGE;
     }

@@ -11,11 +11,10 @@
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
 #include "device/hardware.h"
-#include "device/hardware_impl.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
-#include "kern/kobject.h"
+#include "kern/port_object.h"
 #include "kern/string.h"
 #include "kern/task.h"
 #include "mach_i386_kernel_server.h"
@@ -27,26 +26,26 @@ static_assert(TSS_IO_BITMAP_SIZE >= 65536 / 8, "a bit for each port");
 
 /* A range of ports. */
 struct io_perm {
-    struct hardware_object object;
+    struct port_object object;
     uint16_t from, to; /* [I] inclusive */
 };
 
 struct io_perm *convert_port_to_io_perm(struct ipc_port *port)
 {
-    return hardware_object_of(port, KOBJECT_IO_RANGE);
+    return port_object_of(port, KOBJECT_IO_RANGE);
 }
 
 struct ipc_port *convert_io_perm_to_port(struct io_perm *io_perm)
 {
-    return hardware_object_port(&io_perm->object);
+    return port_object_port(&io_perm->object);
 }
 
 void io_perm_unref(struct io_perm *io_perm)
 {
-    hardware_object_unref(&io_perm->object);
+    port_object_unref(&io_perm->object);
 }
 
-static void io_perm_end(struct hardware_object *object)
+static void io_perm_end(struct port_object *object)
 {
     kfree(object, sizeof(struct io_perm));
 }
@@ -66,7 +65,7 @@ kern_return_t i386_io_perm_create(struct ipc_port *master, io_port_t from, io_po
         return KERN_RESOURCE_SHORTAGE;
     }
     *io_perm = (struct io_perm){.from = from, .to = to};
-    if (!hardware_object_init(&io_perm->object, KOBJECT_IO_RANGE, io_perm_end)) {
+    if (!port_object_init(&io_perm->object, KOBJECT_IO_RANGE, io_perm_end)) {
         kfree(io_perm, sizeof(*io_perm));
         return KERN_RESOURCE_SHORTAGE;
     }

@@ -4,10 +4,10 @@
 
 #include <mach/notify.h>
 
-#include "device/hardware.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
+#include "kern/port_object.h"
 #include "vm/memory_object.h"
 
 /* The layout all notifications but send-once share. */
@@ -65,9 +65,8 @@ void ipc_notify_msg_accepted(struct ipc_port *notify, mach_port_name_t name)
 
 void ipc_notify_no_senders(struct ipc_port *notify, mach_port_mscount_t mscount)
 {
-    if (IP_VALID(notify) && notify->kobject_type >= KOBJECT_IO_RANGE &&
-        notify->kobject_type <= KOBJECT_DMA) {
-        hardware_no_senders(notify);
+    if (IP_VALID(notify) && KOBJECT_OF_RIGHTS(notify->kobject_type)) {
+        port_object_no_senders(notify);
         return;
     }
     if (IP_VALID(notify) && notify->kobject_type == KOBJECT_PAGER) {

@@ -29,6 +29,9 @@ enum kobject_type {
     KOBJECT_TYPE_COUNT,
 };
 
+/* Objects that live as long as somebody has a right to their port (port_object.h). */
+#define KOBJECT_OF_RIGHTS(type) ((type) >= KOBJECT_IO_RANGE && (type) <= KOBJECT_DMA)
+
 extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
 
 /* Serve a message whose destination is a kernel port.

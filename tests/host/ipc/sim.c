@@ -357,9 +357,9 @@ struct ipc_space *sim_space(void)
 }
 
 /* No kernel port of the simulation asks. */
-void hardware_no_senders(struct ipc_port *port)
+void port_object_no_senders(struct ipc_port *port)
 {
-    panic("hardware_no_senders called for %p", (void *)port);
+    panic("port_object_no_senders called for %p", (void *)port);
 }
 
 struct ipc_kmsg *kobject_server(struct ipc_kmsg *request)
