@@ -119,6 +119,18 @@ void fpu_load(struct pcb *pcb)
     }
 }
 
+void fpu_exchange(struct pcb *pcb, struct pcb *other)
+{
+    struct fpu_area *area = pcb->fpu;
+
+    fpu_save(pcb);
+    pcb->fpu = other->fpu;
+    pcb->fpu_fresh = other->fpu_fresh;
+    other->fpu = area;
+    other->fpu_fresh = false;
+    fpu_load(pcb);
+}
+
 void *fpu_state(struct pcb *pcb)
 {
     return pcb->fpu;

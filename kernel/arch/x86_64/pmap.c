@@ -12,6 +12,7 @@
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/pmap_impl.h"
+#include "arch/pmap_nested.h"
 #include "arch/pmap_setup.h"
 #include "arch/pmap_switch.h"
 #include "kern/assert.h"
@@ -78,7 +79,8 @@ static void pmap_pcid_free(uint32_t pcid)
     spin_unlock(&pmap_pcid_lock);
 }
 
-struct pmap *pmap_create(void)
+/* With nothing in the user half; the other is still to be filled. */
+static struct pmap *pmap_create_lower(void)
 {
     struct pmap *pmap = kmem_cache_alloc(&pmap_cache);
     struct vm_page *page;
@@ -96,11 +98,31 @@ struct pmap *pmap_create(void)
     pmap->pml4_phys = vm_page_to_phys(page);
     pmap->pml4 = phys_to_virt(pmap->pml4_phys);
     pmap->tables = 1;
-    pmap->pcid = pmap_pcid_alloc();
-    pmap->stale = ~0u;
     memset(pmap->pml4, 0, PMAP_KERNEL_ENTRY * 8);
-    memcpy(pmap->pml4 + PMAP_KERNEL_ENTRY, pmap_kernel_map.pml4 + PMAP_KERNEL_ENTRY,
-           PMAP_KERNEL_ENTRY * 8);
+    return pmap;
+}
+
+struct pmap *pmap_create(void)
+{
+    struct pmap *pmap = pmap_create_lower();
+
+    if (pmap != NULL) {
+        pmap->pcid = pmap_pcid_alloc();
+        pmap->stale = ~0u;
+        memcpy(pmap->pml4 + PMAP_KERNEL_ENTRY, pmap_kernel_map.pml4 + PMAP_KERNEL_ENTRY,
+               PMAP_KERNEL_ENTRY * 8);
+    }
+    return pmap;
+}
+
+struct pmap *pmap_create_nested(void)
+{
+    struct pmap *pmap = pmap_create_lower();
+
+    if (pmap != NULL) {
+        pmap->is_nested = true;
+        memset(pmap->pml4 + PMAP_KERNEL_ENTRY, 0, PMAP_KERNEL_ENTRY * 8);
+    }
     return pmap;
 }
 

@@ -4,7 +4,8 @@
  * run on it (they flush when they come back to it), and interrupts those that use it
  * (pmap_switch.h). One invalidation is under way at a time; its initiator spins with interrupts
  * enabled, so two initiators never wait for each other. A processor that names an address space as
- * its own and then looks at `stale` cannot miss one.
+ * its own and then looks at `stale` cannot miss one. For one that runs a guest the interrupt itself
+ * does it: the guest is left, and flushes when it is entered again (pmap_nested.h).
  * Locks: SHOOTDOWN, taken after everything else. */
 #include "arch/io.h"
 #include "arch/ipi.h"
@@ -94,7 +95,8 @@ static uint32_t pmap_flush_users(const struct pmap *pmap)
     for (uint32_t i = 0; i < cpu_count; i++) {
         const struct cpu *cpu = &cpu_table[i];
 
-        if (atomic_load(&cpu->pmap) == pmap || atomic_load(&cpu->pmap_peer) == pmap) {
+        if (atomic_load(&cpu->pmap) == pmap || atomic_load(&cpu->pmap_peer) == pmap ||
+            atomic_load(&cpu->pmap_guest) == pmap) {
             users |= 1u << i;
         }
     }
@@ -113,6 +115,9 @@ void pmap_flush_range(struct pmap *pmap, uint64_t start, uint64_t end)
         pmap_flush_local(pmap, start, end);
         others = all & ~self;
     } else {
+        if (pmap->is_nested) {
+            atomic_fetch_add(&pmap->flushes, 1);
+        }
         if (pmap->pcid != 0) {
             atomic_fetch_or(&pmap->stale, cpu_current()->pmap == pmap ? ~self : ~0u);
         }

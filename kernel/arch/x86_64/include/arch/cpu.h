@@ -37,10 +37,11 @@ struct cpu {
     struct tss *tss;          /* 88 [I] */
     uint32_t interrupt_depth; /* 96 [C] */
     volatile bool online;     /* 100 [a] */
-    uint32_t quick_place; /* [I] thread->place of those that the short way of messages resumes */
-    uint64_t run_since;   /* [C] time stamp up to which processor time has been accounted */
-    uint64_t io_task_id;  /* [C] whose I/O ports the TSS holds */
-    uint64_t io_version;  /* [C] */
+    uint32_t quick_place;    /* [I] thread->place of those that the short way of messages resumes */
+    uint64_t run_since;      /* [C] time stamp up to which processor time has been accounted */
+    uint64_t io_task_id;     /* [C] whose I/O ports the TSS holds */
+    uint64_t io_version;     /* [C] */
+    struct pmap *pmap_guest; /* [a] of the guest it runs, or NULL (pmap_nested.h) */
 };
 
 extern struct cpu cpu_table[CPU_MAX];

@@ -20,6 +20,9 @@ void fpu_destroy(struct pcb *pcb);
 /* Save the running thread's registers into its area, load another's. Interrupts off. */
 void fpu_save(struct pcb *pcb);
 void fpu_load(struct pcb *pcb);
+/* The running thread of `pcb` goes on with the registers in the area of `other`, which gets its
+ * own: until that is undone a guest's are loaded and saved in their place. Interrupts off. */
+void fpu_exchange(struct pcb *pcb, struct pcb *other);
 /* The settled area of a thread that does not run: its bytes, in the format of FXSAVE or XSAVE
  * (i386_get_xstate_size says how many). */
 void *fpu_state(struct pcb *pcb);

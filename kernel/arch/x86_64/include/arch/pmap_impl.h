@@ -37,6 +37,8 @@ struct pmap {
     phys_addr_t pml4_phys; /* [I] */
     uint32_t stale;        /* [a] processors that must flush before they use it again (PCID only) */
     uint32_t pcid;         /* [I] 0: none of its own */
+    bool is_nested;        /* [I] of a virtual machine (pmap_nested.h) */
+    uint64_t flushes;      /* [a] its invalidations, if it is */
     uint64_t resident;     /* [a] pages mapped */
     uint64_t tables;       /* [L] pages of tables */
     struct ledger *ledger; /* [L] that they are charged to, or NULL */
