@@ -19,6 +19,7 @@
 #include "ddb/quiet.h"
 #include "ddb/user_error.h"
 #include "device/hardware.h"
+#include "hv/hv.h"
 #include "ipc/ipc_init.h"
 #include "kern/assert.h"
 #include "kern/bootstrap.h"
@@ -54,6 +55,7 @@ static void main_thread(void *argument)
     iommu_init();          /*     what devices reach: needs 6, 8, 10 */
     trace_init();          /*     rings of events */
     hardware_init();       /*     the thread that delivers interrupts */
+    hv_init();             /*     virtual machines, if the processors can: needs 13 */
     memory_object_start(); /* the thread that ends memory cache objects */
     vm_pageout_start();    /* and the one that takes pages from them */
     if (CONFIG_DEBUG) {

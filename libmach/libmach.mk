@@ -25,7 +25,7 @@ USER_LINK = $(USER_CC) $(USER_LDFLAGS) -o $(1) $(USER_CRT) $(2) $(LIBMACH)
 # Interfaces of the kernel, and ours. All have user stubs. Those user space serves have server stubs
 # in the library too; the others would have the names of the calls.
 LIBMACH_KERNEL_IDL := mach mach_port mach_host mach4 gnumach device mach_debug mach_i386 portolan \
-	hardware memory_object memory_object_default exc notify task_notify device_reply \
+	hardware hv memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify device_request default_pager
 LIBMACH_REQUEST_IDL := mach_port_request
 LIBMACH_OWN_IDL := bootstrap io dir file console console_notify process driver device_master block block_reply

@@ -182,7 +182,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    contracts = Contracts(files("kernel/**/*.h", "kernel/**/*_server.c", "kernel/device/*.c", "kernel/kern/*.c", "kernel/vm/*.c",
+    contracts = Contracts(files("kernel/**/*.h", "kernel/**/*_server.c", "kernel/device/*.c", "kernel/hv/*.c", "kernel/kern/*.c", "kernel/vm/*.c",
                                 "libmach/include/portolan/*.h"))
     covered = {}
     for path in files("tests/user/*.c", "tests/kernel/*.c", "tests/host/**/*.c"):

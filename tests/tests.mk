@@ -24,10 +24,10 @@ $(TEST_BIN)/fuzz_test: $(USER_BUILD)/obj/tests/fuzz/fuzz.o $(USER_BUILD)/obj/tes
 	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
 
 # The system's manifest, and the test programs in the archive. A small file system is easily full. The
-# runner passes the hardware on to those who need it.
+# runner passes the hardware and the hypervisor on to those who need it.
 build/test/manifest: iso/manifest tests/tests.mk $(wildcard tests/user/*_test.c)
 	@mkdir -p $(@D)
-	@sed -e 's|tmpfs:64=/tmp|& tmpfs:2=/small|' -e '/^session/s|host=host|& hardware=hardware|' iso/manifest >$@
+	@sed -e 's|tmpfs:64=/tmp|& tmpfs:2=/small|' -e '/^session/s|host=host|& hardware=hardware hv=hv|' iso/manifest >$@
 	@echo "file /tests/runner $(TEST_BIN)/runner" >>$@
 	@for t in $(TEST_PROGRAMS); do echo "file /tests/$$t $(TEST_BIN)/$$t" >>$@; done
 

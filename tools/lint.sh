@@ -14,7 +14,7 @@ echo "lint: locks (clang -Wthread-safety)"
 flags="-std=gnu11 -ffreestanding -fsyntax-only -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -DKERNEL=1 -DCONFIG_DEBUG=1
  -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include -Ibuild/gen -Wthread-safety -Werror=thread-safety
  -Wno-unknown-warning-option"
-for file in $(git ls-files 'kernel/kern/*.c' 'kernel/ipc/*.c' 'kernel/vm/*.c' 'kernel/device/*.c'); do
+for file in $(git ls-files 'kernel/kern/*.c' 'kernel/ipc/*.c' 'kernel/vm/*.c' 'kernel/device/*.c' 'kernel/hv/*.c'); do
     # shellcheck disable=SC2086
     clang $flags "$file" 2>&1 | grep "thread-safety" && bad=1
 done

@@ -16,7 +16,7 @@ import sys
 import tarfile
 
 KINDS = ("service", "start", "session", "program")
-RIGHTS = ("host", "hardware", "host-priv", "device-master")
+RIGHTS = ("host", "hardware", "host-priv", "device-master", "hv")
 RESERVED = ("stdin", "stdout", "stderr", "exit", "bootstrap")
 SECTIONS = ("args:", "rights:", "env:")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")

@@ -183,7 +183,7 @@ static void bootstrap_arguments(char *text, vm_offset_t archive, uint64_t archiv
 {
     const char *rest = strstr(boot_info.command_line, "-- ");
 
-    ksnprintf(text, BOOTSTRAP_TEXT_MAX, "bootstrap 1 2 3 0x%lx %lu %s", archive, archive_size,
+    ksnprintf(text, BOOTSTRAP_TEXT_MAX, "bootstrap 1 2 3 4 0x%lx %lu %s", archive, archive_size,
               rest != NULL ? rest + 3 : "");
 }
 
@@ -217,6 +217,7 @@ void bootstrap_start(void)
     bootstrap_grant(task, 1, host_priv_self_port());
     bootstrap_grant(task, 2, ipc_port_make_send(host_hardware_port));
     bootstrap_grant(task, 3, task_self_port(task));
+    bootstrap_grant(task, 4, ipc_port_make_send(host_hv_port));
     bootstrap_arguments(text, archive,
                         boot_info.modules[1].range.end - boot_info.modules[1].range.start);
     thread->pcb.regs.rsp =

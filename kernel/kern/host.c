@@ -15,13 +15,16 @@ struct host host_self;
 struct ipc_port *host_name_port;
 struct ipc_port *host_priv_port;
 struct ipc_port *host_hardware_port;
+struct ipc_port *host_hv_port;
 
 void host_init(void)
 {
     host_name_port = ipc_port_alloc_kernel(KOBJECT_HOST, &host_self);
     host_priv_port = ipc_port_alloc_kernel(KOBJECT_HOST_PRIV, &host_self);
     host_hardware_port = ipc_port_alloc_kernel(KOBJECT_HARDWARE, &host_self);
-    if (host_name_port == NULL || host_priv_port == NULL || host_hardware_port == NULL) {
+    host_hv_port = ipc_port_alloc_kernel(KOBJECT_HV, &host_self);
+    if (host_name_port == NULL || host_priv_port == NULL || host_hardware_port == NULL ||
+        host_hv_port == NULL) {
         panic("no memory for the host's ports");
     }
 }

@@ -4,6 +4,7 @@
 
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
+#include "hv/hv.h"
 #include "kern/atomic.h"
 #include "kern/host.h"
 #include "kern/kobject.h"
@@ -72,7 +73,9 @@ struct thread *convert_port_to_thread(struct ipc_port *port)
 
 struct vm_map *convert_port_to_map(struct ipc_port *port)
 {
-    return ipc_tt_object(port, KOBJECT_TASK, ipc_tt_take_map);
+    struct vm_map *map = ipc_tt_object(port, KOBJECT_TASK, ipc_tt_take_map);
+
+    return map != NULL ? map : ipc_tt_object(port, KOBJECT_MACHINE, hv_machine_take_map);
 }
 
 struct ipc_space *convert_port_to_space(struct ipc_port *port)
@@ -267,7 +270,9 @@ struct vm_object *port_name_to_memory_control(mach_port_name_t name)
 
 struct vm_map *port_name_to_map(mach_port_name_t name)
 {
-    return ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_map);
+    struct vm_map *map = ipc_tt_named_object(name, KOBJECT_TASK, ipc_tt_take_map);
+
+    return map != NULL ? map : ipc_tt_named_object(name, KOBJECT_MACHINE, hv_machine_take_map);
 }
 
 struct ipc_space *port_name_to_space(mach_port_name_t name)

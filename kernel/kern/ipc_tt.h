@@ -22,7 +22,7 @@ struct vm_object;
  * object has ended. The port is borrowed. */
 struct task *convert_port_to_task(struct ipc_port *port);
 struct thread *convert_port_to_thread(struct ipc_port *port);
-struct vm_map *convert_port_to_map(struct ipc_port *port);
+struct vm_map *convert_port_to_map(struct ipc_port *port); /* of a task, or a virtual machine */
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct vm_object *convert_port_to_memory_name(struct ipc_port *port);
 struct vm_object *convert_port_to_memory_control(struct ipc_port *port);

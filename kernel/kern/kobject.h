@@ -20,9 +20,12 @@ enum kobject_type {
     KOBJECT_PSET,
     KOBJECT_PSET_NAME,
     KOBJECT_HARDWARE, /* the hardware port: raw devices */
+    KOBJECT_HV,       /* the hypervisor port: virtual machines */
     KOBJECT_IO_RANGE,
     KOBJECT_IRQ,
     KOBJECT_DMA,
+    KOBJECT_MACHINE,
+    KOBJECT_VCPU,
     KOBJECT_MEMORY_CONTROL,
     KOBJECT_MEMORY_NAME,
     KOBJECT_PAGER, /* memory object served by the kernel (device memory) */
@@ -30,7 +33,7 @@ enum kobject_type {
 };
 
 /* Objects that live as long as somebody has a right to their port (port_object.h). */
-#define KOBJECT_OF_RIGHTS(type) ((type) >= KOBJECT_IO_RANGE && (type) <= KOBJECT_DMA)
+#define KOBJECT_OF_RIGHTS(type) ((type) >= KOBJECT_IO_RANGE && (type) <= KOBJECT_VCPU)
 
 extern const char *const kobject_type_name[KOBJECT_TYPE_COUNT];
 

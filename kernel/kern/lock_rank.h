@@ -6,6 +6,7 @@
 enum lock_rank {
     LOCK_RANK_TASK_LIST = 5,      /* the list of all tasks */
     LOCK_RANK_TASK = 10,          /* a task: its threads, special ports */
+    LOCK_RANK_MACHINE = 15,       /* a virtual machine: its processors */
     LOCK_RANK_SPACE = 20,         /* a port name space */
     LOCK_RANK_PORT = 30,          /* a port (two: by address) */
     LOCK_RANK_PSET = 40,          /* a port set */

@@ -9,6 +9,7 @@
 #include "arch/pmap.h"
 #include "arch/layout.h"
 #include "device/io_perm.h"
+#include "hv/hv.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
 #include "kern/assert.h"
@@ -48,6 +49,7 @@ static void task_setup(struct task *t)
     t->refs = 1;
     list_init(&t->threads);
     list_init(&t->list_link);
+    list_init(&t->machines);
     waitq_init(&t->gone, "task gone");
     ledger_init(&t->ledger);
     t->priority = PRIORITY_USER;
@@ -296,6 +298,7 @@ void task_tear_down(struct task *task)
     if (self_port != NULL) {
         ipc_port_destroy_kernel(self_port);
     }
+    hv_machine_task_end(task);
     task_release_ports(task);
     ipc_space_destroy(task->space);
     (void)vm_map_remove(task->map, task->map->min,

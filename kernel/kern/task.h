@@ -50,6 +50,7 @@ struct task {
     uint64_t dead_user_samples;   /* [L] */
     uint64_t dead_system_samples; /* [L] */
     uint64_t created_ns;          /* [I] */
+    struct list machines;         /* [L] virtual machines it has made */
     uint8_t *io_bitmap;           /* [L] I/O ports it may use, or NULL */
     uint64_t io_version;          /* [L] counts changes of io_bitmap */
     bool is_first;                /* [I] the first task of the boot */

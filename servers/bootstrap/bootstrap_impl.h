@@ -23,6 +23,7 @@
 struct bootstrap {
     mach_port_t host;     /* privileged host port */
     mach_port_t hardware; /* hardware port */
+    mach_port_t hv;       /* hypervisor port */
     mach_port_t set;      /* everything is received from here */
     mach_port_t notify;   /* receive right, OBJECT_NOTIFY */
     struct archive_node *root;

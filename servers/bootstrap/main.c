@@ -1,7 +1,7 @@
 /* main.c - the bootstrap server, the first task: read the archive's manifest, start the system,
  * then serve names and files for ever.
  *
- * usage: bootstrap HOST HARDWARE TASK ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH [ARGUMENT...]] */
+ * usage: bootstrap HOST HARDWARE TASK HV ARCHIVE-ADDRESS ARCHIVE-SIZE [run=PATH [ARGUMENT...]] */
 #include <mach/notify.h>
 #include <portolan/server_loop.h>
 #include <portolan/spawn.h>
@@ -15,7 +15,7 @@
 #include "dir_server.h"
 #include "io_server.h"
 
-#define ARGUMENTS_MIN 6
+#define ARGUMENTS_MIN 7
 #define KILLED        9
 #define MESSAGE_MAX   16384
 #define RIGHT_AT      40 /* in a message: header, descriptor, the right */
@@ -177,9 +177,10 @@ int main(int argc, char **argv)
     }
     bootstrap.host = (mach_port_t)strtoul(argv[1], NULL, 0);
     bootstrap.hardware = (mach_port_t)strtoul(argv[2], NULL, 0);
+    bootstrap.hv = (mach_port_t)strtoul(argv[4], NULL, 0);
     main_words(argv + ARGUMENTS_MIN);
     main_ports();
-    main_read((const void *)strtoul(argv[4], NULL, 0), strtoul(argv[5], NULL, 0));
+    main_read((const void *)strtoul(argv[5], NULL, 0), strtoul(argv[6], NULL, 0));
     files_init();
     names_init();
     tasks_start();

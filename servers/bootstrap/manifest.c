@@ -292,7 +292,7 @@ static bool manifest_is_service(const struct manifest *manifest, const char *nam
 
 static bool manifest_is_right(const struct manifest *manifest, const char *right)
 {
-    static const char *const known[] = {"host", "hardware", "host-priv", "device-master"};
+    static const char *const known[] = {"host", "hardware", "host-priv", "device-master", "hv"};
 
     for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(right, known[i]) == 0) {

@@ -48,6 +48,9 @@ static mach_port_t right_port(const char *right)
     if (strcmp(right, "hardware") == 0 || strcmp(right, "device-master") == 0) {
         return bootstrap.hardware;
     }
+    if (strcmp(right, "hv") == 0) {
+        return bootstrap.hv;
+    }
     return names_port(right);
 }
 

@@ -59,7 +59,11 @@ mach_msg_return_t test_receive(mach_port_t from, struct test_message *m, int opt
 int test_run_child(const char *word)
 {
     char *argv[] = {(char *)test_program, (char *)word, NULL};
-    struct spawn spawn = {.path = test_program, .argv = argv};
+    struct spawn_right hv = {"hv", portolan_port("hv"), MACH_MSG_TYPE_COPY_SEND, 0};
+    struct spawn spawn = {.path = test_program,
+                          .argv = argv,
+                          .rights = &hv,
+                          .nrights = hv.right != MACH_PORT_NULL ? 1 : 0};
     mach_port_t task = MACH_PORT_NULL, exit_receive = MACH_PORT_NULL;
     kern_return_t kr = spawn_start(&spawn, &task, &exit_receive);
     int status;

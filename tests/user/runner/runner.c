@@ -28,8 +28,9 @@
 /* Caches of the kernel and of servers may keep this many pages after one program. */
 #define PAGES_SLACK 48
 #define PAGE_BYTES  4096u
-/* Programs that are given the hardware port. */
+/* Programs that are given the hardware port, or the hypervisor port. */
 #define HARDWARE "/tests/hardware_"
+#define HV       "/tests/hv_"
 
 /* The kinds of host_object_counts, and one more. */
 #define RUNNER_COUNT_ALLOCATED PORTOLAN_COUNT_COUNT
@@ -196,16 +197,22 @@ static int run(const char *path)
     char *argv[ARGUMENTS_MAX + 2] = {(char *)path};
     struct spawn_right rights[] = {
         {"host", portolan_port("host"), MACH_MSG_TYPE_COPY_SEND, 0},
-        {"hardware", portolan_port("hardware"), MACH_MSG_TYPE_COPY_SEND, 0},
+        {NULL, MACH_PORT_NULL, MACH_MSG_TYPE_COPY_SEND, 0},
     };
-    bool has_hardware = strncmp(path, HARDWARE, strlen(HARDWARE)) == 0;
-    struct spawn spawn = {
-        .path = path, .argv = argv, .rights = rights, .nrights = has_hardware ? 2 : 1};
+    const char *more = strncmp(path, HARDWARE, strlen(HARDWARE)) == 0 ? "hardware"
+                       : strncmp(path, HV, strlen(HV)) == 0           ? "hv"
+                                                                      : NULL;
+    struct spawn spawn = {.path = path, .argv = argv, .rights = rights, .nrights = 1};
     mach_port_t task, exit_receive;
     kern_return_t kr;
     int status;
 
     memcpy(argv + 1, arguments, sizeof(arguments));
+    if (more != NULL) {
+        rights[1].name = more;
+        rights[1].right = portolan_port(more);
+        spawn.nrights = 2;
+    }
     kr = spawn_start(&spawn, &task, &exit_receive);
     if (kr != KERN_SUCCESS) {
         printf("  %s: %s\n", path, spawn_error_string(kr));

@@ -1,0 +1,107 @@
+/* hv_cpuid.c - what CPUID shows to a guest: of this processor, what is in one table; nothing else.
+ * AMD64 APM volume 3, appendix E; Intel SDM volume 2A, CPUID. */
+#include "hv/hv_cpuid.h"
+
+#include "hv/hv_impl.h"
+
+#define LEAF_BASIC       0u
+#define LEAF_FEATURES    1u
+#define LEAF_STRUCTURED  7u
+#define LEAF_EXTENDED    0x80000000u
+#define LEAF_SIZES       0x80000008u
+#define FEATURES_MACHINE (1u << 31) /* a hypervisor is there */
+#define APIC_ID_SHIFT    24
+#define ALL              ~0u
+
+/* Hidden in a leaf that is shown: bits that are not in its masks. Why, for those that are defined:
+ *
+ *   1.ECX   0x00000004 DTES64, 0x10 DS-CPL, 0x8000 PDCM   debug store and performance counters
+ *                                                         are the host's
+ *           0x00000008 MONITOR       would hold a processor of the host; MWAIT is intercepted
+ *           0x00000020 VMX, 0x40 SMX no guests of guests
+ *           0x00000180 EIST, TM2     frequency and temperature are the host's
+ *           0x00020000 PCID          the flush by number is not followed up in the nested TLB
+ *           0x00200000 x2APIC, 0x01000000 TSC deadline    the monitor's APIC has neither
+ *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
+ *                                    XCR0 is the host's
+ *   1.EDX   0x00001080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
+ *           0x00600000 DS, ACPI, 0x20000000 TM            as above: the host's
+ *           0x10000000 HTT           processors are told one by one
+ *   7.EBX   0x00000002 TSC_ADJUST    the offset is the monitor's
+ *           0x00000004 SGX           its memory is the host's
+ *           0x00000020 AVX2, 0xdc230000 AVX-512           as AVX
+ *           0x00000400 INVPCID       as PCID
+ *           0x0000d000 RDT-M, RDT-A  cache and bandwidth are the host's
+ *           0x02000000 PT            tracing is the host's
+ *   7.ECX   all but UMIP: PKU (PKRU would stay in the processor), and what needs XSAVE or MSRs
+ *   7.EDX   all: speculation control is the host's
+ *   80000001.ECX  0x00000004 SVM, 0x1000 SKINIT           no guests of guests
+ *           0x00000008 ExtApicSpace, 0x400 IBS, 0x0f800000 counters, 0x20000000 MWAITX  the host's
+ *           0x00000800 XOP, 0x10000 FMA4, 0x8000 LWP      as XSAVE
+ *   80000001.EDX  as 1.EDX, and 0x08000000 RDTSCP: TSC_AUX is the host's
+ *   80000008.EBX  all: instructions that need MSRs, or are the host's
+ */
+struct hv_cpuid_leaf {
+    uint32_t leaf;
+    uint32_t eax, ebx, ecx, edx; /* masks */
+};
+
+static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
+    {LEAF_BASIC, 0, ALL, ALL, ALL},                           /* the maker */
+    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x0783ef7f}, /* EBX: CLFLUSH, brand */
+    {LEAF_STRUCTURED, 0, 0x219c2399 & ~0x20u, 0x00000004, 0}, /* FSGSBASE .. SHA */
+    {LEAF_EXTENDED, 0, ALL, ALL, ALL},
+    {0x80000001u, ALL, ALL, 0x000003e3 & ~0x8u & ~0x4u, 0x24100800 | 0x0183e77f},
+    {0x80000002u, ALL, ALL, ALL, ALL}, /* the name */
+    {0x80000003u, ALL, ALL, ALL, ALL},
+    {0x80000004u, ALL, ALL, ALL, ALL},
+    {0x80000005u, ALL, ALL, ALL, ALL}, /* caches */
+    {0x80000006u, ALL, ALL, ALL, ALL},
+    {0x80000007u, 0, 0, 0, 0x00000100}, /* the time stamp does not change its rate */
+    {LEAF_SIZES, 0x0000ffff, 0, 0, 0},  /* sizes of addresses */
+};
+
+/* The highest leaf of each range is the highest in the table. */
+static uint32_t hv_cpuid_highest(uint32_t first)
+{
+    return first == LEAF_BASIC ? LEAF_STRUCTURED : LEAF_SIZES;
+}
+
+static struct cpuid_result hv_cpuid_signature(void)
+{
+    /* "PortolanHv  " */
+    return (struct cpuid_result){HV_CPUID_SIGNATURE_LEAF, 0x74726f50, 0x6e616c6f, 0x20207648};
+}
+
+/* What depends on the guest's processor. */
+static struct cpuid_result hv_cpuid_adjust(struct cpuid_result r, uint32_t leaf, uint32_t number)
+{
+    if (leaf == LEAF_BASIC || leaf == LEAF_EXTENDED) {
+        r.eax = hv_cpuid_highest(leaf);
+    } else if (leaf == LEAF_FEATURES) {
+        r.ebx |= number << APIC_ID_SHIFT;
+        r.ecx |= FEATURES_MACHINE;
+    } else if (leaf == LEAF_SIZES && (r.eax & 0xff) > HV_PHYSICAL_BITS) {
+        r.eax = (r.eax & ~0xffu) | HV_PHYSICAL_BITS;
+    }
+    return r;
+}
+
+struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t number)
+{
+    if (leaf == HV_CPUID_SIGNATURE_LEAF) {
+        return hv_cpuid_signature();
+    }
+    for (unsigned i = 0; i < sizeof(hv_cpuid_leaves) / sizeof(hv_cpuid_leaves[0]); i++) {
+        const struct hv_cpuid_leaf *l = &hv_cpuid_leaves[i];
+
+        if (l->leaf == leaf && (leaf != LEAF_STRUCTURED || subleaf == 0)) {
+            struct cpuid_result r = cpuid(leaf, subleaf);
+
+            return hv_cpuid_adjust((struct cpuid_result){r.eax & l->eax, r.ebx & l->ebx,
+                                                         r.ecx & l->ecx, r.edx & l->edx},
+                                   leaf, number);
+        }
+    }
+    return (struct cpuid_result){0, 0, 0, 0};
+}

@@ -1,0 +1,124 @@
+/* hv_impl.h - what the files of hv share: machines, their processors, and what a back end does. */
+#ifndef HV_HV_IMPL_H
+#define HV_HV_IMPL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/pcb.h"
+#include "hv/hv.h"
+#include "kern/list.h"
+#include "kern/port_object.h"
+#include "kern/spinlock.h"
+#include "kern/thread.h"
+#include "vm/vm_map.h"
+
+struct ledger;
+struct vm_page;
+
+/* Guest physical addresses are below this. */
+#define HV_PHYSICAL_BITS 40
+#define HV_PHYSICAL_END  (1ul << HV_PHYSICAL_BITS)
+
+/* vcpu->signals */
+#define HV_SIGNAL_KICK  1u /* hv_vcpu_run is to return */
+#define HV_SIGNAL_END   2u /* so that the processor can go */
+#define HV_SIGNAL_EVENT 4u /* there is something to inject */
+
+#define HV_PENDING_VALID 256u
+
+/* Keys: [L] this->lock, [T] task->lock, [I] immutable, [a] atomic */
+struct hv_machine {
+    struct port_object object;
+    struct spinlock lock;  /* MACHINE */
+    struct list vcpus;     /* [L] */
+    uint32_t vcpu_count;   /* [L] ever made: the next one's number */
+    struct vm_map *map;    /* [I] owns a reference: guest physical memory */
+    struct task *task;     /* [L] that made it and is charged, with a reference; NULL: it ended */
+    struct list task_link; /* [T] */
+    bool ended;            /* [a] */
+};
+
+/* What a step of a processor has come to. */
+enum hv_step {
+    HV_RESUME, /* nothing is left to do: run on */
+    HV_RETURN, /* vcpu->exit says what to tell the monitor */
+    HV_FAULT,  /* vcpu->exit has the address and access of a fault in the machine's map */
+    HV_WAIT,   /* the guest has halted */
+};
+
+/* What hv_vcpu_run returns with, until it is written into the record. */
+struct hv_exit {
+    uint32_t reason;
+    uint32_t size;
+    uint32_t length; /* of the instruction; HV_RUN_ADVANCE goes by this, not by the record */
+    uint64_t qualification;
+    uint64_t address;
+    uint64_t value;
+    const char *sentence;
+};
+
+/* Keys: [O] whoever owns it (busy), [M] machine->lock, [I] immutable, [a] atomic */
+struct hv_vcpu {
+    struct port_object object;
+    struct hv_machine *machine;  /* [I] owns a reference */
+    struct list machine_link;    /* [M] */
+    uint32_t number;             /* [I] */
+    uint32_t busy;               /* [a] 1: owned, by a call or by the end of the machine */
+    uint32_t signals;            /* [a] HV_SIGNAL_* */
+    int32_t cpu;                 /* [a] processor it runs on, or -1 */
+    uint32_t pending_interrupt;  /* [a] HV_PENDING_VALID + vector, or 0 */
+    bool pending_nmi;            /* [a] */
+    bool nmi_blocked;            /* [O] until IRET */
+    bool window;                 /* [O] return when an interrupt would be taken */
+    bool halt_exits;             /* [O] */
+    bool halted;                 /* [O] waits for an event */
+    bool unchecked;              /* [O] its state was set since it was last found good */
+    struct waitq waiting;        /* its thread, while the guest has halted */
+    struct task *task;           /* [O] charged for it, with a reference; NULL: it has nothing */
+    struct vm_page *record_page; /* [O] pinned */
+    volatile struct hv_record *record; /* [O] in the direct map */
+    void *control;                     /* [O] the back end's */
+    struct pcb fpu;                    /* [O] of it only the vector state is in use */
+    uint64_t registers[16]; /* [O] in the processor's order; the back end keeps RAX and RSP */
+    uint64_t debug[4];      /* [O] DR0-3 */
+    uint64_t exits;         /* [O] */
+    struct hv_exit exit;    /* [O] */
+};
+
+/* What a back end does. A vcpu is owned by the caller in all of these. */
+struct hv_ops {
+    const char *name;
+    /* Can all processors run guests? Prepares for that. Once. */
+    bool (*init)(void);
+    /* vcpu->control, in the state after a reset. False: out of memory. */
+    bool (*create)(struct hv_vcpu *vcpu);
+    void (*destroy)(struct hv_vcpu *vcpu);
+    /* Words of a flavor, out of and into vcpu->control and what else is there. False: they cannot
+     * be (nothing changed). */
+    void (*get_state)(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
+    bool (*set_state)(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);
+    /* Why no processor can be in that state, or NULL. */
+    const char *(*check)(struct hv_vcpu *vcpu);
+    /* Go on behind the instruction of the last exit. */
+    void (*advance)(struct hv_vcpu *vcpu);
+    /* Deliver that next. False: something else already is. */
+    bool (*inject)(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
+    bool (*takes_interrupts)(const struct hv_vcpu *vcpu);
+    /* Enter the guest and deal with why it was left. Sleeps: no; interrupts enabled. */
+    enum hv_step (*run)(struct hv_vcpu *vcpu);
+    /* Write registers, control registers and the bytes of the instruction into the record. */
+    void (*tell)(const struct hv_vcpu *vcpu);
+};
+
+extern const struct hv_ops svm_ops;
+extern const struct hv_ops *hv_ops; /* [I] after hv_init(); NULL: no guests here */
+
+/* Have the processor look at its signals. Locks: machine's may be held. */
+void hv_vcpu_signal(struct hv_vcpu *vcpu, uint32_t signals);
+/* Own it, unless somebody does. */
+bool hv_vcpu_own(struct hv_vcpu *vcpu);
+/* End that; what it has is given back if its machine has ended meanwhile. Sleeps: yes. */
+void hv_vcpu_disown(struct hv_vcpu *vcpu);
+
+#endif

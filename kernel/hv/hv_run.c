@@ -1,0 +1,175 @@
+/* hv_run.c - the loop that runs a guest: in, out, deal with why, in again.
+ *
+ * To the scheduler the thread is one that runs in the kernel, with interrupts enabled and free to
+ * be preempted between guest and guest. What the guest's memory needs is an ordinary fault in the
+ * machine's map. The vector registers are the guest's from the first entry on and change with the
+ * thread (fpu_exchange). */
+#include "hv/hv_run.h"
+
+#include "arch/fpu.h"
+#include "arch/interrupt.h"
+#include "hv/hv_impl.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+#include "kern/preempt.h"
+#include "kern/waitq.h"
+#include "vm/vm_fault.h"
+
+static void hv_run_exchange_fpu(struct hv_vcpu *vcpu)
+{
+    interrupt_disable();
+    fpu_exchange(&current_thread()->pcb, &vcpu->fpu);
+    interrupt_enable();
+}
+
+/* Each word of the record is read once: the monitor may change it any time. */
+static void hv_run_take_request(struct hv_vcpu *vcpu)
+{
+    const volatile struct hv_record *record = vcpu->record;
+    uint32_t request = record->request;
+    uint64_t words[HV_GENERAL_COUNT];
+
+    if ((request & HV_RUN_REGISTERS) != 0) {
+        for (unsigned i = 0; i < HV_GENERAL_COUNT; i++) {
+            words[i] = record->registers[i];
+        }
+        (void)hv_ops->set_state(vcpu, HV_STATE_GENERAL, words);
+    }
+    if ((request & HV_RUN_ADVANCE) != 0 && vcpu->exit.length != 0) {
+        hv_ops->advance(vcpu);
+    }
+    vcpu->window = (request & HV_RUN_WINDOW) != 0;
+    vcpu->halt_exits = (request & HV_RUN_HALT_EXITS) != 0;
+    vcpu->exit.reason = HV_EXIT_NONE;
+    vcpu->exit.length = 0;
+}
+
+/* Is the thread to leave the guest, for the monitor or for itself? */
+static bool hv_run_is_interrupted(struct hv_vcpu *vcpu)
+{
+    uint32_t signals = atomic_load(&vcpu->signals);
+
+    if ((signals & HV_SIGNAL_KICK) != 0) {
+        atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_KICK);
+    }
+    return (signals & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
+           (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0;
+}
+
+static enum hv_step hv_run_fault(struct hv_vcpu *vcpu)
+{
+    uint64_t qualification = vcpu->exit.qualification;
+    vm_prot_t access = VM_PROT_READ | ((qualification & HV_MEMORY_WRITE) != 0 ? VM_PROT_WRITE : 0) |
+                       ((qualification & HV_MEMORY_FETCH) != 0 ? VM_PROT_EXECUTE : 0);
+    kern_return_t kr = vm_fault(vcpu->machine->map, vcpu->exit.address, access);
+
+    if (kr == KERN_SUCCESS) {
+        return HV_RESUME;
+    }
+    vcpu->exit.reason = kr == KERN_ABORTED ? HV_EXIT_KICKED : HV_EXIT_MEMORY;
+    vcpu->exit.value = (uint64_t)kr;
+    return HV_RETURN;
+}
+
+/* Would the halted guest go on? */
+static bool hv_run_has_event(const struct hv_vcpu *vcpu)
+{
+    return (atomic_load(&vcpu->pending_nmi) && !vcpu->nmi_blocked) ||
+           (atomic_load(&vcpu->pending_interrupt) != 0 && hv_ops->takes_interrupts(vcpu));
+}
+
+static enum hv_step hv_run_wait(struct hv_vcpu *vcpu)
+{
+    vcpu->halted = true;
+    waitq_assert_wait(&vcpu->waiting, true, 0);
+    if (hv_run_has_event(vcpu)) {
+        vcpu->halted = false;
+        waitq_cancel_wait(&vcpu->waiting);
+        return HV_RESUME;
+    }
+    if (vcpu->halt_exits) {
+        vcpu->halted = false;
+        waitq_cancel_wait(&vcpu->waiting);
+        vcpu->exit.reason = HV_EXIT_HALT;
+        return HV_RETURN;
+    }
+    if (vcpu->window && hv_ops->takes_interrupts(vcpu)) {
+        waitq_cancel_wait(&vcpu->waiting);
+        vcpu->exit.reason = HV_EXIT_WINDOW;
+        return HV_RETURN;
+    }
+    if ((atomic_load(&vcpu->signals) & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0) {
+        waitq_cancel_wait(&vcpu->waiting);
+    } else {
+        (void)waitq_block(&vcpu->waiting);
+    }
+    return HV_RESUME;
+}
+
+static enum hv_step hv_run_step(struct hv_vcpu *vcpu)
+{
+    enum hv_step step = HV_WAIT;
+
+    if (__builtin_expect(hv_run_is_interrupted(vcpu), 0)) {
+        vcpu->exit.reason = HV_EXIT_KICKED;
+        return HV_RETURN;
+    }
+    if (__builtin_expect((cpu_ast() & AST_RESCHED) != 0, 0)) {
+        preempt_check();
+    }
+    if (!vcpu->halted) {
+        step = hv_ops->run(vcpu);
+    }
+    return step == HV_FAULT ? hv_run_fault(vcpu) : step == HV_WAIT ? hv_run_wait(vcpu) : step;
+}
+
+/* Is there a processor that could be in the state it has been given? */
+static bool hv_run_is_valid(struct hv_vcpu *vcpu)
+{
+    if (vcpu->unchecked) {
+        vcpu->exit.sentence = hv_ops->check(vcpu);
+        vcpu->unchecked = vcpu->exit.sentence != NULL;
+    }
+    return !vcpu->unchecked;
+}
+
+/* Write the record. */
+static void hv_run_tell(struct hv_vcpu *vcpu)
+{
+    volatile struct hv_record *record = vcpu->record;
+    const struct hv_exit *exit = &vcpu->exit;
+    const char *sentence = exit->reason == HV_EXIT_INVALID ? exit->sentence : "";
+    unsigned i = 0;
+
+    record->reason = exit->reason;
+    record->qualification = exit->qualification;
+    record->address = exit->address;
+    record->value = exit->value;
+    record->size = exit->size;
+    record->length = exit->length;
+    record->exits = vcpu->exits;
+    for (; sentence[i] != '\0' && i < HV_SENTENCE_MAX - 1; i++) {
+        record->sentence[i] = sentence[i];
+    }
+    record->sentence[i] = '\0';
+    hv_ops->tell(vcpu);
+}
+
+kern_return_t hv_run(struct hv_vcpu *vcpu)
+{
+    enum hv_step step;
+
+    assert(atomic_load(&vcpu->busy) == 1 && vcpu->record != NULL);
+    hv_run_take_request(vcpu);
+    if (hv_run_is_valid(vcpu)) {
+        hv_run_exchange_fpu(vcpu);
+        do {
+            step = hv_run_step(vcpu);
+        } while (step == HV_RESUME);
+        hv_run_exchange_fpu(vcpu);
+    } else {
+        vcpu->exit.reason = HV_EXIT_INVALID;
+    }
+    hv_run_tell(vcpu);
+    return atomic_load_acquire(&vcpu->machine->ended) ? KERN_TERMINATED : KERN_SUCCESS;
+}

@@ -1,0 +1,367 @@
+/* svm_exit.c - why a guest was left (AMD64 APM volume 2, appendix C), and what is done about it:
+ * some reasons are dealt with here, the others are told to the monitor. */
+#include "hv/hv_cpuid.h"
+#include "hv/svm_bits.h"
+#include "hv/svm_impl.h"
+#include "kern/atomic.h"
+
+#define VECTOR_DB 1
+#define VECTOR_BP 3
+#define VECTOR_OF 4
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define VECTOR_AC 17
+#define VECTOR_MC 18
+
+#define MSR_TSC_NUMBER  0x10u
+#define MSR_EFER_NUMBER 0xc0000080u
+#define MSR_PAT_NUMBER  0x277u
+
+/* Lengths without prefixes. A processor with next-RIP tells the true one. */
+#define LENGTH_CPUID   2
+#define LENGTH_MSR     2
+#define LENGTH_HLT     1
+#define LENGTH_VMMCALL 3
+#define LENGTH_WBINVD  2
+
+#define DR7_GENERAL_DETECT (1ul << 13)
+
+void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint64_t rip = v->rip + length;
+
+    /* outside 64-bit mode the instruction pointer has 32 bits */
+    v->rip =
+        (v->efer & SVM_EFER_LMA) != 0 && (v->segments[SVM_CS].attributes & SVM_ATTRIBUTE_LONG) != 0
+            ? rip
+            : (uint32_t)rip;
+    v->interrupt_shadow = 0;
+}
+
+bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    if ((v->event & SVM_EVENT_VALID) != 0) {
+        return false;
+    }
+    v->event = vector | (uint64_t)SVM_EVENT_EXCEPTION << SVM_EVENT_KIND_SHIFT | SVM_EVENT_VALID;
+    if (kind == HV_INJECT_EXCEPTION_ERROR) {
+        v->event |= SVM_EVENT_HAS_ERROR | (uint64_t)error << SVM_EVENT_ERROR_SHIFT;
+    }
+    return true;
+}
+
+/* --- dealt with here --- */
+
+/* The guest has no such instruction. */
+static enum hv_step svm_exit_undefined(struct hv_vcpu *vcpu)
+{
+    (void)svm_exit_inject(vcpu, HV_INJECT_EXCEPTION, VECTOR_UD, 0);
+    return HV_RESUME;
+}
+
+static enum hv_step svm_exit_protection(struct hv_vcpu *vcpu)
+{
+    (void)svm_exit_inject(vcpu, HV_INJECT_EXCEPTION_ERROR, VECTOR_GP, 0);
+    return HV_RESUME;
+}
+
+/* An interrupt of the host: it has been taken by now. */
+static enum hv_step svm_exit_nothing(struct hv_vcpu *vcpu)
+{
+    return HV_RESUME;
+}
+
+/* How long the instruction is that was left at. */
+static uint32_t svm_exit_length(const struct svm_vmcb *v, uint32_t usual)
+{
+    uint64_t length = v->next_rip - v->rip;
+
+    return v->next_rip != 0 && length != 0 && length <= 15 ? (uint32_t)length : usual;
+}
+
+static enum hv_step svm_exit_cpuid(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    struct cpuid_result r =
+        hv_cpuid((uint32_t)v->rax, (uint32_t)vcpu->registers[HV_RCX], vcpu->number);
+
+    v->rax = r.eax;
+    vcpu->registers[HV_RBX] = r.ebx;
+    vcpu->registers[HV_RCX] = r.ecx;
+    vcpu->registers[HV_RDX] = r.edx;
+    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_CPUID));
+    return HV_RESUME;
+}
+
+/* The host's caches are not the guest's to empty. */
+static enum hv_step svm_exit_cache(struct hv_vcpu *vcpu)
+{
+    svm_exit_advance(vcpu, svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_WBINVD));
+    return HV_RESUME;
+}
+
+static enum hv_step svm_exit_halt(struct hv_vcpu *vcpu)
+{
+    svm_exit_advance(vcpu, svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_HLT));
+    return HV_WAIT;
+}
+
+/* The end of an NMI's handler: the next may come. */
+static enum hv_step svm_exit_iret(struct hv_vcpu *vcpu)
+{
+    vcpu->nmi_blocked = false;
+    return HV_RESUME;
+}
+
+/* DR0-3 change with the guest from now on. */
+static enum hv_step svm_exit_debug_register(struct hv_vcpu *vcpu)
+{
+    svm_vcpu_of(vcpu)->uses_debug = true;
+    svm_vcpu_of(vcpu)->vmcb->intercept_dr = 0;
+    return HV_RESUME;
+}
+
+/* Exceptions that are left for what they could do to the host: a guest that has #DB or #AC raised
+ * again and again while they are delivered would never let an interrupt in, and a machine check is
+ * the host's. */
+static enum hv_step svm_exit_exception(struct hv_vcpu *vcpu, uint32_t vector)
+{
+    if (vector == VECTOR_MC) {
+        __asm__ volatile("int $18");
+        return HV_RESUME;
+    }
+    (void)svm_exit_inject(
+        vcpu, vector == VECTOR_AC ? HV_INJECT_EXCEPTION_ERROR : HV_INJECT_EXCEPTION, vector, 0);
+    return HV_RESUME;
+}
+
+/* The guest would take an interrupt now: the one that waits (svm.c), or one of the monitor's. */
+static enum hv_step svm_exit_window(struct hv_vcpu *vcpu)
+{
+    if (atomic_load(&vcpu->pending_interrupt) != 0) {
+        return HV_RESUME;
+    }
+    vcpu->window = false;
+    vcpu->exit.reason = HV_EXIT_WINDOW;
+    return HV_RETURN;
+}
+
+/* --- MSRs --- */
+
+static bool svm_exit_read_msr(const struct svm_vmcb *v, uint32_t msr, uint64_t *value)
+{
+    switch (msr) {
+    case MSR_EFER_NUMBER:
+        *value = v->efer & ~SVM_EFER_SVME;
+        return true;
+    case MSR_PAT_NUMBER:
+        *value = v->pat;
+        return true;
+    case MSR_TSC_NUMBER:
+        *value = rdtsc() + v->tsc_offset;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* False: it may not be written so. */
+static bool svm_exit_write_efer(struct hv_vcpu *vcpu, uint64_t value)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    if (!svm_check_efer(v, &svm_limits, &value)) {
+        return false;
+    }
+    v->efer = value | SVM_EFER_SVME;
+    svm_vcpu_of(vcpu)->asid_cpu = -1; /* NXE means something else for what its TLB has */
+    return true;
+}
+
+static bool svm_exit_write_pat(struct hv_vcpu *vcpu, uint64_t value)
+{
+    if (!svm_check_pat(value)) {
+        return false;
+    }
+    svm_vcpu_of(vcpu)->vmcb->pat = value;
+    svm_vcpu_of(vcpu)->asid_cpu = -1;
+    return true;
+}
+
+static enum hv_step svm_exit_tell_msr(struct hv_vcpu *vcpu, uint32_t msr, bool is_write,
+                                      uint64_t value)
+{
+    vcpu->exit.reason = is_write ? HV_EXIT_MSR_WRITE : HV_EXIT_MSR_READ;
+    vcpu->exit.address = msr;
+    vcpu->exit.value = value;
+    vcpu->exit.length = svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_MSR);
+    return HV_RETURN;
+}
+
+static enum hv_step svm_exit_rdmsr(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint32_t msr = (uint32_t)vcpu->registers[HV_RCX];
+    uint64_t value = 0;
+
+    if (!svm_exit_read_msr(v, msr, &value)) {
+        return svm_exit_tell_msr(vcpu, msr, false, 0);
+    }
+    v->rax = (uint32_t)value;
+    vcpu->registers[HV_RDX] = value >> 32;
+    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));
+    return HV_RESUME;
+}
+
+static enum hv_step svm_exit_wrmsr(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint32_t msr = (uint32_t)vcpu->registers[HV_RCX];
+    uint64_t value = (uint32_t)v->rax | vcpu->registers[HV_RDX] << 32;
+    bool done;
+
+    if (msr == MSR_EFER_NUMBER) {
+        done = svm_exit_write_efer(vcpu, value);
+    } else if (msr == MSR_PAT_NUMBER) {
+        done = svm_exit_write_pat(vcpu, value);
+    } else if (msr == MSR_TSC_NUMBER) {
+        v->tsc_offset = value - rdtsc();
+        done = true;
+    } else {
+        return svm_exit_tell_msr(vcpu, msr, true, value);
+    }
+    if (!done) {
+        return svm_exit_protection(vcpu);
+    }
+    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));
+    return HV_RESUME;
+}
+
+static enum hv_step svm_exit_msr(struct hv_vcpu *vcpu)
+{
+    return svm_vcpu_of(vcpu)->vmcb->exit_info1 == 0 ? svm_exit_rdmsr(vcpu) : svm_exit_wrmsr(vcpu);
+}
+
+/* --- told to the monitor --- */
+
+static enum hv_step svm_exit_io(struct hv_vcpu *vcpu)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    struct hv_exit *exit = &vcpu->exit;
+    uint64_t info = v->exit_info1;
+    uint64_t length = v->exit_info2 - v->rip;
+
+    exit->reason = HV_EXIT_PORT;
+    exit->qualification = ((info & SVM_IO_IN) != 0 ? HV_PORT_IN : 0) |
+                          ((info & SVM_IO_STRING) != 0 ? HV_PORT_STRING : 0) |
+                          ((info & SVM_IO_REPEAT) != 0 ? HV_PORT_REPEAT : 0);
+    exit->address = SVM_IO_PORT(info);
+    exit->size = (uint32_t)SVM_IO_SIZE(info);
+    exit->value = v->rax & ((1ul << 8 * (exit->size & 7)) - 1);
+    exit->length = length <= 15 ? (uint32_t)length : 0;
+    return HV_RETURN;
+}
+
+static enum hv_step svm_exit_hypercall(struct hv_vcpu *vcpu)
+{
+    vcpu->exit.reason = HV_EXIT_HYPERCALL;
+    vcpu->exit.length = svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_VMMCALL);
+    return HV_RETURN;
+}
+
+/* What the VMCB says of the guest is not defined then (APM volume 2, 15.14.3). */
+static enum hv_step svm_exit_shutdown(struct hv_vcpu *vcpu)
+{
+    svm_vcpu_of(vcpu)->vmcb->event = 0;
+    vcpu->unchecked = true;
+    vcpu->exit.reason = HV_EXIT_SHUTDOWN;
+    return HV_RETURN;
+}
+
+static enum hv_step svm_exit_task_switch(struct hv_vcpu *vcpu)
+{
+    vcpu->exit.reason = HV_EXIT_TASK;
+    vcpu->exit.qualification = svm_vcpu_of(vcpu)->vmcb->exit_info1;
+    return HV_RETURN;
+}
+
+static enum hv_step svm_exit_nested_fault(struct hv_vcpu *vcpu)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint64_t info = v->exit_info1;
+
+    vcpu->exit.address = v->exit_info2;
+    vcpu->exit.qualification = ((info & SVM_NPF_WRITE) != 0 ? HV_MEMORY_WRITE : 0) |
+                               ((info & SVM_NPF_FETCH) != 0 ? HV_MEMORY_FETCH : 0) |
+                               ((info & SVM_NPF_TABLE) != 0 ? HV_MEMORY_TABLE : 0);
+    return HV_FAULT;
+}
+
+/* The processor found something that svm_check() has not. */
+static enum hv_step svm_exit_invalid(struct hv_vcpu *vcpu)
+{
+    const char *sentence = svm_state_check(vcpu);
+
+    vcpu->unchecked = true;
+    vcpu->exit.reason = HV_EXIT_INVALID;
+    vcpu->exit.sentence =
+        sentence != NULL ? sentence : "the processor does not say why it cannot be in this state";
+    return HV_RETURN;
+}
+
+static enum hv_step svm_exit_unknown(struct hv_vcpu *vcpu)
+{
+    vcpu->exit.reason = HV_EXIT_UNKNOWN;
+    vcpu->exit.qualification = svm_vcpu_of(vcpu)->vmcb->exit_code;
+    return HV_RETURN;
+}
+
+typedef enum hv_step svm_exit_function(struct hv_vcpu *vcpu);
+
+static svm_exit_function *const svm_exit_table[SVM_EXIT_COUNT] = {
+    [SVM_EXIT_DR_FIRST... SVM_EXIT_DR_LAST] = svm_exit_debug_register,
+    [SVM_EXIT_INTR] = svm_exit_nothing,
+    [SVM_EXIT_NMI] = svm_exit_nothing,
+    [SVM_EXIT_INIT] = svm_exit_nothing,
+    [SVM_EXIT_VINTR] = svm_exit_window,
+    [SVM_EXIT_RDPMC] = svm_exit_protection,
+    [SVM_EXIT_CPUID] = svm_exit_cpuid,
+    [SVM_EXIT_RSM] = svm_exit_undefined,
+    [SVM_EXIT_IRET] = svm_exit_iret,
+    [SVM_EXIT_INVD] = svm_exit_cache,
+    [SVM_EXIT_HLT] = svm_exit_halt,
+    [SVM_EXIT_INVLPGA] = svm_exit_undefined,
+    [SVM_EXIT_IO] = svm_exit_io,
+    [SVM_EXIT_MSR] = svm_exit_msr,
+    [SVM_EXIT_TASK_SWITCH] = svm_exit_task_switch,
+    [SVM_EXIT_SHUTDOWN] = svm_exit_shutdown,
+    [SVM_EXIT_VMRUN] = svm_exit_undefined,
+    [SVM_EXIT_VMMCALL] = svm_exit_hypercall,
+    [SVM_EXIT_VMLOAD... SVM_EXIT_SKINIT] = svm_exit_undefined,
+    [SVM_EXIT_RDTSCP] = svm_exit_undefined,
+    [SVM_EXIT_WBINVD] = svm_exit_cache,
+    [SVM_EXIT_MONITOR] = svm_exit_undefined,
+    [SVM_EXIT_MWAIT] = svm_exit_undefined,
+    [SVM_EXIT_XSETBV] = svm_exit_protection,
+    [SVM_EXIT_RDPRU] = svm_exit_undefined,
+};
+
+enum hv_step svm_exit(struct hv_vcpu *vcpu)
+{
+    uint64_t code = svm_vcpu_of(vcpu)->vmcb->exit_code;
+
+    if (code == SVM_EXIT_NPF) {
+        return svm_exit_nested_fault(vcpu);
+    }
+    if (code == SVM_EXIT_INVALID) {
+        return svm_exit_invalid(vcpu);
+    }
+    if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_INTR) {
+        return svm_exit_exception(vcpu, (uint32_t)(code - SVM_EXIT_EXCEPTION));
+    }
+    return code < SVM_EXIT_COUNT && svm_exit_table[code] != NULL ? svm_exit_table[code](vcpu)
+                                                                 : svm_exit_unknown(vcpu);
+}

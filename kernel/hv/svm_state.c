@@ -1,0 +1,279 @@
+/* svm_state.c - the state of a guest's processor, by flavor (mach/hv.h), in and out of its VMCB. */
+#include "arch/cpu_features.h"
+#include "arch/io.h"
+#include "hv/svm_bits.h"
+#include "hv/svm_impl.h"
+#include "kern/assert.h"
+#include "kern/atomic.h"
+
+#define PAT_RESET       0x0007040600070406ul
+#define DR6_RESET       0xffff0ff0ul
+#define DR7_RESET       0x400ul
+#define RESET_LIMIT     0xffffu
+#define RESET_CODE      0x9bu /* present, code, read */
+#define RESET_DATA      0x93u
+#define RESET_LDT       0x82u
+#define RESET_TSS       0x8bu
+#define HALF_OF_SEGMENT 2u
+
+/* Where the segments of HV_STATE_SEGMENTS are in a VMCB. */
+static const uint8_t svm_state_segments[HV_SEGMENTS_COUNT / HALF_OF_SEGMENT] = {
+    [HV_SEGMENT_ES] = SVM_ES,     [HV_SEGMENT_CS] = SVM_CS, [HV_SEGMENT_SS] = SVM_SS,
+    [HV_SEGMENT_DS] = SVM_DS,     [HV_SEGMENT_FS] = SVM_FS, [HV_SEGMENT_GS] = SVM_GS,
+    [HV_SEGMENT_LDTR] = SVM_LDTR, [HV_SEGMENT_TR] = SVM_TR, [HV_SEGMENT_GDTR] = SVM_GDTR,
+    [HV_SEGMENT_IDTR] = SVM_IDTR,
+};
+
+/* AMD64 APM volume 2, 14.1.3. */
+void svm_state_reset(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    for (unsigned i = 0; i < 10; i++) {
+        v->segments[i] = (struct svm_segment){.attributes = RESET_DATA, .limit = RESET_LIMIT};
+    }
+    v->segments[SVM_CS] = (struct svm_segment){0xf000, RESET_CODE, RESET_LIMIT, 0xffff0000};
+    v->segments[SVM_LDTR].attributes = RESET_LDT;
+    v->segments[SVM_TR].attributes = RESET_TSS;
+    v->segments[SVM_GDTR].attributes = 0;
+    v->segments[SVM_IDTR].attributes = 0;
+    v->cr0 = SVM_CR0_CD | SVM_CR0_NW | SVM_CR0_ET;
+    v->efer = SVM_EFER_SVME;
+    v->rflags = SVM_RFLAGS_1;
+    v->rip = 0xfff0;
+    v->dr6 = DR6_RESET;
+    v->dr7 = DR7_RESET;
+    v->pat = PAT_RESET;
+    vcpu->registers[HV_RDX] = cpuid(1, 0).eax;
+}
+
+/* --- general registers --- */
+
+static void svm_state_get_general(struct hv_vcpu *vcpu, uint64_t *words)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    for (unsigned i = 0; i <= HV_R15; i++) {
+        words[i] = vcpu->registers[i];
+    }
+    words[HV_RAX] = v->rax;
+    words[HV_RSP] = v->rsp;
+    words[HV_RIP] = v->rip;
+    words[HV_RFLAGS] = v->rflags;
+}
+
+static bool svm_state_set_general(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    for (unsigned i = 0; i <= HV_R15; i++) {
+        vcpu->registers[i] = words[i];
+    }
+    v->rax = words[HV_RAX];
+    v->rsp = words[HV_RSP];
+    v->rip = words[HV_RIP];
+    vcpu->unchecked |= ((words[HV_RFLAGS] ^ v->rflags) & SVM_RFLAGS_VM) != 0;
+    v->rflags = (words[HV_RFLAGS] & SVM_RFLAGS) | SVM_RFLAGS_1;
+    return true;
+}
+
+/* --- segments --- */
+
+static void svm_state_get_segments(struct hv_vcpu *vcpu, uint64_t *words)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    for (unsigned i = 0; i < HV_SEGMENTS_COUNT; i += HALF_OF_SEGMENT) {
+        const struct svm_segment *s = &v->segments[svm_state_segments[i / HALF_OF_SEGMENT]];
+
+        words[i] = s->selector | (uint64_t)s->attributes << 16 | (uint64_t)s->limit << 32;
+        words[i + 1] = s->base;
+    }
+}
+
+static bool svm_state_set_segments(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    for (unsigned i = 0; i < HV_SEGMENTS_COUNT; i += HALF_OF_SEGMENT) {
+        v->segments[svm_state_segments[i / HALF_OF_SEGMENT]] = (struct svm_segment){
+            .selector = (uint16_t)words[i],
+            .attributes = (uint16_t)(words[i] >> 16 & SVM_ATTRIBUTES),
+            .limit = (uint32_t)(words[i] >> 32),
+            .base = words[i + 1],
+        };
+    }
+    vcpu->unchecked = true;
+    return true;
+}
+
+/* --- control registers --- */
+
+static void svm_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    words[HV_CR0] = v->cr0;
+    words[HV_CR2] = v->cr2;
+    words[HV_CR3] = v->cr3;
+    words[HV_CR4] = v->cr4;
+    words[HV_CR8] = v->virtual_control & SVM_V_TPR;
+    words[HV_EFER] = v->efer & ~SVM_EFER_SVME;
+    words[HV_PAT] = v->pat;
+    for (unsigned i = 0; i < 4; i++) {
+        words[HV_DR0 + i] = vcpu->debug[i];
+    }
+    words[HV_DR6] = v->dr6;
+    words[HV_DR7] = v->dr7;
+    words[HV_TSC_OFFSET] = v->tsc_offset;
+}
+
+static bool svm_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    if (words[HV_CR8] > 15) {
+        return false;
+    }
+    v->cr0 = words[HV_CR0] | SVM_CR0_ET;
+    v->cr2 = words[HV_CR2];
+    v->cr3 = words[HV_CR3];
+    v->cr4 = words[HV_CR4];
+    v->virtual_control = (v->virtual_control & ~SVM_V_TPR) | (uint32_t)words[HV_CR8];
+    v->efer = words[HV_EFER] | SVM_EFER_SVME;
+    v->pat = words[HV_PAT];
+    for (unsigned i = 0; i < 4; i++) {
+        vcpu->debug[i] = words[HV_DR0 + i];
+    }
+    v->dr6 = words[HV_DR6];
+    v->dr7 = words[HV_DR7];
+    v->tsc_offset = words[HV_TSC_OFFSET];
+    svm_vcpu_of(vcpu)->asid_cpu = -1; /* what its TLB has is of other page tables */
+    vcpu->unchecked = true;
+    return true;
+}
+
+/* --- MSRs, events --- */
+
+static void svm_state_get_msrs(struct hv_vcpu *vcpu, uint64_t *words)
+{
+    const uint64_t *msrs = &svm_vcpu_of(vcpu)->vmcb->star;
+
+    for (unsigned i = 0; i < HV_MSRS_COUNT; i++) {
+        words[i] = msrs[i];
+    }
+}
+
+static bool svm_state_set_msrs(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    uint64_t *msrs = &svm_vcpu_of(vcpu)->vmcb->star;
+
+    for (unsigned i = 0; i < HV_MSRS_COUNT; i++) {
+        msrs[i] = words[i];
+    }
+    return true;
+}
+
+static_assert(__builtin_offsetof(struct svm_vmcb, sysenter_eip) ==
+                  __builtin_offsetof(struct svm_vmcb, star) + HV_SYSENTER_EIP * 8,
+              "HV_STATE_MSRS is in the VMCB's order");
+
+static void svm_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    words[HV_EVENT_INTERRUPT_PENDING] = atomic_load(&vcpu->pending_interrupt);
+    words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
+    words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
+    words[HV_EVENT_INJECTED] = (v->event & SVM_EVENT_VALID) != 0 ? v->event : 0;
+    words[HV_EVENT_SHADOW] = v->interrupt_shadow & 1;
+}
+
+static bool svm_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint64_t interrupt = words[HV_EVENT_INTERRUPT_PENDING];
+
+    if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
+        words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
+        words[HV_EVENT_SHADOW] > 1) {
+        return false;
+    }
+    atomic_store(&vcpu->pending_interrupt, (uint32_t)interrupt);
+    atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
+    vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
+    v->event = words[HV_EVENT_INJECTED];
+    v->interrupt_shadow = words[HV_EVENT_SHADOW];
+    vcpu->unchecked = true;
+    return true;
+}
+
+/* --- by flavor --- */
+
+struct svm_state_flavor {
+    void (*get)(struct hv_vcpu *vcpu, uint64_t *words);
+    bool (*set)(struct hv_vcpu *vcpu, const uint64_t *words);
+};
+
+static const struct svm_state_flavor svm_state_flavors[HV_STATE_FLAVORS] = {
+    [HV_STATE_GENERAL] = {svm_state_get_general, svm_state_set_general},
+    [HV_STATE_SEGMENTS] = {svm_state_get_segments, svm_state_set_segments},
+    [HV_STATE_CONTROL] = {svm_state_get_control, svm_state_set_control},
+    [HV_STATE_MSRS] = {svm_state_get_msrs, svm_state_set_msrs},
+    [HV_STATE_EVENTS] = {svm_state_get_events, svm_state_set_events},
+};
+
+void svm_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words)
+{
+    assert(flavor >= 0 && flavor < HV_STATE_FLAVORS);
+    svm_state_flavors[flavor].get(vcpu, words);
+}
+
+bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
+{
+    assert(flavor >= 0 && flavor < HV_STATE_FLAVORS);
+    return svm_state_flavors[flavor].set(vcpu, words);
+}
+
+/* The privilege level goes by the mode and SS (APM volume 2, 15.5.1). */
+static void svm_state_settle_level(struct svm_vmcb *v)
+{
+    bool protected = (v->cr0 & SVM_CR0_PE) != 0;
+
+    v->cpl = !protected                         ? 0
+             : (v->rflags & SVM_RFLAGS_VM) != 0 ? 3
+                                                : SVM_ATTRIBUTE_DPL(v->segments[SVM_SS].attributes);
+}
+
+const char *svm_state_check(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    svm_state_settle_level(v);
+    return svm_check(v, &svm_limits);
+}
+
+void svm_state_tell(const struct hv_vcpu *vcpu)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    volatile struct hv_record *record = vcpu->record;
+    uint32_t count = v->instruction_count & 15u;
+
+    for (unsigned i = 0; i <= HV_R15; i++) {
+        record->registers[i] = vcpu->registers[i];
+    }
+    record->registers[HV_RAX] = v->rax;
+    record->registers[HV_RSP] = v->rsp;
+    record->registers[HV_RIP] = v->rip;
+    record->registers[HV_RFLAGS] = v->rflags;
+    record->cr0 = v->cr0;
+    record->cr3 = v->cr3;
+    record->cr4 = v->cr4;
+    record->efer = v->efer & ~SVM_EFER_SVME;
+    record->cs_base = v->segments[SVM_CS].base;
+    record->cs_attributes = v->segments[SVM_CS].attributes;
+    record->instruction_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        record->instruction[i] = v->instruction[i];
+    }
+}

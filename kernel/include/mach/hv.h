@@ -1,0 +1,160 @@
+/* hv.h - numbers of hv.defs, and the record that a virtual processor and its monitor share.
+ *
+ * The record is a page of the monitor's memory. The kernel writes it when hv_vcpu_run returns, and
+ * reads `request`, and `registers` if that says so, once when it is called; whatever else is in it
+ * means nothing to the kernel. */
+#ifndef MACH_HV_H
+#define MACH_HV_H
+
+#include <mach/port.h>
+#include <mach/vm_types.h>
+
+/* Why hv_vcpu_run returned: record.reason. */
+#define HV_EXIT_NONE      0  /* it has not run, or the call returned an error */
+#define HV_EXIT_KICKED    1  /* hv_vcpu_kick, or the thread was suspended or aborted */
+#define HV_EXIT_HALT      2  /* HLT, and HV_RUN_HALT_EXITS was asked for */
+#define HV_EXIT_PORT      3  /* IN or OUT: address, size, value; qualification HV_PORT_* */
+#define HV_EXIT_MSR_READ  4  /* RDMSR the kernel does not answer: address is its number */
+#define HV_EXIT_MSR_WRITE 5  /* WRMSR likewise: value */
+#define HV_EXIT_MEMORY    6  /* nothing is mapped at the guest physical address, or not so that */
+                             /* the access is allowed: address; qualification HV_MEMORY_*; value */
+                             /* is what the fault came to (KERN_*) */
+#define HV_EXIT_SHUTDOWN  7  /* a fault while a double fault was delivered */
+#define HV_EXIT_HYPERCALL 8  /* VMMCALL: its arguments are in the registers */
+#define HV_EXIT_WINDOW    9  /* an interrupt would be taken now, as HV_RUN_WINDOW asked */
+#define HV_EXIT_INVALID   10 /* no processor can be in this state: sentence says why */
+#define HV_EXIT_UNKNOWN   11 /* the processor gave another reason: qualification is its number */
+#define HV_EXIT_TASK      12 /* a task switch by hardware, which is not emulated */
+#define HV_EXIT_COUNT     13
+
+/* record.qualification of HV_EXIT_PORT */
+#define HV_PORT_IN     1u
+#define HV_PORT_STRING 2u /* INS or OUTS */
+#define HV_PORT_REPEAT 4u
+
+/* record.qualification of HV_EXIT_MEMORY */
+#define HV_MEMORY_WRITE 1u
+#define HV_MEMORY_FETCH 2u
+#define HV_MEMORY_TABLE 4u /* by the guest's page tables, not by an operand */
+
+/* record.request */
+#define HV_RUN_REGISTERS  1u /* take the registers over */
+#define HV_RUN_ADVANCE    2u /* then go on behind the instruction that made it return */
+#define HV_RUN_WINDOW     4u /* return as soon as the guest would take an interrupt */
+#define HV_RUN_HALT_EXITS 8u /* return at HLT; else the thread waits there for an event */
+
+/* Index into registers, and into HV_STATE_GENERAL. */
+#define HV_RAX           0
+#define HV_RCX           1
+#define HV_RDX           2
+#define HV_RBX           3
+#define HV_RSP           4
+#define HV_RBP           5
+#define HV_RSI           6
+#define HV_RDI           7
+#define HV_R8            8
+#define HV_R15           15
+#define HV_RIP           16
+#define HV_RFLAGS        17
+#define HV_GENERAL_COUNT 18
+
+/* HV_STATE_SEGMENTS: two words each, selector | attributes << 16 | limit << 32, and the base. The
+ * attributes are bits 8-15 and 20-23 of a descriptor's second half, side by side. Of GDTR and IDTR
+ * only limit and base count. */
+#define HV_SEGMENT_ES     0
+#define HV_SEGMENT_CS     1
+#define HV_SEGMENT_SS     2
+#define HV_SEGMENT_DS     3
+#define HV_SEGMENT_FS     4
+#define HV_SEGMENT_GS     5
+#define HV_SEGMENT_LDTR   6
+#define HV_SEGMENT_TR     7
+#define HV_SEGMENT_GDTR   8
+#define HV_SEGMENT_IDTR   9
+#define HV_SEGMENTS_COUNT 20
+
+/* Index into HV_STATE_CONTROL. */
+#define HV_CR0           0
+#define HV_CR2           1
+#define HV_CR3           2
+#define HV_CR4           3
+#define HV_CR8           4
+#define HV_EFER          5
+#define HV_PAT           6
+#define HV_DR0           7
+#define HV_DR6           11
+#define HV_DR7           12
+#define HV_TSC_OFFSET    13 /* the guest's time stamp less the host's */
+#define HV_CONTROL_COUNT 14
+
+/* Index into HV_STATE_MSRS. */
+#define HV_STAR           0
+#define HV_LSTAR          1
+#define HV_CSTAR          2
+#define HV_SFMASK         3
+#define HV_KERNEL_GS_BASE 4
+#define HV_SYSENTER_CS    5
+#define HV_SYSENTER_ESP   6
+#define HV_SYSENTER_EIP   7
+#define HV_MSRS_COUNT     8
+
+/* Index into HV_STATE_EVENTS. */
+#define HV_EVENT_INTERRUPT_PENDING 0 /* 256 + vector, or 0 */
+#define HV_EVENT_NMI_PENDING       1
+#define HV_EVENT_NMI_BLOCKED       2 /* until IRET */
+#define HV_EVENT_INJECTED          3 /* delivered next: vector | kind << 8 | 1 << 11 (error code) | */
+                                     /* 1 << 31 (there is one) | error code << 32 */
+#define HV_EVENT_SHADOW 4            /* of STI or MOV SS: no interrupt yet */
+#define HV_EVENTS_COUNT 5
+
+/* Flavors of hv_vcpu_get_state and hv_vcpu_set_state. */
+#define HV_STATE_GENERAL  0
+#define HV_STATE_SEGMENTS 1
+#define HV_STATE_CONTROL  2
+#define HV_STATE_MSRS     3
+#define HV_STATE_EVENTS   4
+#define HV_STATE_FLAVORS  5
+
+#define HV_STATE_MAX 32
+typedef int64_t hv_state_t[HV_STATE_MAX];
+
+/* Kinds of hv_vcpu_inject. */
+#define HV_INJECT_INTERRUPT       0 /* when the guest takes interrupts */
+#define HV_INJECT_NMI             2
+#define HV_INJECT_EXCEPTION       3 /* at once */
+#define HV_INJECT_EXCEPTION_ERROR 4 /* with an error code */
+
+#define HV_SENTENCE_MAX 96
+
+struct hv_record {
+    uint32_t request; /* HV_RUN_*, of the monitor; all else is of the kernel */
+    uint32_t reason;  /* HV_EXIT_* */
+    uint64_t qualification;
+    uint64_t address;
+    uint64_t value;
+    uint32_t size;   /* of an access to a port, in bytes */
+    uint32_t length; /* of the instruction, 0: not known */
+    uint64_t registers[HV_GENERAL_COUNT];
+    uint64_t cr0;
+    uint64_t cr3;
+    uint64_t cr4;
+    uint64_t efer;
+    uint64_t cs_base;
+    uint32_t cs_attributes; /* as in HV_STATE_SEGMENTS */
+    uint32_t instruction_count;
+    uint8_t instruction[16]; /* as many of its bytes as the processor gave */
+    uint64_t exits;          /* so far, those the kernel dealt with included */
+    char sentence[HV_SENTENCE_MAX];
+};
+
+#if KERNEL
+struct hv_machine;
+struct hv_vcpu;
+typedef struct hv_machine *hv_machine_t;
+typedef struct hv_vcpu *hv_vcpu_t;
+#else
+typedef mach_port_t hv_machine_t;
+typedef mach_port_t hv_vcpu_t;
+#endif
+
+#endif
