@@ -72,10 +72,10 @@ build/test/cut.tar: $(ARCHIVE)
 	@mkdir -p $(@D)
 	@head -c -40000 $< >$@
 
-# The benchmarks may use the hardware.
+# The benchmarks may use the hardware and the hypervisor.
 build/test/bench.manifest: iso/manifest tests/tests.mk
 	@mkdir -p $(@D)
-	@sed '/^session/s|host=host|& hardware=hardware|' iso/manifest >$@
+	@sed '/^session/s|host=host|& hardware=hardware hv=hv|' iso/manifest >$@
 
 build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@

@@ -4,6 +4,7 @@
 #include "hv/svm_bits.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
+#include "kern/clock.h"
 
 #define VECTOR_DB 1
 #define VECTOR_BP 3
@@ -267,8 +268,16 @@ static enum hv_step svm_exit_io(struct hv_vcpu *vcpu)
 
 static enum hv_step svm_exit_hypercall(struct hv_vcpu *vcpu)
 {
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint32_t length = svm_exit_length(v, LENGTH_VMMCALL);
+
+    if (v->rax == HV_HYPERCALL_TIME) {
+        v->rax = clock_now_ns();
+        svm_exit_advance(vcpu, length);
+        return HV_RESUME;
+    }
     vcpu->exit.reason = HV_EXIT_HYPERCALL;
-    vcpu->exit.length = svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_VMMCALL);
+    vcpu->exit.length = length;
     return HV_RETURN;
 }
 

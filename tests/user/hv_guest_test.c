@@ -344,6 +344,22 @@ TEST(a_hypercall_is_the_monitors)
     guest_destroy(&g);
 }
 
+GUEST_CODE64(time64, "movl $0x504f5201, %ebx; movq %rbx, %rax; vmmcall; movq %rax, %r8\n"
+                     "movq %rbx, %rax; vmmcall; hlt");
+
+TEST(the_time_is_a_hypercall_of_the_kernels)
+{
+    struct guest g;
+
+    if (!GUEST_START(&g, GUEST_LONG, time64)) {
+        return;
+    }
+    CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK(guest_register(&g, HV_R8) != 0);
+    CHECK(guest_register(&g, HV_RAX) >= guest_register(&g, HV_R8));
+    guest_destroy(&g);
+}
+
 GUEST_CODE64(vectors64, "movq %cr4, %rax; orl $0x600, %eax; movq %rax, %cr4\n" /* SSE */
                         "movq %rsp, %xmm3; outb %al, $0x80; movq %xmm3, %rcx; hlt");
 

@@ -80,6 +80,9 @@ void file_all(void);
 void irq_all(void);
 _Noreturn void irq_spin(void);
 
+/* guest.c; needs the hypervisor port, and a processor that can run guests. */
+void guest_all(void);
+
 /* memory.c */
 void memory_all(void);
 

@@ -180,5 +180,6 @@ int main(int argc, char **argv)
     file_all(); /* before memory is in pieces */
     pager_all();
     irq_all();
+    guest_all();
     return 0;
 }

@@ -124,6 +124,10 @@ typedef int64_t hv_state_t[HV_STATE_MAX];
 #define HV_INJECT_EXCEPTION       3 /* at once */
 #define HV_INJECT_EXCEPTION_ERROR 4 /* with an error code */
 
+/* What the kernel answers of hypercalls (VMMCALL): RAX is the number, and the answer. All others
+ * are the monitor's. */
+#define HV_HYPERCALL_TIME 0x504f5201u /* nanoseconds since the host was started */
+
 #define HV_SENTENCE_MAX 96
 
 struct hv_record {
