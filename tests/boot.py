@@ -54,9 +54,9 @@ def failures(text):
     return "\n".join(line for line in text.splitlines() if re.search("FAILED|expected|before,|cannot|panic", line))
 
 
-def user_tests(cpus, iso=USER_ISO):
+def user_tests(cpus, iso=USER_ISO, cpu="max"):
     name = f"{os.path.basename(iso)[:-4]}-{cpus}"
-    with Machine(iso, cpus=cpus, timeout=600, extra=coverage.watch(name)) as m:
+    with Machine(iso, cpus=cpus, timeout=600, cpu=cpu, extra=coverage.watch(name)) as m:
         m.expect(r"runner: (\d+) programs, (\d+) with failures")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
@@ -87,6 +87,8 @@ KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(kernel_machine(n))) for n i
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
+USER.append(Suite("guests on an EPYC", lambda: user_tests(2, "build/test/hv.iso", "EPYC,+svm,+npt")))
+USER.append(Suite("guests on a processor that cannot", lambda: user_tests(1, "build/test/hv.iso", "max,-svm")))
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
 USER.append(Suite("a million ports and names", lambda: release_test(
     "million", "a chain of 1000000 ports", r"names and \d+ ns with 1000000", memory=6144)))

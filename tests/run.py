@@ -29,6 +29,7 @@ HOST = [
     ("driver", ["make", "-s", "-f", "tests/host/driver/driver.mk", "driver-host-test"]),
     ("iommu", ["make", "-s", "-f", "tests/host/iommu/iommu.mk", "iommu-host-test"]),
     ("fs", ["make", "-s", "-f", "tests/host/fs/fs.mk", "fs-host-test"]),
+    ("hv", ["make", "-s", "-f", "tests/host/hv/hv.mk", "hv-host-test"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("spin", ["python3", "tests/spin/spin_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),

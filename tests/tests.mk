@@ -120,6 +120,8 @@ $(eval $(call TEST_ISO,fuzz,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),))
 $(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner))
 $(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off memdisk=16M -- run=/tests/runner))
 
+$(eval $(call TEST_ISO,hv,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner hv_))
+
 build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO $@"; tools/mkiso.sh --small --text $@ build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE)
@@ -132,7 +134,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
 RELEASE_ISOS := swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
-DEBUG_ISOS := swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
+DEBUG_ISOS := hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso

@@ -24,11 +24,12 @@
  *           0x00200000 x2APIC, 0x01000000 TSC deadline    the monitor's APIC has neither
  *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
  *                                    XCR0 is the host's
- *   1.EDX   0x00001080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
+ *   1.EDX   0x00004080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
  *           0x00600000 DS, ACPI, 0x20000000 TM            as above: the host's
  *           0x10000000 HTT           processors are told one by one
  *   7.EBX   0x00000002 TSC_ADJUST    the offset is the monitor's
  *           0x00000004 SGX           its memory is the host's
+ *           0x00000810 HLE, RTM      transactions are aborted by exits
  *           0x00000020 AVX2, 0xdc230000 AVX-512           as AVX
  *           0x00000400 INVPCID       as PCID
  *           0x0000d000 RDT-M, RDT-A  cache and bandwidth are the host's
@@ -38,8 +39,11 @@
  *   80000001.ECX  0x00000004 SVM, 0x1000 SKINIT           no guests of guests
  *           0x00000008 ExtApicSpace, 0x400 IBS, 0x0f800000 counters, 0x20000000 MWAITX  the host's
  *           0x00000800 XOP, 0x10000 FMA4, 0x8000 LWP      as XSAVE
- *   80000001.EDX  as 1.EDX, and 0x08000000 RDTSCP: TSC_AUX is the host's
- *   80000008.EBX  all: instructions that need MSRs, or are the host's
+ *           0x00000002 CmpLegacy     processors are told one by one
+ *           0x00000200 OSVW          MSRs the kernel does not have for guests
+ *   80000001.EDX  as 1.EDX, 0x08000000 RDTSCP: TSC_AUX is the host's, 0x02000000 FFXSR: a bit of
+ * EFER that the guest does not have 80000008.EBX  all: instructions that need MSRs, or are the
+ * host's
  */
 struct hv_cpuid_leaf {
     uint32_t leaf;
@@ -48,10 +52,10 @@ struct hv_cpuid_leaf {
 
 static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
     {LEAF_BASIC, 0, ALL, ALL, ALL},                           /* the maker */
-    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x0783ef7f}, /* EBX: CLFLUSH, brand */
-    {LEAF_STRUCTURED, 0, 0x219c2399 & ~0x20u, 0x00000004, 0}, /* FSGSBASE .. SHA */
+    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x078baf7f}, /* EBX: CLFLUSH, brand */
+    {LEAF_STRUCTURED, 0, 0x219c2389, 0x00000004, 0},          /* FSGSBASE .. SHA */
     {LEAF_EXTENDED, 0, ALL, ALL, ALL},
-    {0x80000001u, ALL, ALL, 0x000003e3 & ~0x8u & ~0x4u, 0x24100800 | 0x0183e77f},
+    {0x80000001u, ALL, ALL, 0x000001e1, 0x25d3af7f},
     {0x80000002u, ALL, ALL, ALL, ALL}, /* the name */
     {0x80000003u, ALL, ALL, ALL, ALL},
     {0x80000004u, ALL, ALL, ALL, ALL},

@@ -1,0 +1,14 @@
+# hv.mk - host tests of the parts of kernel/hv that need no processor of their own: `make -f tests/host/hv/hv.mk hv-host-test`.
+
+HV_BUILD := build/host/hv
+HV_SOURCES := kernel/hv/svm_check.c kernel/hv/svm_map.c kernel/hv/hv_cpuid.c
+HV_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-DKERNEL=1 -DCONFIG_DEBUG=0 -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include
+
+.PHONY: hv-host-test
+hv-host-test: $(HV_BUILD)/hv_test
+	@$(HV_BUILD)/hv_test >$(HV_BUILD)/log 2>&1 || grep -v -e '  OK ' -e 'RUN' $(HV_BUILD)/log; tail -n 1 $(HV_BUILD)/log
+
+$(HV_BUILD)/hv_test: tests/host/hv/hv_test.c $(HV_SOURCES) $(wildcard kernel/hv/*.h kernel/include/mach/hv.h)
+	@mkdir -p $(@D)
+	@echo "  HOSTCC $@"; gcc $(HV_CFLAGS) $< $(HV_SOURCES) -lcmocka -o $@

@@ -1,0 +1,247 @@
+/* hv_test.c - what VMRUN would refuse, what a guest reaches without us, and what CPUID shows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hv/hv_cpuid.h"
+#include "hv/svm_bits.h"
+#include "hv/svm_impl.h"
+
+#define PAT_RESET 0x0007040600070406ul
+#define LONG_EFER (SVM_EFER_SVME | SVM_EFER_LME | SVM_EFER_LMA)
+
+static const struct svm_limits limits = {
+    .cr4 = SVM_CR4_BASIC,
+    .efer = SVM_EFER_SCE | SVM_EFER_LME | SVM_EFER_LMA | SVM_EFER_NXE,
+    .physical_bits = 40,
+};
+
+/* A processor in long mode. */
+static struct svm_vmcb good(void)
+{
+    struct svm_vmcb v;
+
+    memset(&v, 0, sizeof(v));
+    v.cr0 = SVM_CR0_PE | SVM_CR0_PG | SVM_CR0_ET;
+    v.cr4 = SVM_CR4_PAE;
+    v.efer = LONG_EFER;
+    v.pat = PAT_RESET;
+    v.segments[SVM_CS].attributes = 0x9b | SVM_ATTRIBUTE_LONG;
+    return v;
+}
+
+static void refused(const struct svm_vmcb *v, const char *word)
+{
+    const char *sentence = svm_check(v, &limits);
+
+    assert_non_null(sentence);
+    assert_non_null(strstr(sentence, word));
+    assert_true(strlen(sentence) < HV_SENTENCE_MAX);
+}
+
+static void states_of_each_mode_are_good(void **state)
+{
+    struct svm_vmcb v = good();
+
+    (void)state;
+    assert_null(svm_check(&v, &limits));
+    v.cr0 = SVM_CR0_ET | SVM_CR0_CD | SVM_CR0_NW; /* after a reset */
+    v.cr4 = 0;
+    v.efer = SVM_EFER_SVME;
+    assert_null(svm_check(&v, &limits));
+    v.cr0 = SVM_CR0_PE; /* protected, without paging */
+    v.rflags = SVM_RFLAGS_VM;
+    assert_null(svm_check(&v, &limits));
+}
+
+/* One bit too many, or too few. */
+#define REFUSED(name, change, word)                                                                \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        struct svm_vmcb v = good();                                                                \
+                                                                                                   \
+        (void)state;                                                                               \
+        change;                                                                                    \
+        refused(&v, word);                                                                         \
+    }
+REFUSED(efer_has_unknown_bits, v.efer |= 1ul << 15, "EFER")
+REFUSED(cr0_has_an_upper_half, v.cr0 |= 1ul << 32, "upper half of CR0")
+REFUSED(cr4_has_unknown_bits, v.cr4 |= 1ul << 22, "CR4")
+REFUSED(cr3_is_too_high, v.cr3 = 1ul << 40, "CR3")
+REFUSED(dr6_has_an_upper_half, v.dr6 = 1ul << 63, "DR6")
+REFUSED(dr7_has_an_upper_half, v.dr7 = 1ul << 32, "DR7")
+REFUSED(pat_has_a_wrong_type, v.pat = PAT_RESET | 2ul << 24, "PAT")
+REFUSED(nw_without_cd, v.cr0 |= SVM_CR0_NW, "CR0.NW")
+REFUSED(pg_without_pe, v.cr0 &= ~SVM_CR0_PE, "CR0.PE")
+REFUSED(long_mode_without_pae, v.cr4 = 0, "CR4.PAE")
+REFUSED(lma_without_lme, v.efer &= ~SVM_EFER_LME, "EFER.LMA")
+REFUSED(lme_and_pg_without_lma, v.efer &= ~SVM_EFER_LMA, "EFER.LMA")
+REFUSED(virtual_8086_in_long_mode, v.rflags |= SVM_RFLAGS_VM, "RFLAGS.VM")
+REFUSED(cs_of_64_and_32_bits, v.segments[SVM_CS].attributes |= SVM_ATTRIBUTE_BIG, "CS")
+REFUSED(an_event_of_no_kind, v.event = SVM_EVENT_VALID | 1 << 8, "kind")
+REFUSED(a_software_interrupt, v.event = SVM_EVENT_VALID | 4 << 8 | 0x80, "kind")
+REFUSED(an_exception_32, v.event = SVM_EVENT_VALID | 3 << 8 | 32, "vector")
+REFUSED(an_exception_2, v.event = SVM_EVENT_VALID | 3 << 8 | 2, "vector")
+
+static void an_event_that_is_not_valid_is_not_looked_at(void **state)
+{
+    struct svm_vmcb v = good();
+
+    (void)state;
+    v.event = 1 << 8;
+    assert_null(svm_check(&v, &limits));
+    v.event = SVM_EVENT_VALID | 2 << 8 | 2;
+    assert_null(svm_check(&v, &limits));
+}
+
+static void efer_follows_paging(void **state)
+{
+    struct svm_vmcb v = good();
+    uint64_t efer = SVM_EFER_LME | SVM_EFER_NXE;
+
+    (void)state;
+    assert_true(svm_check_efer(&v, &limits, &efer));
+    assert_int_equal(efer, SVM_EFER_LME | SVM_EFER_LMA | SVM_EFER_NXE);
+    efer = SVM_EFER_NXE; /* out of long mode, with paging on */
+    assert_false(svm_check_efer(&v, &limits, &efer));
+    efer = SVM_EFER_LME | SVM_EFER_SVME;
+    assert_false(svm_check_efer(&v, &limits, &efer));
+    v.cr0 &= ~SVM_CR0_PG;
+    efer = SVM_EFER_LMA; /* LMA cannot be set by hand */
+    assert_true(svm_check_efer(&v, &limits, &efer));
+    assert_int_equal(efer, 0);
+}
+
+/* --- the bitmaps --- */
+
+static void every_port_is_intercepted(void **state)
+{
+    static uint8_t map[SVM_IOPM_SIZE];
+
+    (void)state;
+    svm_map_fill_io(map);
+    for (unsigned i = 0; i < sizeof(map); i++) {
+        assert_int_equal(map[i], 0xff); /* the last page is for accesses beyond port 65535 */
+    }
+}
+
+static bool is_intercepted(const uint8_t *map, uint32_t msr)
+{
+    unsigned range = msr >= 0xc0010000u ? 2 : msr >= 0xc0000000u ? 1 : 0;
+    unsigned bit = (range * 0x2000 + (msr & 0x1fff)) * 2;
+
+    return (map[bit / 8] >> bit % 8 & 3) == 3;
+}
+
+static void msrs_are_intercepted_but_those_that_change_with_the_guest(void **state)
+{
+    static const uint32_t firsts[] = {0, 0xc0000000u, 0xc0010000u};
+    static uint8_t map[SVM_MSRPM_SIZE];
+    unsigned passed = 0;
+
+    (void)state;
+    svm_map_fill_msrs(map);
+    for (unsigned i = 0; i < 3; i++) {
+        for (uint32_t msr = firsts[i]; msr < firsts[i] + 0x2000; msr++) {
+            bool is_callers = (msr >= 0x174 && msr <= 0x176) ||
+                              (msr >= 0xc0000081u && msr <= 0xc0000084u) ||
+                              (msr >= 0xc0000100u && msr <= 0xc0000102u);
+
+            assert_int_equal(is_intercepted(map, msr), !is_callers);
+            passed += is_callers;
+        }
+    }
+    assert_int_equal(passed, 10);
+}
+
+/* --- CPUID --- */
+
+static void hidden_bits_are_hidden(void **state)
+{
+    struct cpuid_result r = hv_cpuid(1, 0, 5);
+
+    (void)state;
+    assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 17 | 1u << 21 | 7u << 26), 0);
+    assert_int_equal(r.ecx >> 31, 1);
+    assert_int_equal(r.ebx >> 24, 5);
+    assert_int_equal(r.edx & (1u << 7 | 1u << 12 | 1u << 14), 0); /* MCE, MTRR, MCA */
+    assert_int_equal(r.edx & 1u << 28, 0);                        /* HTT */
+    r = hv_cpuid(7, 0, 0);
+    assert_int_equal(r.ebx & (1u << 2 | 1u << 5 | 1u << 10 | 1u << 16), 0);
+    assert_int_equal(r.ecx & ~4u, 0);
+    assert_int_equal(r.edx, 0);
+    r = hv_cpuid(0x80000001u, 0, 0);
+    assert_int_equal(r.ecx & (1u << 2 | 1u << 11 | 1u << 12), 0); /* SVM, XOP, SKINIT */
+    assert_int_equal(r.edx & 1u << 27, 0);                        /* RDTSCP */
+}
+
+static void what_every_processor_has_is_shown(void **state)
+{
+    struct cpuid_result r = hv_cpuid(1, 0, 0);
+    uint32_t needed = 1u | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 9 | 1u << 13 |
+                      1u << 15 | 1u << 16 | 1u << 24 | 1u << 25 | 1u << 26;
+
+    (void)state;
+    assert_int_equal(r.edx & needed, needed);
+    r = hv_cpuid(0x80000001u, 0, 0);
+    assert_int_equal(r.edx & (1u << 11 | 1u << 20 | 1u << 29),
+                     1u << 11 | 1u << 20 | 1u << 29); /* SYSCALL, NX, long mode */
+}
+
+static void leaves_that_are_not_in_the_table_are_zero(void **state)
+{
+    static const uint32_t leaves[] = {2,           4,           6,           0xb,        0xd,
+                                      0x40000001u, 0x8000000au, 0x8000001fu, 0xffffffffu};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+        struct cpuid_result r = hv_cpuid(leaves[i], 0, 0);
+
+        assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
+    }
+    assert_int_equal(hv_cpuid(7, 1, 0).eax | hv_cpuid(7, 1, 0).ebx, 0);
+    assert_int_equal(hv_cpuid(0, 0, 0).eax, 7);
+    assert_int_equal(hv_cpuid(0x80000000u, 0, 0).eax, 0x80000008u);
+    assert_true((hv_cpuid(0x80000008u, 0, 0).eax & 0xff) <= 40);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(states_of_each_mode_are_good),
+        cmocka_unit_test(efer_has_unknown_bits),
+        cmocka_unit_test(cr0_has_an_upper_half),
+        cmocka_unit_test(cr4_has_unknown_bits),
+        cmocka_unit_test(cr3_is_too_high),
+        cmocka_unit_test(dr6_has_an_upper_half),
+        cmocka_unit_test(dr7_has_an_upper_half),
+        cmocka_unit_test(pat_has_a_wrong_type),
+        cmocka_unit_test(nw_without_cd),
+        cmocka_unit_test(pg_without_pe),
+        cmocka_unit_test(long_mode_without_pae),
+        cmocka_unit_test(lma_without_lme),
+        cmocka_unit_test(lme_and_pg_without_lma),
+        cmocka_unit_test(virtual_8086_in_long_mode),
+        cmocka_unit_test(cs_of_64_and_32_bits),
+        cmocka_unit_test(an_event_of_no_kind),
+        cmocka_unit_test(a_software_interrupt),
+        cmocka_unit_test(an_exception_32),
+        cmocka_unit_test(an_exception_2),
+        cmocka_unit_test(an_event_that_is_not_valid_is_not_looked_at),
+        cmocka_unit_test(efer_follows_paging),
+        cmocka_unit_test(every_port_is_intercepted),
+        cmocka_unit_test(msrs_are_intercepted_but_those_that_change_with_the_guest),
+        cmocka_unit_test(hidden_bits_are_hidden),
+        cmocka_unit_test(what_every_processor_has_is_shown),
+        cmocka_unit_test(leaves_that_are_not_in_the_table_are_zero),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    printf("%d passed, %d failed\n", (int)(sizeof(tests) / sizeof(tests[0])) - failed, failed);
+    return failed != 0;
+}
