@@ -147,7 +147,9 @@ void guest_destroy(struct guest *guest)
     }
     CHECK_EQ(mach_port_deallocate(mach_task_self(), guest->machine), KERN_SUCCESS);
     vm_deallocate(mach_task_self(), (vm_address_t)guest->memory, GUEST_MEMORY);
-    vm_deallocate(mach_task_self(), (vm_address_t)guest->record, PAGE);
+    if (guest->record != NULL) {
+        vm_deallocate(mach_task_self(), (vm_address_t)guest->record, PAGE);
+    }
 }
 
 unsigned guest_run(struct guest *guest, unsigned request)
