@@ -13,7 +13,7 @@
 #include "kern/thread.h"
 #include "vm/vm_map.h"
 
-struct ledger;
+struct hv_paging;
 struct vm_page;
 
 /* Guest physical addresses are below this. */
@@ -107,8 +107,9 @@ struct hv_ops {
     bool (*takes_interrupts)(const struct hv_vcpu *vcpu);
     /* Enter the guest and deal with why it was left. Sleeps: no; interrupts enabled. */
     enum hv_step (*run)(struct hv_vcpu *vcpu);
-    /* Write registers, control registers and the bytes of the instruction into the record. */
+    /* Write the registers into the record. */
     void (*tell)(const struct hv_vcpu *vcpu);
+    void (*get_paging)(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 };
 
 extern const struct hv_ops svm_ops;

@@ -9,11 +9,14 @@
 #include "arch/fpu.h"
 #include "arch/interrupt.h"
 #include "hv/hv_impl.h"
+#include "hv/hv_walk.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/preempt.h"
 #include "kern/waitq.h"
 #include "vm/vm_fault.h"
+
+#define INSTRUCTION_MAX 15u /* bytes */
 
 static void hv_run_exchange_fpu(struct hv_vcpu *vcpu)
 {
@@ -133,6 +136,37 @@ static bool hv_run_is_valid(struct hv_vcpu *vcpu)
     return !vcpu->unchecked;
 }
 
+/* The instruction that memory stopped, for the monitor to do in its place. */
+static void hv_run_tell_instruction(struct hv_vcpu *vcpu, const struct hv_paging *paging)
+{
+    uint8_t bytes[INSTRUCTION_MAX];
+    size_t n = hv_walk_read(vcpu->machine->map, paging, paging->code_base + paging->rip, bytes,
+                            sizeof(bytes));
+
+    for (size_t i = 0; i < n; i++) {
+        vcpu->record->instruction[i] = bytes[i];
+    }
+    vcpu->record->instruction_count = (uint32_t)n;
+}
+
+/* What is needed to find the guest's code, and its operands. */
+static void hv_run_tell_paging(struct hv_vcpu *vcpu)
+{
+    volatile struct hv_record *record = vcpu->record;
+    struct hv_paging paging;
+
+    hv_ops->get_paging(vcpu, &paging);
+    record->cr0 = paging.cr0;
+    record->cr3 = paging.cr3;
+    record->cr4 = paging.cr4;
+    record->efer = paging.efer;
+    record->code_base = paging.code_base;
+    record->instruction_count = 0;
+    if (vcpu->exit.reason == HV_EXIT_MEMORY) {
+        hv_run_tell_instruction(vcpu, &paging);
+    }
+}
+
 /* Write the record. */
 static void hv_run_tell(struct hv_vcpu *vcpu)
 {
@@ -153,6 +187,7 @@ static void hv_run_tell(struct hv_vcpu *vcpu)
     }
     record->sentence[i] = '\0';
     hv_ops->tell(vcpu);
+    hv_run_tell_paging(vcpu);
 }
 
 kern_return_t hv_run(struct hv_vcpu *vcpu)

@@ -349,4 +349,5 @@ const struct hv_ops svm_ops = {
     .takes_interrupts = svm_takes_interrupts,
     .run = svm_run,
     .tell = svm_state_tell,
+    .get_paging = svm_state_get_paging,
 };

@@ -56,6 +56,7 @@ void svm_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
 bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);
 const char *svm_state_check(struct hv_vcpu *vcpu);
 void svm_state_tell(const struct hv_vcpu *vcpu);
+void svm_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 
 /* svm_exit.c: deal with why the guest was left. */
 enum hv_step svm_exit(struct hv_vcpu *vcpu);

@@ -1,6 +1,7 @@
 /* svm_state.c - the state of a guest's processor, by flavor (mach/hv.h), in and out of its VMCB. */
 #include "arch/cpu_features.h"
 #include "arch/io.h"
+#include "hv/hv_walk.h"
 #include "hv/svm_bits.h"
 #include "hv/svm_impl.h"
 #include "kern/assert.h"
@@ -257,7 +258,6 @@ void svm_state_tell(const struct hv_vcpu *vcpu)
 {
     const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
     volatile struct hv_record *record = vcpu->record;
-    uint32_t count = v->instruction_count & 15u;
 
     for (unsigned i = 0; i <= HV_R15; i++) {
         record->registers[i] = vcpu->registers[i];
@@ -266,14 +266,21 @@ void svm_state_tell(const struct hv_vcpu *vcpu)
     record->registers[HV_RSP] = v->rsp;
     record->registers[HV_RIP] = v->rip;
     record->registers[HV_RFLAGS] = v->rflags;
-    record->cr0 = v->cr0;
-    record->cr3 = v->cr3;
-    record->cr4 = v->cr4;
-    record->efer = v->efer & ~SVM_EFER_SVME;
-    record->cs_base = v->segments[SVM_CS].base;
-    record->cs_attributes = v->segments[SVM_CS].attributes;
-    record->instruction_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        record->instruction[i] = v->instruction[i];
-    }
+}
+
+void svm_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    const struct svm_segment *code = &v->segments[SVM_CS];
+    bool is_64bit = (v->efer & SVM_EFER_LMA) != 0 && (code->attributes & SVM_ATTRIBUTE_LONG) != 0;
+
+    *paging = (struct hv_paging){
+        .cr0 = v->cr0,
+        .cr3 = v->cr3,
+        .cr4 = v->cr4,
+        .efer = v->efer & ~SVM_EFER_SVME,
+        .code_base = is_64bit ? 0 : code->base,
+        .rip = v->rip,
+        .is_64bit = is_64bit,
+    };
 }

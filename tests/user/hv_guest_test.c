@@ -254,6 +254,8 @@ TEST(where_no_memory_is_the_monitor_is_asked)
     CHECK_EQ(g.record->qualification, 0);
     CHECK_EQ(g.record->value, KERN_INVALID_ADDRESS);
     CHECK_EQ(guest_register(&g, HV_RIP), GUEST_CODE + 5);
+    CHECK_EQ(g.record->instruction_count, 15);
+    CHECK_EQ(memcmp((const void *)g.record->instruction, touch32 + 5, 8), 0);
     g.record->registers[HV_RAX] = 0x55; /* as if it had read that */
     g.record->registers[HV_RIP] += 2;
     CHECK_EQ(guest_run(&g, HV_RUN_REGISTERS), HV_EXIT_MEMORY);
@@ -278,6 +280,73 @@ TEST(memory_that_may_not_be_written_is_not)
     CHECK_EQ(g.record->value, KERN_PROTECTION_FAILURE);
     CHECK_EQ(guest_register(&g, HV_RAX), 0);
     guest_destroy(&g);
+}
+
+/* The instruction lies across two pages, which are not neighbours in memory; then the second is not
+ * there. */
+GUEST_CODE64(moved64, "movl %eax, 0x300000; jmp .");
+
+static void put_across(struct guest *g, uint64_t *entries)
+{
+    uint64_t *tables = (uint64_t *)(g->memory + GUEST_TABLES);
+
+    tables[1024 + 1] = (GUEST_TABLES + 0x3000) | 7; /* 2-4 MiB, page by page */
+    tables[1536] = entries[0];
+    tables[1537] = entries[1];
+    tables[1536 + 0x100] = 0x300007;
+    memcpy(g->memory + 0x40fff, moved64, 1);
+    memcpy(g->memory + 0x60000, moved64 + 1, 8);
+}
+
+TEST(an_instruction_across_pages_is_told_whole)
+{
+    hv_state_t general = {[HV_RSP] = GUEST_STACK, [HV_RIP] = 0x200fff, [HV_RFLAGS] = 2};
+    struct guest g;
+
+    if (!GUEST_START(&g, GUEST_LONG, halt16)) {
+        return;
+    }
+    put_across(&g, (uint64_t[]){0x40007, 0x60007});
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_GENERAL, general, HV_GENERAL_COUNT), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_MEMORY);
+    CHECK_EQ(g.record->address, 0x300000);
+    CHECK_EQ(g.record->instruction_count, 15);
+    CHECK_EQ(memcmp((const void *)g.record->instruction, moved64, 7), 0);
+    guest_destroy(&g);
+}
+
+GUEST_CODE32(paged32, "movl $0x1, 0x300000; hlt");
+
+/* Page tables of other modes: as for CR3 and CR4; both have 0x300000 where no memory is. */
+static void check_paged(int64_t cr4, uint64_t first, uint64_t second)
+{
+    hv_state_t control;
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    struct guest g;
+
+    if (!GUEST_START(&g, GUEST_PROTECTED, paged32)) {
+        return;
+    }
+    *(uint64_t *)(g.memory + GUEST_TABLES) = first;
+    *(uint64_t *)(g.memory + GUEST_TABLES + 0x1000) = second;
+    *(uint64_t *)(g.memory + GUEST_TABLES + 0x1008) = 0x200000 | second;
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_CONTROL, control, &n), KERN_SUCCESS);
+    control[HV_CR0] |= 0x80000000;
+    control[HV_CR3] = GUEST_TABLES;
+    control[HV_CR4] = cr4;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_CONTROL, control, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_MEMORY);
+    CHECK_EQ(g.record->address, 0x300000);
+    CHECK_EQ(g.record->qualification & HV_MEMORY_WRITE, HV_MEMORY_WRITE);
+    CHECK_EQ(g.record->instruction_count, 15);
+    CHECK_EQ(memcmp((const void *)g.record->instruction, paged32, 10), 0);
+    guest_destroy(&g);
+}
+
+TEST(instructions_are_found_by_page_tables_of_each_kind)
+{
+    check_paged(0x10, 0x87, 0);                     /* 4 MiB pages */
+    check_paged(0x20, GUEST_TABLES + 0x1001, 0x87); /* PAE, 2 MiB pages */
 }
 
 GUEST_CODE32(beyond32, "movl $0x300000, %ebx; jmp *%ebx");

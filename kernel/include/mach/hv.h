@@ -143,10 +143,10 @@ struct hv_record {
     uint64_t cr3;
     uint64_t cr4;
     uint64_t efer;
-    uint64_t cs_base;
-    uint32_t cs_attributes; /* as in HV_STATE_SEGMENTS */
+    uint64_t code_base; /* the instruction is at this plus RIP */
     uint32_t instruction_count;
-    uint8_t instruction[16]; /* as many of its bytes as the processor gave */
+    uint32_t unused;
+    uint8_t instruction[16]; /* of HV_EXIT_MEMORY: its bytes and those behind it, as they are now */
     uint64_t exits;          /* so far, those the kernel dealt with included */
     char sentence[HV_SENTENCE_MAX];
 };
