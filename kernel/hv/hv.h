@@ -3,6 +3,8 @@
 #define HV_HV_H
 
 #include <mach/hv.h>
+#include <mach/kern_return.h>
+#include <mach/port.h>
 
 struct ipc_port;
 struct task;
@@ -22,5 +24,8 @@ void hv_machine_task_end(struct task *task);
 struct hv_vcpu *convert_port_to_vcpu(struct ipc_port *port);
 struct ipc_port *convert_vcpu_to_port(struct hv_vcpu *vcpu);
 void hv_vcpu_unref(struct hv_vcpu *vcpu);
+/* hv_vcpu_run by the processor's name. Returns: KERN_INVALID_ARGUMENT (the name denotes none), and
+ * those of hv_vcpu_run. */
+kern_return_t syscall_hv_vcpu_run(mach_port_name_t name);
 
 #endif

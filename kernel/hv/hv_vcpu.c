@@ -12,6 +12,7 @@
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
+#include "kern/ipc_tt.h"
 #include "kern/ledger.h"
 #include "kern/task.h"
 #include "kern/waitq.h"
@@ -239,6 +240,18 @@ kern_return_t hv_vcpu_run(hv_vcpu_t vcpu)
     if (kr == KERN_SUCCESS) {
         kr = hv_run(vcpu);
         hv_vcpu_disown(vcpu);
+    }
+    return kr;
+}
+
+kern_return_t syscall_hv_vcpu_run(mach_port_name_t name)
+{
+    struct hv_vcpu *vcpu = port_name_to_vcpu(name);
+    kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+    if (vcpu != NULL) {
+        kr = hv_vcpu_run(vcpu);
+        hv_vcpu_unref(vcpu);
     }
     return kr;
 }

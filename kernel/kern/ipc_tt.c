@@ -8,6 +8,7 @@
 #include "kern/atomic.h"
 #include "kern/host.h"
 #include "kern/kobject.h"
+#include "kern/port_object.h"
 #include "kern/printf.h"
 #include "kern/processor.h"
 #include "kern/task.h"
@@ -266,6 +267,17 @@ struct thread *port_name_to_thread(mach_port_name_t name)
 struct vm_object *port_name_to_memory_control(mach_port_name_t name)
 {
     return ipc_tt_named_object(name, KOBJECT_MEMORY_CONTROL, ipc_tt_take_object);
+}
+
+static void *ipc_tt_take_port_object(void *object)
+{
+    atomic_inc(&((struct port_object *)object)->refs);
+    return object;
+}
+
+struct hv_vcpu *port_name_to_vcpu(mach_port_name_t name)
+{
+    return ipc_tt_named_object(name, KOBJECT_VCPU, ipc_tt_take_port_object);
 }
 
 struct vm_map *port_name_to_map(mach_port_name_t name)

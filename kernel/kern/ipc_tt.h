@@ -9,6 +9,7 @@
 #include <mach/port.h>
 
 struct host;
+struct hv_vcpu;
 struct ipc_port;
 struct ipc_space;
 struct processor;
@@ -55,5 +56,6 @@ struct thread *port_name_to_thread(mach_port_name_t name);
 struct vm_map *port_name_to_map(mach_port_name_t name);
 struct vm_object *port_name_to_memory_control(mach_port_name_t name);
 struct ipc_space *port_name_to_space(mach_port_name_t name);
+struct hv_vcpu *port_name_to_vcpu(mach_port_name_t name);
 
 #endif

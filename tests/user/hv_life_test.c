@@ -1,6 +1,7 @@
 /* hv_life_test.c - machines and their processors: how they are made and end, what is refused, and
  * what threads can do to one that runs. */
 #include <mach.h>
+#include <mach/mach_traps.h>
 #include <mach_host.h>
 #include <mach_port.h>
 #include <portolan.h>
@@ -58,6 +59,7 @@ TEST(other_ports_are_no_machines_or_processors)
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_create(other, mach_task_self(), record, &vcpu), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_run(other), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(syscall_hv_vcpu_run(other), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_kick(other), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_get_state(other, HV_STATE_GENERAL, state, &n), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_set_state(other, HV_STATE_GENERAL, state, HV_GENERAL_COUNT),

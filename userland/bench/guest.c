@@ -3,6 +3,7 @@
 #include <hv.h>
 #include <mach.h>
 #include <mach/hv.h>
+#include <mach/mach_traps.h>
 #include <mach_port.h>
 #include <portolan/portolan.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static uint64_t guest_figure(const uint8_t *code, const uint8_t *end)
     guest_set(code, end);
     guest.record->request = HV_RUN_HALT_EXITS;
     do {
-        program_check(hv_vcpu_run(guest.vcpu), "hv_vcpu_run");
+        program_check(syscall_hv_vcpu_run(guest.vcpu), "syscall_hv_vcpu_run");
         guest.record->request = HV_RUN_HALT_EXITS | HV_RUN_ADVANCE;
     } while (guest.record->reason == HV_EXIT_PORT);
     if (guest.record->reason != HV_EXIT_HALT) {

@@ -2,6 +2,7 @@
 #include <mach/mach_traps.h>
 
 #include "arch/trap.h"
+#include "hv/hv.h"
 #include "ipc/mach_msg.h"
 #include "ipc/mach_port_traps.h"
 #include "kern/assert.h"

@@ -32,13 +32,14 @@
     X(syscall_mach_port_allocate_name, 75, 3)                                                      \
     X(syscall_thread_depress_abort, 76, 1)                                                         \
     X(thread_set_self_state, 77, 3)                                                                \
-    X(syscall_memory_object_supply, 78, 6)
+    X(syscall_memory_object_supply, 78, 6)                                                         \
+    X(syscall_hv_vcpu_run, 79, 1)
 
 enum mach_trap_number {
 #define MACH_TRAP_NUMBER(name, number, arguments) MACH_TRAP_##name = number,
     MACH_TRAP_LIST(MACH_TRAP_NUMBER)
 #undef MACH_TRAP_NUMBER
-        MACH_TRAP_LIMIT = 79
+        MACH_TRAP_LIMIT = 80
 };
 
 #if !KERNEL
@@ -84,6 +85,7 @@ kern_return_t syscall_thread_depress_abort(mach_port_name_t thread);
 kern_return_t syscall_memory_object_supply(mach_port_name_t control, vm_offset_t offset,
                                            vm_address_t address, vm_size_t size, vm_prot_t lock,
                                            boolean_t precious);
+kern_return_t syscall_hv_vcpu_run(mach_port_name_t vcpu);
 kern_return_t thread_set_self_state(int flavor, thread_state_t state, natural_t count);
 MACH_END_DECLS
 #endif

@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include <mach.h>
+#include <mach/mach_traps.h>
 #include <mach_port.h>
 #include <string.h>
 
@@ -158,7 +159,8 @@ unsigned guest_run(struct guest *guest, unsigned request)
 
     guest->record->request = request;
     guest->record->reason = HV_EXIT_NONE;
-    kr = hv_vcpu_run(guest->vcpu);
+    guest->by_trap = !guest->by_trap;
+    kr = guest->by_trap ? syscall_hv_vcpu_run(guest->vcpu) : hv_vcpu_run(guest->vcpu);
     CHECK_EQ(kr, KERN_SUCCESS);
     return kr == KERN_SUCCESS ? guest->record->reason : HV_EXIT_NONE;
 }

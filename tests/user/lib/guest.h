@@ -30,6 +30,7 @@ struct guest {
     hv_vcpu_t vcpu;
     volatile struct hv_record *record;
     uint8_t *memory; /* the guest's, from address 0 on */
+    bool by_trap;    /* it was run so last time */
 };
 
 /* Can this machine run guests, by what CPUID says? */
@@ -40,7 +41,8 @@ bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code
                   const uint8_t *end);
 #define GUEST_START(guest, mode, name) guest_create(guest, mode, name, name##_end)
 void guest_destroy(struct guest *guest);
-/* Run it. Returns: the reason it was left for, HV_EXIT_NONE when the call failed. */
+/* Run it, by message and by trap in turn. Returns: the reason it was left for, HV_EXIT_NONE when
+ * the call failed. */
 unsigned guest_run(struct guest *guest, unsigned request);
 /* What a register was when it was left. */
 uint64_t guest_register(const struct guest *guest, unsigned index);
