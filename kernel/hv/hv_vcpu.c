@@ -14,6 +14,7 @@
 #include "kern/atomic.h"
 #include "kern/ipc_tt.h"
 #include "kern/ledger.h"
+#include "kern/string.h"
 #include "kern/task.h"
 #include "kern/waitq.h"
 #include "vm/slab.h"
@@ -28,10 +29,10 @@
 static const unsigned hv_vcpu_state_count[HV_STATE_FLAVORS] = {
     [HV_STATE_GENERAL] = HV_GENERAL_COUNT, [HV_STATE_SEGMENTS] = HV_SEGMENTS_COUNT,
     [HV_STATE_CONTROL] = HV_CONTROL_COUNT, [HV_STATE_MSRS] = HV_MSRS_COUNT,
-    [HV_STATE_EVENTS] = HV_EVENTS_COUNT,
+    [HV_STATE_EVENTS] = HV_EVENTS_COUNT,   [HV_STATE_VECTORS] = HV_VECTORS_COUNT,
 };
 
-static_assert(HV_SEGMENTS_COUNT <= HV_STATE_MAX && HV_GENERAL_COUNT <= HV_STATE_MAX, "hv_state_t");
+static_assert(HV_SEGMENTS_COUNT <= HV_STATE_MAX && HV_VECTORS_COUNT <= HV_STATE_MAX, "hv_state_t");
 
 struct hv_vcpu *convert_port_to_vcpu(struct ipc_port *port)
 {
@@ -263,6 +264,23 @@ kern_return_t hv_vcpu_kick(hv_vcpu_t vcpu)
     return KERN_SUCCESS;
 }
 
+static void hv_vcpu_read_state(struct hv_vcpu *vcpu, int flavor, uint64_t *words)
+{
+    if (flavor == HV_STATE_VECTORS) {
+        memcpy(words, fpu_state(&vcpu->fpu), HV_VECTORS_COUNT * sizeof(*words));
+    } else {
+        hv_ops->get_state(vcpu, flavor, words);
+    }
+}
+
+/* False: it cannot be. */
+static bool hv_vcpu_write_state(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
+{
+    return flavor == HV_STATE_VECTORS
+               ? fpu_set_state(&vcpu->fpu, words, HV_VECTORS_COUNT * sizeof(*words))
+               : hv_ops->set_state(vcpu, flavor, words);
+}
+
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor), KERN_FAILURE (it
  * runs), KERN_TERMINATED. */
 kern_return_t hv_vcpu_get_state(hv_vcpu_t vcpu, int flavor, hv_state_t state,
@@ -275,7 +293,7 @@ kern_return_t hv_vcpu_get_state(hv_vcpu_t vcpu, int flavor, hv_state_t state,
     }
     kr = hv_vcpu_begin(vcpu);
     if (kr == KERN_SUCCESS) {
-        hv_ops->get_state(vcpu, flavor, (uint64_t *)state);
+        hv_vcpu_read_state(vcpu, flavor, (uint64_t *)state);
         *count = hv_vcpu_state_count[flavor];
         hv_vcpu_disown(vcpu);
     }
@@ -294,8 +312,8 @@ kern_return_t hv_vcpu_set_state(hv_vcpu_t vcpu, int flavor, hv_state_t state,
     }
     kr = hv_vcpu_begin(vcpu);
     if (kr == KERN_SUCCESS) {
-        kr = hv_ops->set_state(vcpu, flavor, (const uint64_t *)state) ? KERN_SUCCESS
-                                                                      : KERN_INVALID_ARGUMENT;
+        kr = hv_vcpu_write_state(vcpu, flavor, (const uint64_t *)state) ? KERN_SUCCESS
+                                                                        : KERN_INVALID_ARGUMENT;
         hv_vcpu_disown(vcpu);
     }
     return kr;

@@ -192,18 +192,30 @@ static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 /* Put what is to be delivered into the VMCB. The interrupt that is pending is the processor's
  * virtual interrupt, taken without an exit when the guest lets it in; where the monitor wants to
  * know when that is, the guest is left then. */
-static void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
+    struct svm_vcpu *s = svm_vcpu_of(vcpu);
     uint32_t interrupt;
 
     svm_prepare_injection(vcpu, v);
     interrupt = atomic_load(&vcpu->pending_interrupt);
-    svm_vcpu_of(vcpu)->has_interrupt = interrupt != 0 && !vcpu->window;
+    s->has_interrupt = interrupt != 0 && !vcpu->window;
+    s->is_quiet = interrupt == 0 && !vcpu->window && !vcpu->nmi_blocked;
     v->virtual_vector = interrupt & SVM_EVENT_VECTOR;
     v->virtual_control &= ~SVM_V_IRQ;
     v->virtual_control |= interrupt != 0 || vcpu->window ? SVM_V_IRQ : 0;
     v->intercept_misc1 =
         SVM_MISC1 | (vcpu->window ? SVM_MISC1_VINTR : 0) | (vcpu->nmi_blocked ? SVM_MISC1_IRET : 0);
+}
+
+static inline void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+{
+    if (__builtin_expect(!svm_vcpu_of(vcpu)->is_quiet || vcpu->window ||
+                             atomic_load(&vcpu->pending_interrupt) != 0 ||
+                             atomic_load(&vcpu->pending_nmi),
+                         0)) {
+        svm_prepare_some(vcpu, v);
+    }
 }
 
 /* Does what was being delivered have to be again? Software interrupts and the like are raised again

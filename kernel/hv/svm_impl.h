@@ -17,6 +17,7 @@ struct svm_vcpu {
     uint64_t asid_generation; /* [O]   as long as that has this generation, */
     uint64_t flushes;         /* [O]   and the nested page tables have not been flushed since */
     bool uses_debug;          /* [O] DR0-3 change with it */
+    bool is_quiet;            /* [O] the VMCB asks for no exit about events */
     bool has_interrupt;       /* [O] the interrupt that is pending is in the VMCB */
 };
 

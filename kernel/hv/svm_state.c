@@ -203,6 +203,7 @@ static bool svm_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
     atomic_store(&vcpu->pending_interrupt, (uint32_t)interrupt);
     atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
     vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
+    svm_vcpu_of(vcpu)->is_quiet = false;
     v->event = words[HV_EVENT_INJECTED];
     v->interrupt_shadow = words[HV_EVENT_SHADOW];
     vcpu->unchecked = true;
@@ -216,7 +217,7 @@ struct svm_state_flavor {
     bool (*set)(struct hv_vcpu *vcpu, const uint64_t *words);
 };
 
-static const struct svm_state_flavor svm_state_flavors[HV_STATE_FLAVORS] = {
+static const struct svm_state_flavor svm_state_flavors[] = {
     [HV_STATE_GENERAL] = {svm_state_get_general, svm_state_set_general},
     [HV_STATE_SEGMENTS] = {svm_state_get_segments, svm_state_set_segments},
     [HV_STATE_CONTROL] = {svm_state_get_control, svm_state_set_control},
@@ -226,13 +227,13 @@ static const struct svm_state_flavor svm_state_flavors[HV_STATE_FLAVORS] = {
 
 void svm_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words)
 {
-    assert(flavor >= 0 && flavor < HV_STATE_FLAVORS);
+    assert(flavor >= 0 && flavor <= HV_STATE_EVENTS);
     svm_state_flavors[flavor].get(vcpu, words);
 }
 
 bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
 {
-    assert(flavor >= 0 && flavor < HV_STATE_FLAVORS);
+    assert(flavor >= 0 && flavor <= HV_STATE_EVENTS);
     return svm_state_flavors[flavor].set(vcpu, words);
 }
 

@@ -6,7 +6,7 @@
 #include "lib/guest.h"
 
 #define VENDOR_EBX 0x68747541u /* "Auth" */
-#define PORT       0x80u
+#define XMM3       26          /* in HV_STATE_VECTORS */
 
 GUEST_CODE16(halt16, "hlt; hlt");
 
@@ -435,17 +435,23 @@ GUEST_CODE64(vectors64, "movq %cr4, %rax; orl $0x600, %eax; movq %rax, %cr4\n" /
 TEST(vector_registers_are_the_guests_own)
 {
     uint64_t mine = 0x1122334455667788, still;
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t state;
     struct guest g;
 
     if (!GUEST_START(&g, GUEST_LONG, vectors64)) {
         return;
     }
     CHECK_EQ(guest_run(&g, 0), HV_EXIT_PORT);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_VECTORS, state, &n), KERN_SUCCESS);
+    CHECK_EQ(state[XMM3], GUEST_STACK);
+    state[XMM3] += 8;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_VECTORS, state, n), KERN_SUCCESS);
     __asm__ volatile("movq %0, %%xmm3" ::"r"(mine) : "xmm3");
     CHECK_EQ(guest_run(&g, HV_RUN_ADVANCE | HV_RUN_HALT_EXITS), HV_EXIT_HALT);
-    CHECK_EQ(guest_register(&g, HV_RCX), GUEST_STACK);
+    CHECK_EQ(guest_register(&g, HV_RCX), GUEST_STACK + 8);
     __asm__ volatile("movq %%xmm3, %0" : "=r"(still));
-    CHECK(still != GUEST_STACK);
+    CHECK(still != GUEST_STACK && still != GUEST_STACK + 8);
     guest_destroy(&g);
 }
 

@@ -146,6 +146,10 @@ TEST(state_has_flavors_of_so_many_words)
     CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_CONTROL, state, &n), KERN_SUCCESS);
     state[HV_CR8] = 16;
     CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_CONTROL, state, n), KERN_INVALID_ARGUMENT);
+    n = HV_STATE_MAX;
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_VECTORS, state, &n), KERN_SUCCESS);
+    state[3] |= 0x10000; /* MXCSR */
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_VECTORS, state, n), KERN_INVALID_ARGUMENT);
     guest_destroy(&g);
 }
 

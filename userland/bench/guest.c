@@ -30,7 +30,7 @@
     extern const uint8_t name[], name##_end[]
 
 GUEST_LOOP(guest_nothing, "");
-GUEST_LOOP(guest_cpuid, "cpuid");
+GUEST_LOOP(guest_cpuid, "movl $1, %eax; cpuid");
 GUEST_LOOP(guest_port, "outb %al, $0x80");
 GUEST_LOOP(guest_hypercall, "movl $0x504f5201, %eax; vmmcall");
 GUEST_LOOP(guest_touch, "movb $1, (%ebx); addl $4096, %ebx");

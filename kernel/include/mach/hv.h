@@ -107,15 +107,19 @@
 #define HV_EVENT_SHADOW 4            /* of STI or MOV SS: no interrupt yet */
 #define HV_EVENTS_COUNT 5
 
+/* HV_STATE_VECTORS: x87 and SSE registers as FXSAVE has them in 64-bit mode. */
+#define HV_VECTORS_COUNT 64
+
 /* Flavors of hv_vcpu_get_state and hv_vcpu_set_state. */
 #define HV_STATE_GENERAL  0
 #define HV_STATE_SEGMENTS 1
 #define HV_STATE_CONTROL  2
 #define HV_STATE_MSRS     3
 #define HV_STATE_EVENTS   4
-#define HV_STATE_FLAVORS  5
+#define HV_STATE_VECTORS  5
+#define HV_STATE_FLAVORS  6
 
-#define HV_STATE_MAX 32
+#define HV_STATE_MAX 64
 typedef int64_t hv_state_t[HV_STATE_MAX];
 
 /* Kinds of hv_vcpu_inject. */
