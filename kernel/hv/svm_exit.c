@@ -14,10 +14,6 @@
 #define VECTOR_AC 17
 #define VECTOR_MC 18
 
-#define MSR_TSC_NUMBER  0x10u
-#define MSR_EFER_NUMBER 0xc0000080u
-#define MSR_PAT_NUMBER  0x277u
-
 /* Lengths without prefixes. A processor with next-RIP tells the true one. */
 #define LENGTH_CPUID   2
 #define LENGTH_MSR     2
@@ -152,46 +148,6 @@ static enum hv_step svm_exit_window(struct hv_vcpu *vcpu)
 
 /* --- MSRs --- */
 
-static bool svm_exit_read_msr(const struct svm_vmcb *v, uint32_t msr, uint64_t *value)
-{
-    switch (msr) {
-    case MSR_EFER_NUMBER:
-        *value = v->efer & ~SVM_EFER_SVME;
-        return true;
-    case MSR_PAT_NUMBER:
-        *value = v->pat;
-        return true;
-    case MSR_TSC_NUMBER:
-        *value = rdtsc() + v->tsc_offset;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* False: it may not be written so. */
-static bool svm_exit_write_efer(struct hv_vcpu *vcpu, uint64_t value)
-{
-    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-
-    if (!svm_check_efer(v, &svm_limits, &value)) {
-        return false;
-    }
-    v->efer = value | SVM_EFER_SVME;
-    svm_vcpu_of(vcpu)->asid_cpu = -1; /* NXE means something else for what its TLB has */
-    return true;
-}
-
-static bool svm_exit_write_pat(struct hv_vcpu *vcpu, uint64_t value)
-{
-    if (!svm_check_pat(value)) {
-        return false;
-    }
-    svm_vcpu_of(vcpu)->vmcb->pat = value;
-    svm_vcpu_of(vcpu)->asid_cpu = -1;
-    return true;
-}
-
 static enum hv_step svm_exit_tell_msr(struct hv_vcpu *vcpu, uint32_t msr, bool is_write,
                                       uint64_t value)
 {
@@ -205,12 +161,14 @@ static enum hv_step svm_exit_tell_msr(struct hv_vcpu *vcpu, uint32_t msr, bool i
 static enum hv_step svm_exit_rdmsr(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-    uint32_t msr = (uint32_t)vcpu->registers[HV_RCX];
-    uint64_t value = 0;
+    uint32_t number = (uint32_t)vcpu->registers[HV_RCX];
+    const struct svm_msr *msr = svm_msr_find(number);
+    uint64_t value;
 
-    if (!svm_exit_read_msr(v, msr, &value)) {
-        return svm_exit_tell_msr(vcpu, msr, false, 0);
+    if (msr == NULL) {
+        return svm_exit_tell_msr(vcpu, number, false, 0);
     }
+    value = msr->read(vcpu);
     v->rax = (uint32_t)value;
     vcpu->registers[HV_RDX] = value >> 32;
     svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));
@@ -220,21 +178,14 @@ static enum hv_step svm_exit_rdmsr(struct hv_vcpu *vcpu)
 static enum hv_step svm_exit_wrmsr(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-    uint32_t msr = (uint32_t)vcpu->registers[HV_RCX];
+    uint32_t number = (uint32_t)vcpu->registers[HV_RCX];
     uint64_t value = (uint32_t)v->rax | vcpu->registers[HV_RDX] << 32;
-    bool done;
+    const struct svm_msr *msr = svm_msr_find(number);
 
-    if (msr == MSR_EFER_NUMBER) {
-        done = svm_exit_write_efer(vcpu, value);
-    } else if (msr == MSR_PAT_NUMBER) {
-        done = svm_exit_write_pat(vcpu, value);
-    } else if (msr == MSR_TSC_NUMBER) {
-        v->tsc_offset = value - rdtsc();
-        done = true;
-    } else {
-        return svm_exit_tell_msr(vcpu, msr, true, value);
+    if (msr == NULL) {
+        return svm_exit_tell_msr(vcpu, number, true, value);
     }
-    if (!done) {
+    if (!msr->write(vcpu, value)) {
         return svm_exit_protection(vcpu);
     }
     svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));

@@ -43,6 +43,17 @@ bool svm_check_efer(const struct svm_vmcb *vmcb, const struct svm_limits *limits
 /* Has each byte of PAT a memory type that exists? */
 bool svm_check_pat(uint64_t pat);
 
+/* svm_msr.c: an MSR that a guest has without its monitor. */
+struct svm_msr {
+    uint32_t number;
+    uint64_t (*read)(struct hv_vcpu *vcpu);              /* NULL: the guest reaches it itself */
+    bool (*write)(struct hv_vcpu *vcpu, uint64_t value); /* false: not that value */
+};
+extern const struct svm_msr svm_msrs[];
+extern const unsigned svm_msr_count;
+/* The one of that number that the kernel reads and writes; NULL: it is the monitor's. */
+const struct svm_msr *svm_msr_find(uint32_t number);
+
 /* svm_map.c: the bitmaps of what is intercepted (APM volume 2, 15.10 and 15.11). */
 #define SVM_IOPM_SIZE  0x3000u
 #define SVM_MSRPM_SIZE 0x2000u

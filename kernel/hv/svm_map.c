@@ -2,23 +2,13 @@
  * and VMSAVE load and save. AMD64 APM volume 2, 15.10.1 and 15.11. */
 #include <stddef.h>
 
-#include "arch/io.h"
 #include "hv/svm_impl.h"
 #include "kern/string.h"
-
-#define MSR_SYSENTER_CS  0x174u
-#define MSR_SYSENTER_ESP 0x175u
-#define MSR_SYSENTER_EIP 0x176u
 
 /* A range of 2^13 MSRs has 2 KiB of the map: for each a bit for reads, then one for writes. */
 static const uint32_t svm_map_ranges[] = {0, 0xc0000000u, 0xc0010000u};
 #define MSR_RANGE      0x2000u
 #define MSR_RANGE_SIZE 0x800u
-
-static const uint32_t svm_map_passed[] = {
-    MSR_FS_BASE, MSR_GS_BASE,      MSR_KERNEL_GS_BASE, MSR_STAR,        MSR_LSTAR,
-    MSR_CSTAR,   MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,   MSR_SYSENTER_CS, MSR_SFMASK,
-};
 
 void svm_map_fill_io(uint8_t *iopm)
 {
@@ -39,7 +29,9 @@ static void svm_map_pass(uint8_t *msrpm, uint32_t msr)
 void svm_map_fill_msrs(uint8_t *msrpm)
 {
     memset(msrpm, 0xff, SVM_MSRPM_SIZE);
-    for (unsigned i = 0; i < sizeof(svm_map_passed) / sizeof(svm_map_passed[0]); i++) {
-        svm_map_pass(msrpm, svm_map_passed[i]);
+    for (unsigned i = 0; i < svm_msr_count; i++) {
+        if (svm_msrs[i].read == NULL) {
+            svm_map_pass(msrpm, svm_msrs[i].number);
+        }
     }
 }

@@ -188,6 +188,7 @@ static void svm_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
     words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
     words[HV_EVENT_INJECTED] = (v->event & SVM_EVENT_VALID) != 0 ? v->event : 0;
     words[HV_EVENT_SHADOW] = v->interrupt_shadow & 1;
+    words[HV_EVENT_HALTED] = vcpu->halted;
 }
 
 static bool svm_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
@@ -197,12 +198,13 @@ static bool svm_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
 
     if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
         words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
-        words[HV_EVENT_SHADOW] > 1) {
+        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > 1) {
         return false;
     }
     atomic_store(&vcpu->pending_interrupt, (uint32_t)interrupt);
     atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
     vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
+    vcpu->halted = words[HV_EVENT_HALTED] != 0;
     svm_vcpu_of(vcpu)->is_quiet = false;
     v->event = words[HV_EVENT_INJECTED];
     v->interrupt_shadow = words[HV_EVENT_SHADOW];

@@ -16,7 +16,7 @@
 #define PAGE 4096u
 
 GUEST_CODE64(spin64, "1: incq 0x3000; jmp 1b");
-GUEST_CODE64(halt64, "hlt");
+GUEST_CODE64(halt64, "hlt; ud2");
 
 static volatile uint64_t *counter(const struct guest *g)
 {
@@ -326,6 +326,8 @@ TEST(what_runs_cannot_be_looked_at)
 
 TEST(a_halted_guest_waits_until_it_is_kicked)
 {
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t state;
     struct runner r;
     struct guest g;
 
@@ -339,6 +341,11 @@ TEST(a_halted_guest_waits_until_it_is_kicked)
     hv_vcpu_kick(g.vcpu);
     CHECK_EQ(runner_end(&r), KERN_SUCCESS);
     CHECK_EQ(g.record->reason, HV_EXIT_KICKED);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_EVENTS, state, &n), KERN_SUCCESS);
+    CHECK_EQ(state[HV_EVENT_HALTED], 1);
+    state[HV_EVENT_HALTED] = 0;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_EVENTS, state, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_SHUTDOWN); /* what is behind HLT */
     guest_destroy(&g);
 }
 

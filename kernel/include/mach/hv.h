@@ -105,7 +105,8 @@
 #define HV_EVENT_INJECTED          3 /* delivered next: vector | kind << 8 | 1 << 11 (error code) | */
                                      /* 1 << 31 (there is one) | error code << 32 */
 #define HV_EVENT_SHADOW 4            /* of STI or MOV SS: no interrupt yet */
-#define HV_EVENTS_COUNT 5
+#define HV_EVENT_HALTED 5            /* by HLT: waits for an event */
+#define HV_EVENTS_COUNT 6
 
 /* HV_STATE_VECTORS: x87 and SSE registers as FXSAVE has them in 64-bit mode. */
 #define HV_VECTORS_COUNT 64

@@ -35,6 +35,8 @@ static struct svm_vmcb good(void)
     return v;
 }
 
+struct svm_limits svm_limits; /* in place of svm.c's */
+
 static void refused(const struct svm_vmcb *v, const char *word)
 {
     const char *sentence = svm_check(v, &limits);
@@ -159,6 +161,47 @@ static void msrs_are_intercepted_but_those_that_change_with_the_guest(void **sta
     assert_int_equal(passed, 10);
 }
 
+/* --- MSRs --- */
+
+/* A guest whose VMCB is v. */
+static struct hv_vcpu *vcpu_of(struct svm_vmcb *v)
+{
+    static struct svm_vcpu s;
+    static struct hv_vcpu vcpu;
+
+    s = (struct svm_vcpu){.vmcb = v, .asid_cpu = 3};
+    vcpu.control = &s;
+    return &vcpu;
+}
+
+static void msrs_of_the_kernel_are_read_and_written(void **state)
+{
+    struct svm_vmcb v = good();
+    struct hv_vcpu *vcpu = vcpu_of(&v);
+
+    (void)state;
+    svm_limits = limits;
+    assert_int_equal(svm_msr_find(MSR_EFER)->read(vcpu), SVM_EFER_LME | SVM_EFER_LMA);
+    assert_true(svm_msr_find(MSR_EFER)->write(vcpu, SVM_EFER_LME | SVM_EFER_NXE));
+    assert_int_equal(v.efer, LONG_EFER | SVM_EFER_NXE);
+    assert_int_equal(svm_vcpu_of(vcpu)->asid_cpu, -1); /* nothing is left in the TLB */
+    assert_false(svm_msr_find(MSR_EFER)->write(vcpu, SVM_EFER_LME | SVM_EFER_SVME));
+    assert_true(svm_msr_find(MSR_PAT)->write(vcpu, 0));
+    assert_false(svm_msr_find(MSR_PAT)->write(vcpu, 3));
+    assert_int_equal(svm_msr_find(MSR_PAT)->read(vcpu), 0);
+    assert_true(svm_msr_find(0x10)->write(vcpu, 0));
+    assert_true(svm_msr_find(0x10)->read(vcpu) < 1ul << 40);
+}
+
+static void all_others_are_the_monitors_or_the_guests(void **state)
+{
+    (void)state;
+    assert_null(svm_msr_find(0x1b));        /* the APIC's base */
+    assert_null(svm_msr_find(0xc0010114u)); /* VM_CR */
+    assert_null(svm_msr_find(0xc0010117u)); /* VM_HSAVE_PA */
+    assert_null(svm_msr_find(MSR_LSTAR));   /* reached without us */
+}
+
 /* --- CPUID --- */
 
 static void hidden_bits_are_hidden(void **state)
@@ -236,6 +279,8 @@ int main(void)
         cmocka_unit_test(efer_follows_paging),
         cmocka_unit_test(every_port_is_intercepted),
         cmocka_unit_test(msrs_are_intercepted_but_those_that_change_with_the_guest),
+        cmocka_unit_test(msrs_of_the_kernel_are_read_and_written),
+        cmocka_unit_test(all_others_are_the_monitors_or_the_guests),
         cmocka_unit_test(hidden_bits_are_hidden),
         cmocka_unit_test(what_every_processor_has_is_shown),
         cmocka_unit_test(leaves_that_are_not_in_the_table_are_zero),
