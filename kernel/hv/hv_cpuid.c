@@ -20,7 +20,7 @@
  *           0x00000008 MONITOR       would hold a processor of the host; MWAIT is intercepted
  *           0x00000020 VMX, 0x40 SMX no guests of guests
  *           0x00000180 EIST, TM2     frequency and temperature are the host's
- *           0x00020000 PCID          the flush by number is not followed up in the nested TLB
+ *           0x00020000 PCID          CR4.PCIDE is in no state that a guest may have
  *           0x00200000 x2APIC, 0x01000000 TSC deadline    the monitor's APIC has neither
  *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
  *                                    XCR0 is the host's
