@@ -7,6 +7,7 @@
 #include <device_reply.h>
 #include <device_server.h>
 #include <hardware.h>
+#include <mach_host.h>
 #include <mach_port.h>
 #include <portolan/device.h>
 #include <portolan/error.h>
@@ -457,6 +458,11 @@ static void block_serve_disk(struct block_disk *disk)
 
 void block_serve(struct block_disk *const *disks, unsigned n)
 {
+    kern_return_t kr = portolan_wire(mach_host_self()); /* swap may be on them */
+
+    if (kr != KERN_SUCCESS) {
+        driver_say("its memory does not stay in memory: error %d", kr);
+    }
     block_disk_count = n;
     driver_serve(device_server);
     driver_serve(block_server);

@@ -91,7 +91,6 @@ static kern_return_t driver_ask_translated(void)
 void driver_begin(void (*stop)(void))
 {
     mach_port_t control;
-    kern_return_t kr;
 
     driver_stop = stop;
     driver.port = portolan_port("driver");
@@ -108,10 +107,6 @@ void driver_begin(void (*stop)(void))
         driver_ask_translated() != KERN_SUCCESS ||
         server_watch_death(driver.port, control) != KERN_SUCCESS) {
         driver_fail("the device master gives no rights");
-    }
-    kr = portolan_wire(mach_host_self()); /* swap may be on its device */
-    if (kr != KERN_SUCCESS) {
-        driver_say("its memory does not stay in memory: error %d", kr);
     }
 }
 

@@ -54,7 +54,8 @@ struct block_disk {
 };
 
 /* Offer the disks under their kind and a number each, and their partitions with s1, s2, ... behind
- * that. Waits for what it reads. The disks stay the library's. */
+ * that. From then on the driver's memory stays in memory. Waits for what
+ * it reads. The disks stay the library's. */
 void block_serve(struct block_disk *const *disks, unsigned n);
 
 /* The transfer is done: KERN_SUCCESS, D_IO_ERROR, ... It is the library's again. */
