@@ -130,6 +130,6 @@ void kernel_main(uint32_t magic, uint32_t information)
     gsync_init();
     ddb_init();
     user_error_init();
-    stack_protector_init(rdtsc() ^ clock_wall_ns());
+    stack_protector_init(rdtsc());
     main_start_scheduler();
 }

@@ -8,7 +8,7 @@ include libmach/libmach.mk
 endif
 
 USER_BIN := $(USER_BUILD)/bin
-SERVERS := bootstrap console device_master edu fs pager
+SERVERS := bootstrap console device_master edu fs pager rtc
 DISK_DRIVERS := virtio_blk ahci ata
 ATA_DRIVERS := ahci ata
 ATA_OBJ := $(USER_BUILD)/obj/servers/disk/ata_device.o $(USER_BUILD)/obj/servers/disk/ata_packet.o
@@ -33,6 +33,7 @@ $(USER_BUILD)/obj/servers/%.o: servers/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 
+$(USER_BUILD)/obj/servers/rtc/%.o: USER_CFLAGS += -I.
 # The pager asks drivers as the file server does.
 $(USER_BUILD)/obj/servers/pager/%.o: USER_CFLAGS += -I.
 EXTRA_pager := $(USER_BUILD)/obj/servers/fs/block_device.o

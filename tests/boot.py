@@ -110,6 +110,7 @@ MATRIX = [
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
     Suite("clock on a busy host", clock.busy),
+    Suite("date", clock.date),
     Suite("swap 1 cpu", lambda: swap.swap("build/test/swap-release.iso", 256)),
     Suite("swap 2 cpus debug", lambda: swap.swap("build/test/swap-debug.iso", 96, cpus=2)),
     Suite("swap disk 1 cpu", lambda: swap.disk(SYSTEM, 96)),

@@ -9,7 +9,7 @@ endif
 
 MANIFEST ?= iso/manifest
 ARCHIVE := $(USER_BUILD)/archive.tar
-PROGRAMS := bench cat cp devices df dmesg echo factorial false find grep head hello hello-server hexdump kill ls mem mkdir mount \
+PROGRAMS := bench cat cp date devices df dmesg echo factorial false find grep head hello hello-server hexdump kill ls mem mkdir mount \
 	mv notifications pages ports poweroff ps reboot rights rm sh sha256sum sleep swap sync time top true \
 	uname vm wc whyfault
 

@@ -15,7 +15,7 @@ uint64_t clock_now_ns(void);
 /* Ticks of the processor's time stamp counter in ns, since start-up (for per-thread times). */
 uint64_t clock_ticks_to_ns(uint64_t ticks);
 
-/* Wall-clock time in ns since 1970: the offset is read from the RTC at boot and set by
+/* Wall-clock time in ns since 1970: time since the kernel started until it is set by
  * host_set_time. */
 uint64_t clock_wall_ns(void);
 void clock_set_wall_ns(uint64_t ns);

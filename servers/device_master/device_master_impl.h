@@ -36,7 +36,7 @@ enum function_state {
     FUNCTION_DOWN,      /* its driver cannot be started, or did not come up too often */
 };
 
-/* A PCI function, and its driver. */
+/* A function, and its driver. */
 struct function {
     struct pci_function pci;
     const struct driver_entry *driver; /* NULL: none */
@@ -77,6 +77,14 @@ uint64_t main_now_ms(void);
 /* A driver that paging needs must be started again when there is no memory: from here on nothing of
  * this task is in swap, and it may use the reserve. Returns: those of vm_wire and thread_wire. */
 kern_return_t main_wire(void);
+
+/* fixed.c - devices on no bus */
+
+#define FIXED_VENDOR 0x41d0u /* "PNP" */
+#define FIXED_CLOCK  0x0b00u
+
+/* Call found for each. The structure is the callee's to copy. */
+void fixed_scan(void (*found)(const struct pci_function *f));
 
 /* drivers.c - their life */
 

@@ -6,6 +6,7 @@
 #include <gnumach.h>
 #include <hardware.h>
 #include <mach.h>
+#include <mach_host.h>
 #include <mach_i386.h>
 #include <mach_port.h>
 
@@ -348,6 +349,26 @@ kern_return_t serve_driver_register(mach_port_t driver, const char *kind, int un
     kr = names_register(f, kind, unit, suffix, device, name);
     if (kr == KERN_SUCCESS) {
         names_settle();
+    }
+    return kr;
+}
+
+kern_return_t serve_driver_clock(mach_port_t driver, int64_t seconds)
+{
+    static bool is_set;
+    struct function *f = drivers_of_request();
+    kern_return_t kr = KERN_SUCCESS;
+
+    (void)driver;
+    if (f == NULL) {
+        return MIG_BAD_ID;
+    }
+    if (!f->pci.is_fixed || f->pci.device != FIXED_CLOCK) {
+        return KERN_NO_ACCESS;
+    }
+    if (!is_set) {
+        kr = host_set_time64(device_master.host, (time_value64_t){seconds, 0});
+        is_set = kr == KERN_SUCCESS;
     }
     return kr;
 }

@@ -26,6 +26,7 @@
 #define PROGRAMS_MAX 8u
 
 static const struct driver_entry drivers_table[] = {
+    {FIXED_VENDOR, FIXED_CLOCK, 0, 0, "rtc", "/servers/rtc"},
     {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk"},
     {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk"},
     {ANY, ANY, 0x010100, 0xffff00, "ata", "/servers/ata"},
@@ -130,8 +131,10 @@ void drivers_end_dma(mach_port_t *dma)
 
 static void drivers_say(const struct function *f, const char *what)
 {
-    portolan_print("device_master: %s of %02x:%02x.%x %s\n", f->driver->name, f->pci.bus,
-                   f->pci.slot, f->pci.function, what);
+    char place[PCI_PLACE_MAX];
+
+    pci_place(&f->pci, place);
+    portolan_print("device_master: %s of %s %s\n", f->driver->name, place, what);
 }
 
 /* The port and the right to pin memory of a new driver. */

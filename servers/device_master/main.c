@@ -1,4 +1,4 @@
-/* main.c - the device master: finds PCI functions, starts their drivers, and tells clients where
+/* main.c - the device master: finds functions, starts their drivers, and tells clients where
  * the devices are. I/O does not pass through it: a device's port is its driver's. */
 #include <mach/notify.h>
 #include <portolan/portolan.h>
@@ -124,6 +124,7 @@ int main(void)
         main_fail("not given its rights (rights: host=host hardware=hardware)");
     }
     main_ports();
+    fixed_scan(main_found);
     if (pci_init(device_master.hardware)) {
         pci_scan(main_found);
     }

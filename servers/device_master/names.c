@@ -327,14 +327,15 @@ kern_return_t serve_device_master_list(mach_port_t master, device_master_text_t 
     for (unsigned i = 0; i < device_master.function_count; i++) {
         const struct function *f = &device_master.functions[i];
         const char *driver = f->driver != NULL ? f->driver->name : "-";
+        char place[PCI_PLACE_MAX];
 
         if (room - used < 96) {
             break;
         }
+        pci_place(&f->pci, place);
         used +=
-            (size_t)snprintf(text + used, room - used, "%02x:%02x.%x %04x:%04x %06x %-10s %-10s",
-                             f->pci.bus, f->pci.slot, f->pci.function, f->pci.vendor, f->pci.device,
-                             f->pci.class, driver, names_state(f));
+            (size_t)snprintf(text + used, room - used, "%-7s %04x:%04x %06x %-10s %-10s", place,
+                             f->pci.vendor, f->pci.device, f->pci.class, driver, names_state(f));
         used += names_list(f, text + used, room - used - 1);
         if (f->faults != 0 && room - used > 32) {
             used += (size_t)snprintf(text + used, room - used, " (%lld accesses refused)",

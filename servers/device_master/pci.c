@@ -10,6 +10,7 @@
 #include <portolan/driver.h>
 #include <portolan/portolan.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CONFIG_ADDRESS 0xcf8
@@ -88,7 +89,7 @@ static volatile uint8_t *pci_registers(const struct pci_function *f)
 {
     vm_address_t address;
 
-    if (pci.ecam == 0 || f->bus < pci.first_bus || f->bus > pci.last_bus) {
+    if (f->is_fixed || pci.ecam == 0 || f->bus < pci.first_bus || f->bus > pci.last_bus) {
         return NULL;
     }
     if (pci.buses[f->bus] == NULL) {
@@ -115,6 +116,9 @@ uint32_t pci_read(const struct pci_function *f, unsigned offset, unsigned size)
     volatile uint8_t *registers = pci_registers(f);
     uint16_t port;
 
+    if (f->is_fixed) {
+        return 0;
+    }
     if (registers != NULL) {
         volatile uint8_t *at = registers + offset;
 
@@ -144,7 +148,7 @@ void pci_write(const struct pci_function *f, unsigned offset, unsigned size, uin
         }
         return;
     }
-    if (offset >= 256) {
+    if (f->is_fixed || offset >= 256) {
         return;
     }
     port = pci_select(f, offset);
@@ -239,6 +243,15 @@ static void pci_fix_channels(struct pci_function *f)
     }
 }
 
+void pci_place(const struct pci_function *f, char *place)
+{
+    if (f->is_fixed) {
+        snprintf(place, PCI_PLACE_MAX, "fixed");
+    } else {
+        snprintf(place, PCI_PLACE_MAX, "%02x:%02x.%x", f->bus, f->slot & 31u, f->function & 7u);
+    }
+}
+
 unsigned pci_line(const struct pci_function *f, unsigned index)
 {
     if (pci_is_fixed_channel(f, index)) {
@@ -254,6 +267,9 @@ void pci_size_bars(struct pci_function *f)
 {
     uint32_t command = pci_read(f, COMMAND, 2);
 
+    if (f->is_fixed) {
+        return; /* they are known */
+    }
     memset(f->bars, 0, sizeof(f->bars));
     pci_write(f, COMMAND, 2, command & ~(COMMAND_IO | COMMAND_MEMORY));
     for (unsigned i = 0; i < PCI_BARS_MAX; i++) {

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PCI_BARS_MAX 6
+#define PCI_BARS_MAX  6
+#define PCI_PLACE_MAX 8
 
 #define PCI_CAPABILITY_MSI    0x05
 #define PCI_CAPABILITY_VENDOR 0x09
@@ -21,6 +22,7 @@ struct pci_bar {
 };
 
 struct pci_function {
+    bool is_fixed; /* on no bus (fixed.c): it has no configuration space, and no other place */
     uint8_t bus, slot, function;
     uint16_t
         source; /* what it names itself by when it reads and writes memory: itself, or a bridge */
@@ -36,13 +38,17 @@ bool pci_init(mach_port_t hardware);
 /* Call found for each function, those behind bridges too. The structure is the callee's to copy. */
 void pci_scan(void (*found)(const struct pci_function *f));
 
-/* 1, 2 or 4 bytes; offset is a multiple of size, below 256 (4096 with ECAM, else all ones). */
+/* 1, 2 or 4 bytes; offset is a multiple of size, below 256 (4096 with ECAM, else all ones). A fixed
+ * function reads as zeroes. */
 uint32_t pci_read(const struct pci_function *f, unsigned offset, unsigned size);
 void pci_write(const struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
 /* Offset of the capability after `after` (0: of the first) with that id, or 0. */
 unsigned pci_capability(const struct pci_function *f, unsigned after, uint8_t id);
 /* Find out sizes of the function's base address registers, which nobody may use meanwhile. */
 void pci_size_bars(struct pci_function *f);
+
+/* Where it is: "bus:slot.function". place: room for PCI_PLACE_MAX. */
+void pci_place(const struct pci_function *f, char *place);
 
 /* The interrupt line of that number, of functions that raise no messages: 0, none. IDE controllers
  * have two, which may be the same. */

@@ -381,6 +381,7 @@ def bochs():
     parts = {"s1": (64, 1000), "s2": (2048, 2048), "s5": (8256, 4000), "s6": (16392, 1000)}
     with Bochs(ISO, timeout=300, disk=disk.file.name) as m:
         m.expect(r"\$ $")
+        checks.expect("the date", r"^Sun Sep  9 01:\d\d:\d\d UTC 2001\n", m.command_output("date"))  # 1,000,000,000 s
         checks.expect("names", re.escape(str(["disk0"] + ["disk0" + p for p in parts] + ["cd0"])), str(devices(m, "ata")))
         checks.expect("its size", rf"(?m)^disk0: {SECTORS} records of 512 bytes$", m.command_output("devices disk0"))
         checks.expect("some of it", READ, m.command_output("/tests/disk read disk0 1 4000", 120))

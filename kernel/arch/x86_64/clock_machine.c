@@ -1,5 +1,4 @@
-/* clock_machine.c - the time stamp counter, calibrated against the PIT (Intel 8254), and the date
- * from the RTC (MC146818). */
+/* clock_machine.c - the time stamp counter, calibrated against the PIT (Intel 8254). */
 #include "arch/clock_machine.h"
 
 #include "arch/interrupt.h"
@@ -76,44 +75,6 @@ static uint64_t clock_measure(void)
     return (end.ticks - start.ticks) * PIT_HZ / (start.count - end.count);
 }
 
-static uint8_t clock_rtc_read(uint8_t reg)
-{
-    outb(0x70, reg);
-    return inb(0x71);
-}
-
-static uint32_t clock_rtc_number(uint8_t reg, bool bcd)
-{
-    uint32_t value = clock_rtc_read(reg);
-
-    return bcd ? (value >> 4) * 10 + (value & 15) : value;
-}
-
-static uint64_t clock_days_since_1970(uint32_t year, uint32_t month, uint32_t day)
-{
-    uint32_t y = month <= 2 ? year - 1 : year;
-    uint32_t m = month <= 2 ? month + 9 : month - 3;
-
-    /* days from 1 March of year 0, less those until 1970 */
-    return (uint64_t)y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
-}
-
-static uint64_t clock_rtc_seconds(void)
-{
-    uint8_t format = clock_rtc_read(0x0b);
-    bool bcd = (format & 4) == 0;
-    uint32_t hour;
-
-    for (unsigned i = 0; i < 10000 && (clock_rtc_read(0x0a) & 0x80) != 0; i++) {
-        cpu_relax(); /* being updated */
-    }
-    hour = clock_rtc_number(4, bcd);
-    return clock_days_since_1970(2000 + clock_rtc_number(9, bcd), clock_rtc_number(8, bcd),
-                                 clock_rtc_number(7, bcd)) *
-               86400 +
-           hour * 3600 + clock_rtc_number(2, bcd) * 60 + clock_rtc_number(0, bcd);
-}
-
 void clock_machine_init(void)
 {
     assert(!interrupt_is_enabled());
@@ -124,7 +85,6 @@ void clock_machine_init(void)
         panic("clock: the PIT does not count");
     }
     clock_ns_scale = (NS_PER_SEC << SCALE_SHIFT) / clock_hz;
-    clock_wall_offset = clock_rtc_seconds() * NS_PER_SEC - clock_now_ns();
 }
 
 uint64_t clock_machine_hz(void)
