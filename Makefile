@@ -78,6 +78,7 @@ bench: setup
 	@python3 tools/bench.py build/test/bench.iso build/test/prompt-release.iso --sizes build/test/bench-copy.iso build/test/bench-share.iso $(if $(filter 1,$(ACCEPT)),--accept)
 	@python3 tools/trace_count.py build/test/prompt-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--steps --functions)
 	@python3 tools/disk_count.py build/test/system-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--functions)
+	@python3 tools/disk_wall.py build/test/system-release.iso
 	@python3 tools/plot.py
 
 trace-fault: setup
