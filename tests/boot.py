@@ -16,6 +16,7 @@ import gdb_session  # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
 import iommu        # noqa: E402
+import mounting     # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
@@ -127,6 +128,8 @@ MATRIX = [
     Suite("volume off", volume.off),
     Suite("volume off ext2 debug 2 cpus", lambda: volume.off("ext2", cpus=2, iso="build/test/prompt-debug.iso")),
     Suite("volume off without a file server", volume.off_alone),
+    Suite("mounting", mounting.use),
+    Suite("mounting ext2 debug 2 cpus", lambda: mounting.use("ext2", cpus=2, iso="build/test/system-debug.iso")),
     Suite("volume model", volume.model),
     Suite("volume model ext2 2 cpus", lambda: volume.model("ext2", cpus=2, first=13)),
     Suite("volume ahci", lambda: volume.use(device="ahci")),

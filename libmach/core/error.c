@@ -27,6 +27,7 @@ static const struct error_text errno_texts[] = {
     {EAGAIN, "EAGAIN", "nothing can be done now without waiting"},
     {ENOMEM, "ENOMEM", "out of memory"},
     {EACCES, "EACCES", "access is denied"},
+    {EBUSY, "EBUSY", "it is in use"},
     {EEXIST, "EEXIST", "the file exists already"},
     {ENODEV, "ENODEV", "there is no such device"},
     {ENOTDIR, "ENOTDIR", "part of the path is not a directory"},
@@ -42,6 +43,7 @@ static const struct error_text errno_texts[] = {
     {ENAMETOOLONG, "ENAMETOOLONG", "the name is too long"},
     {ENOSYS, "ENOSYS", "the operation does not exist here"},
     {ENOTEMPTY, "ENOTEMPTY", "the directory is not empty"},
+    {ENOTSUP, "ENOTSUP", "such a thing is not supported"},
 };
 #define ERRNO_TEXTS (sizeof(errno_texts) / sizeof(errno_texts[0]))
 

@@ -329,10 +329,21 @@ static int file_sync_one(struct node *node)
     return error != 0 ? error : failed;
 }
 
+static int file_sync_volume(struct mount *mount, bool clean)
+{
+    struct volume *volume = mount->volume;
+    int error;
+
+    mount_lock(mount);
+    error = clean ? volume->ops->clean(volume) : volume->ops->sync(volume);
+    mount_unlock(mount);
+    return error;
+}
+
 int file_sync_all(bool clean)
 {
     struct node *node = NULL;
-    struct mount *mount;
+    struct node *root;
     int error = 0;
     int failed;
 
@@ -340,12 +351,12 @@ int file_sync_all(bool clean)
         failed = contents_clean(node);
         error = error != 0 ? error : failed;
     }
-    for (unsigned i = 0; (mount = mount_at(i)) != NULL; i++) {
-        mount_lock(mount);
-        failed = clean ? mount->volume->ops->clean(mount->volume)
-                       : mount->volume->ops->sync(mount->volume);
-        mount_unlock(mount);
-        error = error != 0 ? error : failed;
+    for (unsigned i = 0; mount_nth(i, &root); i++) {
+        if (root != NULL) {
+            failed = file_sync_volume(root->mount, clean);
+            error = error != 0 ? error : failed;
+            node_put(root);
+        }
     }
     return error;
 }
@@ -362,7 +373,7 @@ kern_return_t serve_file_sync(mach_port_t file, int how)
     error = (how & FILE_SYNC_ALL) != 0 ? file_sync_all((how & FILE_SYNC_CLEAN) != 0)
                                        : file_sync_one(opened->node);
     if ((how & FILE_SYNC_FORGET) != 0) {
-        node_forget();
+        node_forget(NULL);
     }
     opened_put(opened);
     return fs_code(error);
@@ -405,26 +416,32 @@ kern_return_t serve_file_statfs(mach_port_t file, file_statfs_t numbers,
     return fs_code(error);
 }
 
+/* A line about the mount. Returns: its length, 0: there is no room. */
+static size_t file_mount_line(const struct mount *mount, char *text, size_t room)
+{
+    int length = snprintf(text, room, "%s %s %s %s\n", mount->source, mount->place, mount->kind,
+                          mount->volume->is_read_only ? "ro" : "rw");
+
+    return length > 0 && (size_t)length < room ? (size_t)length : 0;
+}
+
 kern_return_t serve_file_mounts(mach_port_t file, file_text_t text, mach_msg_type_number_t *count)
 {
     struct opened *opened = opened_get();
     char all[FILE_TEXT_MAX];
     size_t used = 0;
-    struct mount *mount;
+    struct node *root;
 
     (void)file;
     if (opened == NULL) {
         return MIG_BAD_ID;
     }
     opened_put(opened);
-    for (unsigned i = 0; (mount = mount_at(i)) != NULL; i++) {
-        int length = snprintf(all + used, sizeof(all) - used, "%s %s %s %s\n", mount->source,
-                              mount->place, mount->kind, mount->volume->is_read_only ? "ro" : "rw");
-
-        if (length < 0 || (size_t)length >= sizeof(all) - used) {
-            break;
+    for (unsigned i = 0; mount_nth(i, &root); i++) {
+        if (root != NULL) {
+            used += file_mount_line(root->mount, all + used, sizeof(all) - used);
+            node_put(root);
         }
-        used += (size_t)length;
     }
     *count = (mach_msg_type_number_t)(used < *count ? used : *count);
     memcpy(text, all, *count);

@@ -3,10 +3,10 @@
  * A mount is a volume (volume.h) at its place in the tree. A node is an inode in use: open, on the
  * way of a path, or with pages in memory. An open file is a port.
  *
- * Locks, in their order: a node's, its mount's, the table's. The threads that serve memory objects
- * take the last two only, so that a thread may touch contents with a node's lock held, and no
- * other. Nothing but memory objects of this server, disks and the boot archive is waited for with a
- * lock held.
+ * Locks, in their order: the one for changes of mounts, a node's, its mount's, the table's of
+ * mounts, the table's of nodes. The threads that serve memory objects take a mount's and those of
+ * tables only, so that a thread may touch contents with a node's lock held, and no other. Nothing
+ * but memory objects of this server, disks and the boot archive is waited for with a lock held.
  *
  * Errors are errno numbers, 0 is success. */
 #ifndef FS_IMPL_H
@@ -40,21 +40,33 @@ struct node;
 
 /* --- mount.c --- */
 
-/* All immutable once mount_add has returned. */
+/* All immutable while it is in the table, but nodes. Who has a reference to one of its nodes may
+ * use it. */
 struct mount {
     struct volume *volume;
     pthread_mutex_t lock; /* of the volume's routines */
-    struct node *root;    /* a reference, for ever */
+    struct node *root;    /* a reference */
     struct node *covered; /* the directory it lies over, a reference; NULL: the first mount */
-    uint64_t device;      /* st_dev */
-    const char *kind;
+    unsigned nodes;       /* of it, those that are being freed too; the node table's lock */
+    uint64_t device;      /* st_dev, of no other mount before or after */
+    char kind[16];
     char place[256]; /* from the root, with a leading '/' */
     char source[256];
 };
 
-/* Put the volume over the directory at the path ("/": the first one). At start only.
- * Refs: the volume is the mount's on success. */
-int mount_add(struct volume *volume, const char *kind, const char *source, const char *place);
+/* Make the volume the first mount, before anything else. Errors: ENOMEM, those of node_get. */
+int mount_begin(struct volume *volume, const char *kind, const char *source);
+/* Mount a source (source_open) over the directory at the path; why: the reason when that fails and
+ * there is more to say than the error, or nothing.
+ * Waits for its disk. Errors: EBUSY (something is mounted there, or the source, or a part of it, is
+ * mounted), ENOSPC (too many), those of walk and source_open. */
+int mount_add(const char *kind, const char *source, const char *place, bool read_only, char *why,
+              size_t why_size);
+/* End the mount whose root is at the path: everything is written, and the disk says that there is
+ * nothing to repair. Errors: EINVAL (no mount is there), EBUSY (a file of it is open or mapped,
+ * something is mounted in it, or it is the first), EIO, those of walk. After an error in writing
+ * contents it goes on. */
+int mount_end(const char *place);
 /* The root of the whole tree, borrowed. */
 struct node *mount_root(void);
 /* What is to be seen at the node: the root of what is mounted there, or itself.
@@ -62,8 +74,19 @@ struct node *mount_root(void);
 struct node *mount_cross(struct node *node);
 /* Is the inode the root of a mount, or covered by one? The mount's lock is held. */
 bool mount_is_place(const struct mount *mount, uint64_t inode);
-/* Each in turn, from 0; NULL: no more. */
-struct mount *mount_at(unsigned n);
+/* The root of each in turn, from 0, a reference; NULL: there is none with that number now.
+ * Returns: false when there are no more. */
+bool mount_nth(unsigned n, struct node **root);
+
+/* --- source.c --- */
+
+/* The volume of a source. Errors: ENOTSUP (no such kind), ENODEV (no such disk), EINVAL, EIO,
+ * ENOMEM; why is set then. */
+int source_open(const char *kind, const char *source, bool read_only, struct volume **volume,
+                char *why, size_t why_size);
+/* Would the two be on the same part of a disk? */
+bool source_overlaps(const char *kind, const char *source, const char *other_kind,
+                     const char *other);
 
 static inline void mount_lock(struct mount *mount)
 {
@@ -87,6 +110,7 @@ struct node {
     dev_t number;                       /* [I] of a device */
     unsigned refs;                      /* [T] */
     bool is_idle;                       /* [T] */
+    _Atomic bool is_covered;            /* something is mounted over it */
     struct pager *pager; /* [T] the memory object; cannot go while there is a window */
     pthread_mutex_t lock;
     char *window;            /* [N] the memory object mapped here, or NULL */
@@ -107,8 +131,10 @@ void node_put(struct node *node);
 /* The next node of the mount (NULL: of any) that has pages, after `last`, which is put; NULL: no
  * more. For walks over all of them; some may be missed while others come and go. */
 struct node *node_next(struct mount *mount, struct node *last);
-/* Let go of everything that is only kept. */
-void node_forget(void);
+/* Let go of everything that is only kept, of the mount (NULL: of all). */
+void node_forget(struct mount *mount);
+/* Has the mount no node but its root, and that no reference but the mount's? */
+bool node_is_alone(const struct mount *mount);
 /* The facts; st_dev too. */
 int node_stat(struct node *node, struct stat *st);
 

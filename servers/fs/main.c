@@ -1,15 +1,13 @@
 /* main.c - the file server: mounts what it is told, then serves files for ever.
  *
- * usage: fs [KIND:SOURCE=PLACE]...    kinds: tmpfs (SOURCE: MiB), ext2 (SOURCE: a disk's name) */
+ * usage: fs [KIND:SOURCE=PLACE]...    kinds: source.c */
 #include <errno.h>
-#include <mach_host.h>
 #include <portolan/portolan.h>
 #include <portolan/server_loop.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "block_device_open.h"
 #include "dir_server.h"
 #include "file_server.h"
 #include "fs_impl.h"
@@ -19,7 +17,7 @@
 #define MAIN_MOUNTS_MAX   15
 #define MAIN_SYNC_SECONDS 5
 #define MAIN_TEXT_MAX     128
-#define MAIN_TMPFS_SHARE  8
+#define MAIN_PLACE        "/mnt" /* a directory for what is mounted later */
 
 /* What an argument says. */
 struct main_mount {
@@ -48,68 +46,12 @@ static bool main_parse(char *word, struct main_mount *mount)
     return true;
 }
 
-/* So many MiB, but no more than an eighth of the machine's memory: what is in use of a tmpfs is in
- * memory twice, here and in the kernel's cache, and can go nowhere else. */
-static uint64_t main_tmpfs_size(const char *mib)
-{
-    struct host_basic_info host;
-    mach_msg_type_number_t count = HOST_BASIC_INFO_COUNT;
-    uint64_t size = strtoul(mib, NULL, 10) << 20;
-
-    if (host_info(mach_host_self(), HOST_BASIC_INFO, (host_info_t)&host, &count) == KERN_SUCCESS &&
-        size > host.memory_size / MAIN_TMPFS_SHARE) {
-        size = host.memory_size / MAIN_TMPFS_SHARE;
-    }
-    return size;
-}
-
-/* What lies on a disk; ENODEV when there is no such disk. Waits for its driver. */
-static int main_mount_disk(const char *name, struct volume **volume, char *why, size_t why_size)
-{
-    struct block_device *device;
-    mach_port_t master;
-    int error;
-
-    if (portolan_look_up("device_master", &master) != KERN_SUCCESS) {
-        return ENODEV;
-    }
-    error = block_device_open(master, name, &device);
-    if (error != 0) {
-        return error;
-    }
-    error = ext2_mount(device, device->is_read_only, volume, why, why_size);
-    if (error != 0) {
-        device->ops->close(device);
-    }
-    return error;
-}
-
-static int main_make_volume(const struct main_mount *mount, struct volume **volume, char *why,
-                            size_t why_size)
-{
-    if (strcmp(mount->kind, "tmpfs") == 0) {
-        return tmpfs_mount(main_tmpfs_size(mount->source), volume);
-    }
-    if (strcmp(mount->kind, "ext2") == 0) {
-        return main_mount_disk(mount->source, volume, why, why_size);
-    }
-    strncpy(why, "no such kind of file system", why_size - 1);
-    return EINVAL;
-}
-
 static void main_mount_one(const struct main_mount *mount)
 {
     char why[MAIN_TEXT_MAX] = "";
-    struct volume *volume;
-    int error = main_make_volume(mount, &volume, why, sizeof(why));
+    int error = mount_add(mount->kind, mount->source, mount->place, false, why, sizeof(why));
 
-    if (error == 0) {
-        error = mount_add(volume, mount->kind, mount->source, mount->place);
-    }
-    if (error == ENODEV) {
-        return; /* not every machine has every disk of the manifest */
-    }
-    if (error != 0) {
+    if (error != 0 && error != ENODEV) { /* not every machine has every disk of the manifest */
         portolan_print("fs: %s:%s is not mounted on %s: %s\n", mount->kind, mount->source,
                        mount->place, why[0] != '\0' ? why : strerror(error));
     }
@@ -119,20 +61,20 @@ static void main_mount_one(const struct main_mount *mount)
 static void main_mount_all(char **words)
 {
     struct main_mount given[MAIN_MOUNTS_MAX];
-    char *places[MAIN_MOUNTS_MAX + 1] = {NULL};
+    char *places[MAIN_MOUNTS_MAX + 2] = {MAIN_PLACE};
     struct volume *archive;
     unsigned n = 0;
 
     for (; *words != NULL && n < MAIN_MOUNTS_MAX; words++) {
         if (main_parse(*words, &given[n])) {
-            places[n] = given[n].place;
             n++;
+            places[n] = given[n - 1].place;
         } else {
             portolan_print("fs: `%s` is not KIND:SOURCE=PLACE\n", *words);
         }
     }
     if (archive_mount(portolan_port("root"), places, &archive) != 0 ||
-        mount_add(archive, "archive", "boot", "/") != 0) {
+        mount_begin(archive, "archive", "boot") != 0) {
         portolan_print("fs: the boot archive cannot be read\n");
         exit(1);
     }

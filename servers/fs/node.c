@@ -130,6 +130,7 @@ int node_get(struct mount *mount, uint64_t inode, struct node **result)
     pthread_mutex_init(&node->lock, NULL);
     node_table_lock();
     *node_place(mount, inode) = node;
+    mount->nodes++;
     node_table_unlock();
     *result = node;
     return 0;
@@ -144,6 +145,9 @@ void node_free(struct node *node)
     mount_unlock(mount);
     pthread_mutex_destroy(&node->lock);
     free(node);
+    node_table_lock();
+    mount->nodes--; /* the last use of the mount, which may end now */
+    node_table_unlock();
 }
 
 /* Take the node out of the table when nothing keeps it. Returns: the node to be freed, or NULL. */
@@ -198,13 +202,34 @@ void node_put(struct node *node)
     }
 }
 
-void node_forget(void)
+bool node_is_alone(const struct mount *mount)
+{
+    bool is_alone;
+
+    node_table_lock();
+    is_alone = mount->nodes == 1 && mount->root->refs == 1 && mount->root->pager == NULL;
+    node_table_unlock();
+    return is_alone;
+}
+
+/* The one longest idle of the mount, or of any. The table's lock is held. */
+static struct node *node_idle_of(const struct mount *mount)
+{
+    struct node *node = node_idle_first;
+
+    while (node != NULL && mount != NULL && node->mount != mount) {
+        node = node->idle_next;
+    }
+    return node;
+}
+
+void node_forget(struct mount *mount)
 {
     struct node *node;
 
     do {
         node_table_lock();
-        node = node_ref_locked(node_idle_first);
+        node = node_ref_locked(node_idle_of(mount));
         node_table_unlock();
         if (node != NULL) {
             contents_unmap(node);

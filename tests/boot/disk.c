@@ -4,6 +4,7 @@
  *     disk read NAME FIRST COUNT       every sector holds its number plus FIRST's offset
  *     disk write NAME FIRST COUNT ADD  from now on it holds that much more
  *     disk reads NAME MIB                  so much in pieces of 1 MiB, not looked at
+ *     disk mounts NAME PLACE TIMES         a file system is mounted and unmounted
  *     disk load NAME SECONDS           four threads, each in its quarter of the disk
  *     disk counts NAME                     kernel objects that must not become more, and whether
  * each right is counted as it is disk stop NAME TASK                  the task of that name does
@@ -361,6 +362,18 @@ static int do_kill(const char *name, unsigned times, unsigned pause_ms)
     return killed < times;
 }
 
+static int do_mounts(const char *name, const char *place, uint64_t times)
+{
+    const mach_port_t root = portolan_port("root"), host = program_host();
+
+    for (uint64_t i = 0; i < times; i++) {
+        program_check(file_mount(root, host, "ext2", name, place, 0), name);
+        program_check(file_unmount(root, host, place), place);
+    }
+    printf("mounted %s %llu times\n", name, (unsigned long long)times);
+    return 0;
+}
+
 static uint64_t number(int argc, char **argv, int i)
 {
     return i < argc ? strtoull(argv[i], NULL, 0) : 0;
@@ -381,6 +394,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "read") == 0) {
         return do_read(number(argc, argv, 3), number(argc, argv, 4), number(argc, argv, 5));
+    }
+    if (strcmp(argv[1], "mounts") == 0 && argc == 5) {
+        return do_mounts(argv[2], argv[3], number(argc, argv, 4));
     }
     if (strcmp(argv[1], "counts") == 0) {
         return do_counts();

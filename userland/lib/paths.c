@@ -40,6 +40,19 @@ bool paths_is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+void paths_absolute(const char *path, char *absolute, size_t size)
+{
+    char directory[PATH_MAX] = "";
+
+    if (path[0] != '/' && getcwd(directory, sizeof(directory)) == NULL) {
+        program_fail("the working directory: %s", strerror(errno));
+    }
+    if ((size_t)snprintf(absolute, size, "%s%s%s", directory, directory[0] != '\0' ? "/" : "",
+                         path) >= size) {
+        program_fail("%s: the path is too long", path);
+    }
+}
+
 bool paths_target(const char *from, const char *to, char target[PATH_MAX])
 {
     size_t end = strlen(from);

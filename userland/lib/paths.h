@@ -5,11 +5,15 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Where `from` goes when it is put at `to`: into it when that is a directory. Returns: false with a
  * sentence said when that is too long. */
 bool paths_target(const char *from, const char *to, char target[PATH_MAX]);
 bool paths_is_directory(const char *path);
+/* The path from the root on, for a server that does not know the working directory. Ends the
+ * program with a sentence when it is too long. */
+void paths_absolute(const char *path, char *absolute, size_t size);
 
 /* Copy a file, a symbolic link, or (whole) a directory with all in it. Returns: false with a
  * sentence said when not all was copied. */

@@ -9,6 +9,12 @@
 #define FILE_SYNC_FORGET 2
 #define FILE_SYNC_CLEAN  4
 
+/* Flags of file_mount. */
+#define FILE_MOUNT_READ_ONLY 1
+
+#define FILE_KIND_MAX 16
+typedef char file_kind_t[FILE_KIND_MAX];
+
 /* Index into the numbers of file_statfs: the fields of struct statfs. */
 enum file_statfs_index {
     FILE_STATFS_TYPE,
