@@ -56,7 +56,7 @@ static uint64_t contents_fetch(struct node *node, uint64_t offset, uint64_t size
     uint64_t end = fs_page_up(node->size);
     uint64_t there = offset >= end ? 0 : size < end - offset ? size : end - offset;
 
-    if (there == 0 || (to_write && contents_prepare(node, offset, there) != 0) ||
+    if (there == 0 || node->is_pinned || (to_write && contents_prepare(node, offset, there) != 0) ||
         volume->ops->read_pages(volume, node->inode, offset, there, pages) != 0) {
         return 0;
     }
@@ -219,6 +219,9 @@ static int contents_window(struct node *node, uint64_t end)
     mach_port_t object;
     kern_return_t kr;
 
+    if (node->is_pinned) {
+        return EPERM;
+    }
     if (node->window != NULL && end <= node->window_size) {
         return 0;
     }

@@ -315,6 +315,9 @@ int ext2_data_write(struct volume *volume, uint64_t number, uint64_t offset, siz
     if (error == 0) {
         error = ext2_data_get(fs, number, &inode);
     }
+    if (error == 0 && ext2_is_immutable(inode)) {
+        error = EPERM;
+    }
     if (error != 0 || offset >= inode->size) {
         return error;
     }
@@ -428,6 +431,9 @@ int ext2_data_prepare(struct volume *volume, uint64_t number, uint64_t offset, u
 
     if (error == 0) {
         error = ext2_data_get(fs, number, &inode);
+    }
+    if (error == 0 && ext2_is_immutable(inode)) {
+        error = EPERM;
     }
     if (error != 0 || size == 0) {
         return error;

@@ -43,6 +43,7 @@
 #define EXT2_RO_COMPAT_CSUM         0x0400u
 
 /* i_flags */
+#define EXT2_FLAG_IMMUTABLE 0x00000010u /* nothing of it may change, nor its names (chattr +i) */
 #define EXT2_FLAG_INDEX     0x00001000u /* the directory has an index */
 #define EXT2_FLAG_HUGE_FILE 0x00040000u /* i_blocks counts blocks, not sectors */
 #define EXT2_FLAG_EXTENTS   0x00080000u

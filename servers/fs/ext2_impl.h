@@ -180,6 +180,12 @@ static inline struct ext2 *ext2_of(struct volume *volume)
     return EXT2_OF(volume, struct ext2, volume);
 }
 
+/* May nothing of it change, nor its names? */
+static inline bool ext2_is_immutable(const struct ext2_inode *inode)
+{
+    return (inode->flags & EXT2_FLAG_IMMUTABLE) != 0;
+}
+
 /* --- ext2_mount.c --- */
 
 /* Is it a number that a block of a file or of metadata can have? */
@@ -411,6 +417,8 @@ int ext2_data_read(struct volume *volume, uint64_t inode, uint64_t offset, size_
 int ext2_data_prepare(struct volume *volume, uint64_t inode, uint64_t offset, uint64_t size);
 int ext2_data_write(struct volume *volume, uint64_t inode, uint64_t offset, size_t size,
                     const void *pages);
+int ext2_pin(struct volume *volume, uint64_t inode, struct volume_run *runs, unsigned room,
+             unsigned *count);
 /* Give back what is reserved from a block of the file on. */
 void ext2_data_unreserve(struct ext2 *fs, struct ext2_inode *inode, uint64_t first);
 

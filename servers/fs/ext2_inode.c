@@ -591,6 +591,9 @@ int ext2_inode_set(struct volume *volume, uint64_t number, const struct stat *st
     if (error == 0) {
         error = ext2_inode_get(fs, number, &inode);
     }
+    if (error == 0 && ext2_is_immutable(inode)) {
+        error = EPERM;
+    }
     if (error == 0 && (what & VOLUME_SET_SIZE) != 0) {
         error = ext2_inode_set_size(fs, inode, stat->st_size);
     }

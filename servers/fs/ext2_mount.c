@@ -39,6 +39,7 @@ static const struct volume_ops ext2_mount_ops = {
     .read_pages = ext2_data_read,
     .prepare = ext2_data_prepare,
     .write_pages = ext2_data_write,
+    .pin = ext2_pin,
     .statfs = ext2_mount_statfs,
     .sync_inode = ext2_transaction_sync_inode,
     .sync = ext2_transaction_sync,

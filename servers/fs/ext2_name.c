@@ -55,6 +55,9 @@ static int ext2_name_find_target(struct ext2 *fs, uint64_t number, const char *n
     if (error == 0 && (*directory)->links == 0) {
         return ESTALE;
     }
+    if (error == 0 && ext2_is_immutable(*directory)) {
+        return EPERM;
+    }
     return error != 0 ? error : ext2_directory_find_room(fs, *directory, name, length, place, room);
 }
 
@@ -209,7 +212,7 @@ int ext2_name_link(struct volume *volume, uint64_t number, const char *name, siz
     if (error != 0) {
         return error;
     }
-    if (S_ISDIR(inode->mode)) {
+    if (S_ISDIR(inode->mode) || ext2_is_immutable(inode)) {
         return EPERM;
     }
     if (inode->links == 0 || inode->links >= EXT2_LINK_MAX) {
@@ -229,6 +232,9 @@ int ext2_name_link(struct volume *volume, uint64_t number, const char *name, siz
 /* May what is there go? */
 static int ext2_name_check_unlink(struct ext2 *fs, struct ext2_inode *inode, bool is_rmdir)
 {
+    if (ext2_is_immutable(inode)) {
+        return EPERM;
+    }
     if (!S_ISDIR(inode->mode)) {
         return is_rmdir ? ENOTDIR : 0;
     }
@@ -281,7 +287,7 @@ int ext2_name_unlink(struct volume *volume, uint64_t number, const char *name, s
         error = ext2_inode_get(fs, place.inode, &inode);
     }
     if (error == 0) {
-        error = ext2_name_check_unlink(fs, inode, is_rmdir);
+        error = ext2_is_immutable(directory) ? EPERM : ext2_name_check_unlink(fs, inode, is_rmdir);
     }
     if (error == 0 && (inode == directory || inode->links == 0)) {
         error = ext2_mount_damaged(fs);
@@ -353,6 +359,9 @@ static int ext2_name_check_rename(struct ext2 *fs, struct ext2_rename *r)
 
     if (r->inode->links == 0) {
         return ext2_mount_damaged(fs);
+    }
+    if (ext2_is_immutable(r->inode) || ext2_is_immutable(r->from)) {
+        return EPERM;
     }
     if (S_ISDIR(r->inode->mode)) {
         error = r->is_moved || r->inode == r->to

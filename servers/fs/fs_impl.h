@@ -78,6 +78,11 @@ bool mount_is_place(const struct mount *mount, uint64_t inode);
  * Returns: false when there are no more. */
 bool mount_nth(unsigned n, struct node **root);
 
+/* --- mount_ops.c --- */
+
+/* Is that the privileged host port? Returns: 0, EPERM. */
+int mount_ops_check(mach_port_t host);
+
 /* --- source.c --- */
 
 /* The volume of a source. Errors: ENOTSUP (no such kind), ENODEV (no such disk), EINVAL, EIO,
@@ -118,6 +123,7 @@ struct node {
     _Atomic uint64_t size;   /* changed with [N] and the mount's */
     _Atomic bool is_dirty;   /* pages may be changed */
     _Atomic bool is_removed; /* without a name */
+    _Atomic bool is_pinned;  /* what is in it is somebody else's, by another way */
     _Atomic int failed;      /* of a write behind somebody's back, for the next sync */
 };
 

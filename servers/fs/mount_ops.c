@@ -12,7 +12,7 @@
 
 /* Rights to the same port have the same name. Without a host port of its own the server lets nobody
  * mount. */
-static int mount_ops_check(mach_port_t host)
+int mount_ops_check(mach_port_t host)
 {
     mach_port_t own = portolan_port("host");
 

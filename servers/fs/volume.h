@@ -38,6 +38,11 @@ struct volume_make {
     const char *target; /* of S_IFLNK */
 };
 
+/* Bytes of a device. */
+struct volume_run {
+    uint64_t offset, size;
+};
+
 /* Which fields of a struct stat volume_ops.set is to change. */
 #define VOLUME_SET_MODE  1u
 #define VOLUME_SET_OWNER 2u
@@ -100,6 +105,14 @@ struct volume_ops {
      * of the file. Errors: ENOSPC (of what was not prepared), EROFS, EIO. */
     int (*write_pages)(struct volume *volume, uint64_t inode, uint64_t offset, size_t size,
                        const void *pages);
+
+    /* From now on nothing of the inode can change, neither its contents nor where they lie nor its
+     * names, until somebody else allows it: on the disk, too, when this returns. *count pieces of
+     * the device, in order, are its contents, each of whole pages. NULL: there is no device.
+     * Errors: EINVAL (no file, none of whole pages, with holes, in pieces that are none), EFBIG
+     * (more pieces than room), EROFS, EIO. */
+    int (*pin)(struct volume *volume, uint64_t inode, struct volume_run *runs, unsigned room,
+               unsigned *count);
 
     /* --- the whole --- */
 

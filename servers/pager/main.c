@@ -1,6 +1,7 @@
 /* main.c - the default pager: swap for anonymous memory.
  *
- * usage: pager [swap=DISK]...     the first that is marked as swap; without one the memory disk
+ * usage: pager [swap=DISK|FILE]...     the first that is marked as swap; without one the memory
+ * disk
  *
  * It must need no memory that could be in its own swap, and no task that does. So all its memory is
  * wired before the first page comes, its tables have the size they need (object.c), it calls nobody
@@ -67,7 +68,7 @@ static kern_return_t main_find_store(char **words, mach_port_t host, mach_port_t
 {
     for (; *words != NULL; words++) {
         if (strncmp(*words, "swap=", 5) != 0) {
-            portolan_print("pager: `%s` is not swap=DISK\n", *words);
+            portolan_print("pager: `%s` is not swap=DISK or swap=/FILE\n", *words);
         } else if (disk_swap_open(host, *words + 5, device)) {
             return KERN_SUCCESS;
         }

@@ -5,10 +5,12 @@ import subprocess
 import tempfile
 
 import disk as disks
+import volume
 from check import Checks
 from machine import Machine
 
 SWAP_MIB = 320
+SWAP_FILE_MIB = 100
 MEMORY_MIB = 64  # what the system has beside the memory disk
 
 
@@ -150,5 +152,67 @@ def errors(iso):
                 if what == "write":
                     checks.expect("the next program has another place", r"^80 MiB written and read twice, 0 pages wrong\n",
                                   m.command_output("/tests/swap 80", 300))
+                m.power_off()
+    return checks.result()
+
+
+def make_file(v, mib, marked=True):
+    """A file marked by mkswap, without holes, in the file system: in several pieces, as its map of blocks lies in between."""
+    path = os.path.join(v.scratch, "swap")
+    with open(path, "wb") as f:
+        for _ in range(mib):
+            f.write(b"\xa5" * (1 << 20))
+    if marked:
+        v.tool("mkswap", path)
+    v.tool("debugfs", "-w", "-R", f"write {path} swap", v.image)
+
+
+def file(iso, mib, kind="ext3", cpus=1, kills=0):
+    """Swap in a file: paged out and in past the file server; nobody can cut, remove, write or read the file; the file system is in order."""
+    checks = Checks()
+    with volume.Volume(kind, 256, 4096) as v:
+        make_file(v, SWAP_FILE_MIB)
+        with v.machine(iso, cpus=cpus, memory=MEMORY_MIB, one_thread=kills != 0, timeout=120) as m:
+            m.expect(rf"pager: swap on /disk/swap, {SWAP_FILE_MIB - 1} MiB")  # before the prompt or behind it
+            m.settle()
+            for line, why in (("echo x >/disk/swap", "not permitted"), ("cp /disk/dir/hello.txt /disk/swap", "not permitted"), ("rm -f /disk/swap", "not permitted"),
+                              ("mv /disk/swap /disk/other", "not permitted"), ("mv /disk/dir/hello.txt /disk/swap", "not permitted"),
+                              ("cat /disk/swap", "not permitted"), ("umount /disk", "in use")):
+                checks.expect(f"`{line}`", rf"(?i){why}", m.command_output(line, 60))
+            if kills:
+                m.command_output(f"/tests/disk kill disk0 virtio_blk {kills} 500 &", 60)
+            for what in ("memory comes back", "and again, the swap space being free"):
+                checks.expect(what, rf"(?m){mib} MiB written and read twice, 0 pages wrong\n", m.command_output(f"/tests/swap {mib}", 400))
+            if kills:
+                m.settle(120)
+                m.command_output("wait", 120)
+            m.send(f"/tests/swap {mib} &\r")
+            m.settle(60)
+            checks.expect("files are written meanwhile", r"(?m)^0$", m.command_output("cp /disk/big /disk/copy; sync; echo $?", 300))
+            m.command_output("wait", 300)
+            m.settle(60)
+            checks.expect("nothing was lost", "^$", "".join(line for line in m.command_output("dmesg", 60).splitlines() if "is lost" in line))
+            m.power_off()
+        v.judge(checks, "afterwards", replay=False)
+        checks.expect("the copy is complete", "^same$", "same" if v.contents("/copy") == v.big else "other contents")
+        contents = v.contents("/swap")
+        pages = [contents[at:at + 4096] for at in range(0, len(contents), 4096)]
+        checks.expect("it went to the file", "True", str(sum(page != b"\xa5" * 4096 for page in pages) > 1000))
+        checks.expect("Linux's tools say that it stays", "----i", v.tool("debugfs", "-R", "stat /swap", v.image).stdout.decode(errors="replace").replace("Flags: 0x10", "----i"))
+    return checks.result()
+
+
+def file_refused(iso):
+    """A file that is not marked, or has holes, is not swap; one without a mark is only read."""
+    checks = Checks()
+    for what, marked, hole, why in (("not marked", False, False, "it is not marked as swap"), ("with holes", True, True, "an argument is not acceptable")):
+        with volume.Volume("ext3", 256, 4096) as v:
+            make_file(v, 20, marked)
+            if hole:
+                v.tool("debugfs", "-w", "-R", "punch /swap 1000 1100", v.image)
+            with v.machine(iso, memory=MEMORY_MIB, timeout=120) as m:
+                m.expect(r"\$ $")
+                checks.expect(what, rf"pager: /disk/swap is not used: {why}", m.command_output("dmesg"))
+                checks.expect(f"{what}: there is no swap", r"^no swap", m.command_output("swap", 60))
                 m.power_off()
     return checks.result()

@@ -25,7 +25,7 @@ COLD_THREADS = 3
 class Volume:
     """A disk image with a file system; a context that removes it in the end."""
 
-    def __init__(self, kind="ext3", mib=64):
+    def __init__(self, kind="ext3", mib=64, block=None):
         self.scratch = tempfile.mkdtemp(prefix="portolan-")
         self.image = os.path.join(self.scratch, "disk.img")
         root = os.path.join(self.scratch, "root")
@@ -37,7 +37,7 @@ class Volume:
             f.write("hello disk\n")
         with open(self.image, "wb") as f:
             f.truncate(mib << 20)
-        self.tool("mke2fs", "-q", "-t", kind, "-d", root, self.image)
+        self.tool("mke2fs", "-q", "-t", kind, *(["-b", str(block)] if block else []), "-d", root, self.image)
 
     def __enter__(self):
         return self

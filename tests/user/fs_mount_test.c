@@ -74,6 +74,27 @@ TEST(only_the_privileged_host_port_lets_mount)
     files_end();
 }
 
+static kern_return_t pin_as(mach_port_t host, const char *path)
+{
+    static file_runs_t runs;
+    dir_path_t device;
+    mach_msg_type_number_t count = 2 * FILE_RUNS_MAX;
+
+    return file_pin(portolan_port("root"), host, path, device, runs, &count);
+}
+
+TEST(only_the_privileged_host_port_pins_a_file)
+{
+    start();
+    write_file("f");
+    CHECK_EQ(pin_as(mach_host_self(), FILES_PLACE "/f"), PORTOLAN_ERRNO(EPERM));
+    CHECK_EQ(pin_as(MACH_PORT_NULL, FILES_PLACE "/f"), PORTOLAN_ERRNO(EPERM));
+    CHECK_EQ(pin_as(portolan_port("host"), FILES_PLACE "/f"), PORTOLAN_ERRNO(ENOTSUP));
+    CHECK_EQ(pin_as(portolan_port("host"), FILES_PLACE "/none"), PORTOLAN_ERRNO(ENOENT));
+    CHECK_EQ(pin_as(portolan_port("host"), PLACE), PORTOLAN_ERRNO(EINVAL));
+    files_end();
+}
+
 TEST(what_cannot_be_mounted_is_refused)
 {
     const mach_port_t host = portolan_port("host");

@@ -15,6 +15,10 @@
 #define FILE_KIND_MAX 16
 typedef char file_kind_t[FILE_KIND_MAX];
 
+/* Pieces of a file that is pinned. */
+#define FILE_RUNS_MAX 512
+typedef int64_t file_runs_t[2 * FILE_RUNS_MAX];
+
 /* Index into the numbers of file_statfs: the fields of struct statfs. */
 enum file_statfs_index {
     FILE_STATFS_TYPE,

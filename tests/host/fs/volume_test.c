@@ -74,6 +74,50 @@ static int lookup_error(struct volume *volume, uint64_t directory, const char *n
     return volume->ops->lookup(volume, directory, name, strlen(name), &inode);
 }
 
+/* A file of whole pages: where the disk has it is what the file has, and it stays so. */
+ON_EACH_KIND(a_pinned_file_stays_as_and_where_it_is)
+{
+    static uint8_t data[80 * VOLUME_PAGE_SIZE];
+    struct volume_run runs[64];
+    const struct stat st = {.st_size = VOLUME_PAGE_SIZE, .st_mode = 0600};
+    uint64_t inode = test_make(volume, volume->root, "pinned", S_IFREG | 0644);
+    uint64_t other = test_make(volume, volume->root, "other", S_IFREG | 0644);
+    uint64_t page = 0;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (uint8_t)(i / VOLUME_PAGE_SIZE + i);
+    }
+    assert_int_equal(test_write(volume, inode, 0, sizeof(data), data), 0);
+    test_set_size(volume, other, 3 * VOLUME_PAGE_SIZE);
+    assert_int_equal(volume->ops->pin(volume, other, runs, 64, &count), EINVAL); /* holes */
+    test_set_size(volume, other, 100);
+    assert_int_equal(volume->ops->pin(volume, other, runs, 64, &count), EINVAL);
+    assert_int_equal(volume->ops->pin(volume, volume->root, runs, 64, &count), EINVAL);
+    assert_int_equal(volume->ops->pin(volume, inode, runs, 0, &count), EFBIG);
+    if (volume->ops->pin(volume, inode, runs, 64, &count) == EINVAL) {
+        return; /* small blocks: in pieces that are no pages */
+    }
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(runs[i].offset + runs[i].size <= disk->device.size);
+        assert_memory_equal(disk->bytes + runs[i].offset, data + page, runs[i].size);
+        page += runs[i].size;
+    }
+    assert_int_equal(page, sizeof(data));
+    for (unsigned again = 0; again < 2; again++) {
+        assert_int_equal(volume->ops->set(volume, inode, &st, VOLUME_SET_SIZE), EPERM);
+        assert_int_equal(volume->ops->set(volume, inode, &st, VOLUME_SET_MODE), EPERM);
+        assert_int_equal(volume->ops->prepare(volume, inode, 0, 1), EPERM);
+        assert_int_equal(volume->ops->write_pages(volume, inode, 0, VOLUME_PAGE_SIZE, data), EPERM);
+        assert_int_equal(unlink_error(volume, volume->root, "pinned", false), EPERM);
+        assert_int_equal(rename_error(volume, volume->root, "pinned", volume->root, "x"), EPERM);
+        assert_int_equal(rename_error(volume, volume->root, "other", volume->root, "pinned"),
+                         EPERM);
+        assert_int_equal(volume->ops->link(volume, volume->root, "y", 1, inode), EPERM);
+        assert_int_equal(test_stat(volume, inode).st_size, sizeof(data));
+    }
+}
+
 ON_EACH_KIND(names_are_made_found_and_removed)
 {
     char name[VOLUME_NAME_MAX + 2];
@@ -560,8 +604,8 @@ ON_EACH_KIND(a_clean_volume_may_have_orphans)
 
 #define volume_TESTS                                                                               \
     TEST(names_are_made_found_and_removed), TEST(links_are_counted),                               \
-        TEST(symbolic_links_are_short_or_long), TEST(what_a_rename_replaces_goes),                 \
-        TEST(an_unlinked_file_lives_while_it_is_held),                                             \
+        TEST(a_pinned_file_stays_as_and_where_it_is), TEST(symbolic_links_are_short_or_long),      \
+        TEST(what_a_rename_replaces_goes), TEST(an_unlinked_file_lives_while_it_is_held),          \
         TEST(sparse_files_have_zeroes_and_few_blocks), TEST(attributes_are_kept),                  \
         TEST(a_full_disk_says_so_and_loses_nothing), TEST(what_was_prepared_has_room),             \
         TEST(a_directory_is_read_while_it_changes), TEST(inodes_run_out),                          \
