@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "turn.h"
 #include "volume.h"
 
 #define FS_PAGE     VOLUME_PAGE_SIZE
@@ -44,7 +45,7 @@ struct node;
  * use it. */
 struct mount {
     struct volume *volume;
-    pthread_mutex_t lock; /* of the volume's routines */
+    struct turn lock;     /* of the volume's routines */
     struct node *root;    /* a reference */
     struct node *covered; /* the directory it lies over, a reference; NULL: the first mount */
     unsigned nodes;       /* of it, those that are being freed too; the node table's lock */
@@ -95,12 +96,12 @@ bool source_overlaps(const char *kind, const char *source, const char *other_kin
 
 static inline void mount_lock(struct mount *mount)
 {
-    pthread_mutex_lock(&mount->lock);
+    turn_lock(&mount->lock);
 }
 
 static inline void mount_unlock(struct mount *mount)
 {
-    pthread_mutex_unlock(&mount->lock);
+    turn_unlock(&mount->lock);
 }
 
 /* --- node.c --- */

@@ -67,7 +67,6 @@ static int mount_fill(struct mount *mount, struct volume *volume, const char *ki
     mount->device = mount_devices + 1;
     snprintf(mount->kind, sizeof(mount->kind), "%s", kind);
     snprintf(mount->source, sizeof(mount->source), "%s", source);
-    pthread_mutex_init(&mount->lock, NULL);
     mount_lock(mount);
     error = node_get(mount, volume->root, &mount->root);
     mount_unlock(mount);
@@ -225,7 +224,6 @@ int mount_end(const char *place)
         node_put(mount->root);
         error = mount->volume->ops->unmount(mount->volume);
         node_put(mount->covered);
-        pthread_mutex_destroy(&mount->lock);
         free(mount);
     }
     pthread_mutex_unlock(&mount_change);
