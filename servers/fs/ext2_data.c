@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_BLOCKS_MAX 2048u /* given a place at once */
+#define WRITE_BLOCKS_MAX 2048u  /* given a place at once */
+#define ZEROES           65536u /* bytes written at once; no block is larger */
 
 /* --- blocks set aside --- */
 
@@ -357,6 +358,7 @@ static int ext2_data_add_holes(struct ext2 *fs, struct ext2_inode *inode, uint64
  * in it. */
 static int ext2_data_settle(struct ext2 *fs, struct ext2_inode *inode)
 {
+    const uint64_t step = ZEROES >> fs->block_shift;
     const struct ext2_range *shortest = NULL;
     char *zeroes;
     int error = 0;
@@ -369,12 +371,13 @@ static int ext2_data_settle(struct ext2 *fs, struct ext2_inode *inode)
             shortest = range;
         }
     }
-    zeroes = shortest != NULL ? calloc(1, fs->block_size) : NULL;
+    zeroes = shortest != NULL ? calloc(1, ZEROES) : NULL;
     if (zeroes != NULL) {
         struct ext2_range range = *shortest;
 
-        for (uint64_t block = range.first; block < range.end && error == 0; block++) {
-            error = ext2_data_write_blocks(fs, inode, block, block + 1, zeroes);
+        for (uint64_t block = range.first; block < range.end && error == 0; block += step) {
+            error = ext2_data_write_blocks(
+                fs, inode, block, block + step < range.end ? block + step : range.end, zeroes);
         }
         free(zeroes);
     }
