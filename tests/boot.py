@@ -133,6 +133,7 @@ MATRIX = [
     Suite("volume off without a file server", volume.off_alone),
     Suite("mounting", mounting.use),
     Suite("mounting ext2 debug 2 cpus", lambda: mounting.use("ext2", cpus=2, iso="build/test/system-debug.iso")),
+    Suite("volume dirty", volume.dirty),
     Suite("volume model", volume.model),
     Suite("volume model ext2 2 cpus", lambda: volume.model("ext2", cpus=2, first=13)),
     Suite("volume ahci", lambda: volume.use(device="ahci")),

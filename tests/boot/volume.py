@@ -122,6 +122,20 @@ def off(kind="ext3", cpus=1, iso=ISO):
     return checks.result()
 
 
+def dirty(kind="ext3", cpus=1, iso="build/test/system-release.iso", memory=64, mib=64):
+    """A mapped file larger than the memory is changed throughout, without swap, while files are made and removed beside it."""
+    checks = Checks()
+    with Volume(kind, mib=256) as volume:
+        with volume.machine(iso, cpus=cpus, memory=memory) as m:
+            m.expect(r"\$ $")
+            said = m.command_output(f"/tests/dirty /disk/large {mib} 3", 300)
+            checks.expect("what is changed comes back", r"(?m)^dirty: good$", said)
+            checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+            m.power_off()
+        volume.judge(checks, "after that")
+    return checks.result()
+
+
 def off_alone():
     """A file server that does not answer is waited for a while, and no longer."""
     checks = Checks()
