@@ -271,7 +271,9 @@ void thread_preempt(struct thread *t)
         sched_switch(cpu, self, t, NULL);
         return;
     }
+    cpu->interrupt_depth++; /* traces: the interrupt wakes it, not the thread it came upon */
     thread_setrun(t);
+    cpu->interrupt_depth--;
 }
 
 void thread_quick_end(struct thread *self, struct thread *t)
