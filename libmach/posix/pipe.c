@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <gnumach.h>
+#include <limits.h>
 #include <portolan/io_types.h>
 #include <portolan/portolan.h>
 #include <portolan/thread.h>
@@ -100,20 +101,27 @@ long pipe_read(struct pipe *pipe, void *data, size_t size, bool nonblocking)
     return n;
 }
 
+/* Bytes that can be written. Locks: pipe->lock. */
+static uint32_t pipe_room(const struct pipe *pipe)
+{
+    return PIPE_SIZE - (pipe->head - pipe->tail);
+}
+
 long pipe_write(struct pipe *pipe, const void *data, size_t size, bool nonblocking)
 {
     const char *from = data;
+    uint32_t least = size <= PIPE_BUF ? (uint32_t)size : 1; /* is written at once */
     size_t done = 0;
 
     while (done < size) {
         uint32_t n;
 
         portolan_lock_acquire(&pipe->lock);
-        while (pipe->has_reader && !nonblocking && pipe->head - pipe->tail == PIPE_SIZE) {
+        while (pipe->has_reader && !nonblocking && pipe_room(pipe) < least) {
             pipe_wait(pipe);
         }
-        n = PIPE_SIZE - (pipe->head - pipe->tail);
-        n = size - done < n ? (uint32_t)(size - done) : n;
+        n = pipe_room(pipe);
+        n = n < least ? 0 : size - done < n ? (uint32_t)(size - done) : n;
         if (!pipe->has_reader || n == 0) {
             long error = pipe->has_reader ? -EAGAIN : -EPIPE;
 

@@ -7,6 +7,7 @@
 #include <portolan/portolan.h>
 #include <sys/uio.h>
 
+#include "core/text.h"
 #include "posix/file.h"
 #include "posix/open.h"
 #include "posix/posix.h"
@@ -66,6 +67,34 @@ static long transfer_one(int fd, uint64_t data, uint64_t size, int64_t offset, t
     return result;
 }
 
+/* Bytes of all vectors; PIPE_BUF + 1 when they are more than PIPE_BUF. */
+static size_t transfer_size(const struct iovec *vector, int count)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < count && size <= PIPE_BUF; i++) {
+        size += vector[i].iov_len <= PIPE_BUF ? vector[i].iov_len : PIPE_BUF + 1;
+    }
+    return size <= PIPE_BUF ? size : PIPE_BUF + 1;
+}
+
+/* What is no more than PIPE_BUF is one write (POSIX, writev and write): libc writes a line as two
+ * vectors, and no other program's output comes in between. */
+static long transfer_write_vector(int fd, const struct iovec *vector, int count, int64_t offset)
+{
+    char data[PIPE_BUF];
+    size_t size = 0;
+
+    if (count < 2 || count > IOV_MAX || transfer_size(vector, count) > PIPE_BUF) {
+        return transfer_vector(fd, vector, count, offset, transfer_write);
+    }
+    for (int i = 0; i < count; i++) {
+        memory_copy(data + size, vector[i].iov_base, vector[i].iov_len);
+        size += vector[i].iov_len;
+    }
+    return transfer_one(fd, (uint64_t)data, size, offset, transfer_write);
+}
+
 long linux_read(struct posix_frame *f)
 {
     return transfer_one((int)f->a0, f->a1, f->a2, IO_POSITION, transfer_read);
@@ -98,8 +127,7 @@ long linux_readv(struct posix_frame *f)
 
 long linux_writev(struct posix_frame *f)
 {
-    return transfer_vector((int)f->a0, (const struct iovec *)f->a1, (int)f->a2, IO_POSITION,
-                           transfer_write);
+    return transfer_write_vector((int)f->a0, (const struct iovec *)f->a1, (int)f->a2, IO_POSITION);
 }
 
 long linux_preadv(struct posix_frame *f)
@@ -112,8 +140,8 @@ long linux_preadv(struct posix_frame *f)
 long linux_pwritev(struct posix_frame *f)
 {
     return (int64_t)f->a3 < 0 ? -EINVAL
-                              : transfer_vector((int)f->a0, (const struct iovec *)f->a1, (int)f->a2,
-                                                (int64_t)f->a3, transfer_write);
+                              : transfer_write_vector((int)f->a0, (const struct iovec *)f->a1,
+                                                      (int)f->a2, (int64_t)f->a3);
 }
 
 /* A directory goes back to its start; other positions in it are not offered. */

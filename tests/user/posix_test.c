@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -156,6 +157,26 @@ TEST(a_bad_pointer_is_an_error_and_not_the_end)
     CHECK_EQ(read(-1, &fd, 1), -1);
     CHECK_EQ(errno, EBADF);
     close(fd);
+}
+
+TEST(a_short_vector_is_written_at_once_or_not_at_all)
+{
+    static char data[65536]; /* what a pipe holds */
+    struct iovec line[2] = {{(char[]){"one half"}, 8}, {(char[]){"and half"}, 8}};
+    int fds[2];
+
+    CHECK_EQ(pipe2(fds, O_NONBLOCK), 0);
+    CHECK_EQ(write(fds[1], data, sizeof(data)), sizeof(data));
+    CHECK_EQ(read(fds[0], data, 10), 10);
+    CHECK_EQ(writev(fds[1], line, 2), -1);
+    CHECK_EQ(errno, EAGAIN);
+    CHECK_EQ(read(fds[0], data, 6), 6);
+    CHECK_EQ(writev(fds[1], line, 2), 16);
+    CHECK_EQ(write(fds[1], data, 1), -1); /* it is full: nothing of the first try was kept */
+    CHECK_EQ(read(fds[0], data, sizeof(data)), sizeof(data));
+    CHECK_EQ(memcmp(data + sizeof(data) - 16, "one halfand half", 16), 0);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 TEST(the_environment_of_a_program_is_there)
