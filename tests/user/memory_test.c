@@ -444,7 +444,8 @@ static void send_under_meddling(int how)
 
     CHECK_EQ(pthread_create(&thread, NULL, meddle, &m), 0);
     for (unsigned i = 0; i < 200; i++) {
-        uint32_t size = (i % PAGES + 1) * IPC_PAGE_SIZE;
+        /* more than a page, for which the hole the meddler makes would do: it would unmap that */
+        uint32_t size = (i % (PAGES - 1) + 2) * IPC_PAGE_SIZE;
         mach_msg_return_t mr = send_memory(port, m.pages, size, false);
 
         CHECK(mr == MACH_MSG_SUCCESS || (how > 0 && mr == MACH_SEND_INVALID_MEMORY));
