@@ -3,9 +3,11 @@
  *
  * usage: runner [PREFIX [ARGUMENT...]]      The programs whose names begin so, with the arguments.
  * Closes with `runner: N programs, N with failures`. */
+#include <device.h>
 #include <dirent.h>
 #include <file.h>
 #include <mach.h>
+#include <mach/device_types.h>
 #include <mach_debug.h>
 #include <mach_host.h>
 #include <mach_port.h>
@@ -24,7 +26,7 @@
 #define SETTLE_TRIES   300
 #define SLEEP_TRIES    2000
 #define RIGHTS_TRIES   50
-#define RUNNER_REPEATS 4
+#define RUNNER_REPEATS 8
 /* Caches of the kernel and of servers may keep this many pages after one program. */
 #define PAGES_SLACK 48
 #define PAGE_BYTES  4096u
@@ -41,6 +43,7 @@ static const char *const count_names[RUNNER_COUNT_COUNT] = {
     "map entries", "free pages", "pages", "kernel stacks", "kernel tables", "allocated objects"};
 
 static char *arguments[ARGUMENTS_MAX + 1]; /* of each program, after its path; ends with NULL */
+static int64_t tasks_alone;                /* what there are while no program runs */
 
 /* Objects that are as many as before when nothing was lost. How many ranges of its memory the
  * kernel has depends on how it was taken, and of the entries for pages that are mapped more than
@@ -177,18 +180,55 @@ static bool rights_balance(const char *path, const int64_t *before)
     return false;
 }
 
-/* The counts once they stand still. */
+/* The counts once they stand still and no program is on its way out: its processor may be one the
+ * host does not run just now, and then it stands still, too. */
 static void counts_settled(int64_t counts[PORTOLAN_NUMBERS_MAX])
 {
     struct timespec pause = {0, 20000000};
     int64_t last[PORTOLAN_NUMBERS_MAX];
+    unsigned tries = 0;
 
     counts_now(counts);
     do {
         memcpy(last, counts, sizeof(last));
         nanosleep(&pause, NULL);
         counts_now(counts);
-    } while (!is_same(last, counts) || !is_same(counts, last));
+        tries++;
+    } while (!is_same(last, counts) || !is_same(counts, last) ||
+             (counts[PORTOLAN_COUNT_TASKS] > tasks_alone && tries < SETTLE_TRIES));
+}
+
+/* The ledger of rights once what the kernel holds stands still. */
+static void rights_settled(portolan_counts_t rights)
+{
+    struct timespec pause = {0, 20000000};
+    portolan_counts_t last;
+    unsigned tries = 0;
+
+    if (!rights_now(rights)) {
+        return;
+    }
+    do {
+        memcpy(last, rights, sizeof(last));
+        nanosleep(&pause, NULL);
+        rights_now(rights);
+        tries++;
+    } while ((rights[PORTOLAN_RIGHTS_KERNEL_SEND] != last[PORTOLAN_RIGHTS_KERNEL_SEND] ||
+              rights[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE] != last[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]) &&
+             tries < RIGHTS_TRIES);
+}
+
+/* Wait until all drivers have come up: only then is a device that is not there refused. */
+static void wait_for_drivers(void)
+{
+    mach_port_t master, device;
+
+    if (portolan_look_up("device_master", &master) == KERN_SUCCESS) {
+        if (device_open(master, D_READ, "none", &device) == KERN_SUCCESS) {
+            mach_port_deallocate(mach_task_self(), device);
+        }
+        mach_port_deallocate(mach_task_self(), master);
+    }
 }
 
 /* Run one program; its exit status, or -1. */
@@ -223,19 +263,20 @@ static int run(const char *path)
     return status;
 }
 
-/* Is something left that is in no heap? */
+/* Is more left of what is in no heap? */
 static bool is_no_heap(const int64_t *before, const int64_t *after)
 {
     for (unsigned i = 0; i < PORTOLAN_COUNT_OBJECTS; i++) {
-        if (is_left(i, before, after)) {
+        if (after[i] > before[i]) {
             return true;
         }
     }
     return false;
 }
 
-/* A server may have grown its heap, once or twice; what leaks does so each time, and there are no
- * tasks, threads, ports, names or messages in a heap. */
+/* A server may have grown its heap, a few times; what leaks does so each time, and there are no
+ * tasks, threads, ports, names or messages in a heap. When there are fewer of those, something was
+ * still on its way out before; what a program takes from others it takes each time, too. */
 static bool nothing_is_left(const char *path, int64_t *before)
 {
     int64_t after[PORTOLAN_NUMBERS_MAX];
@@ -263,7 +304,7 @@ static bool run_checked(const char *path)
     int status;
 
     counts_settled(before);
-    rights_now(rights);
+    rights_settled(rights);
     status = run(path);
     if (status == -1 || !WIFEXITED(status)) {
         printf("case FAILED %s: ended with status %d\n", path, status);
@@ -303,6 +344,7 @@ static unsigned list_programs(const char *prefix, char **paths)
 
 int main(int argc, char **argv)
 {
+    int64_t counts[PORTOLAN_NUMBERS_MAX];
     char *paths[PROGRAMS_MAX];
     unsigned n, failed = 0;
 
@@ -311,6 +353,9 @@ int main(int argc, char **argv)
         arguments[i - 2] = argv[i];
     }
     n = list_programs(argc > 1 ? argv[1] : "", paths);
+    wait_for_drivers();
+    counts_now(counts);
+    tasks_alone = counts[PORTOLAN_COUNT_TASKS];
     run("/bin/true"); /* fills caches that stay filled */
     for (unsigned i = 0; i < n; i++) {
         failed += run_checked(paths[i]) ? 0 : 1;
