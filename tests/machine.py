@@ -19,6 +19,7 @@ from pexpect import fdpexpect
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VERBOSE = False
+PROMPT_S = 5
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
@@ -103,11 +104,25 @@ class Machine:
         return text[:text.rfind("\n") + 1]
 
     def settle(self, timeout=None):
-        """Come to a prompt of which it is known that it is the last: after output that comes when it likes."""
-        self.marks += 1
-        self.send(f"echo mark {self.marks}\r")
-        # the prompt may be printed only after what was typed, and the end of a job before the next prompt
-        self.expect(rf"(?s)(?:\n|\$ )mark {self.marks}\r+\n.*\$ $", timeout)
+        """Come to a prompt of which it is known that it is the last: after output that comes when it likes.
+        A line that comes behind that prompt is waited for a while; then another prompt is asked for."""
+        end = time.time() + (timeout or self.timeout)
+        while True:
+            self.marks += 1
+            self.send(f"echo mark {self.marks}\r")
+            # the prompt may be printed only after what was typed, and the end of a job before the next prompt
+            self.expect(rf"(?:\n|\$ )mark {self.marks}\r+\n", max(end - time.time(), 1))
+            if self.is_at_prompt():
+                return
+
+    def is_at_prompt(self):
+        """Is a prompt the last that comes, within PROMPT_S?"""
+        index = self.child.expect([r"\$ $", pexpect.TIMEOUT, pexpect.EOF], timeout=PROMPT_S)
+        if index == 2:
+            raise Failure(f"the machine stopped before a prompt; seen:\n{self.log()}")
+        if index == 0:
+            self.seen += self.child.before + self.child.after
+        return index == 0
 
     def power_off(self):
         """Say `poweroff` at the prompt, and wait for it."""
