@@ -30,6 +30,7 @@
 #define NUMBER_MAX       12 /* its factorial has 32 bits */
 #define ANSWER           (sizeof(uint32_t))
 #define PAGE             4096u
+#define STOP_MS          1000u /* a copy takes a tenth of it */
 
 /* What the device is doing: each step ends with an interrupt. */
 enum step { IDLE, COMPUTES, COPIES_IN, COPIES_OUT };
@@ -122,7 +123,11 @@ kern_return_t ds_device_read_inband(mach_port_t port, mach_port_t reply_port,
 /* The device reads and writes no memory from now on. */
 static void stop(void)
 {
-    while (registers != NULL && (registers[DMA_COMMAND] & DMA_START) != 0) {
+    for (unsigned i = 0; registers != NULL && (registers[DMA_COMMAND] & DMA_START) != 0; i++) {
+        if (i == STOP_MS) {
+            driver_fail("the device does not stop");
+        }
+        driver_sleep(1);
     }
 }
 

@@ -6,7 +6,7 @@ include libmach/libmach.mk
 endif
 
 DRIVER_BUILD := build/host/driver
-DRIVER_TESTS := $(DRIVER_BUILD)/partition_test $(DRIVER_BUILD)/virtio_test $(DRIVER_BUILD)/ahci_test $(DRIVER_BUILD)/ata_test $(DRIVER_BUILD)/rtc_test $(DRIVER_BUILD)/library_test
+DRIVER_TESTS := $(DRIVER_BUILD)/partition_test $(DRIVER_BUILD)/virtio_test $(DRIVER_BUILD)/ahci_test $(DRIVER_BUILD)/ata_test $(DRIVER_BUILD)/rtc_test $(DRIVER_BUILD)/edu_test $(DRIVER_BUILD)/library_test
 DRIVER_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-DMACH_IN_PLACE=0 $(USER_INCLUDES) -I. -Ilibmach -Iservers/disk/virtio_blk
 
@@ -19,6 +19,6 @@ driver-host-test: $(DRIVER_TESTS)
 # What is not reached needs no system.
 $(DRIVER_BUILD)/library_test: DRIVER_TEST_CFLAGS += -ffunction-sections -Wl,--gc-sections
 
-$(DRIVER_BUILD)/%_test: tests/host/driver/%_test.c $(wildcard libmach/driver/*.[ch] libmach/include/portolan/driver*.h servers/disk/*.[ch] servers/disk/*/*.[ch] servers/rtc/*.[ch]) $(USER_GEN_H)
+$(DRIVER_BUILD)/%_test: tests/host/driver/%_test.c $(wildcard libmach/driver/*.[ch] libmach/include/portolan/driver*.h servers/disk/*.[ch] servers/disk/*/*.[ch] servers/rtc/*.[ch] servers/edu/*.[ch]) $(USER_GEN_H)
 	@mkdir -p $(@D)
 	@echo "  HOSTCC $@"; gcc $(DRIVER_TEST_CFLAGS) $< -lcmocka -o $@
