@@ -138,6 +138,49 @@ static void block_flush_done(struct block_request *request)
     block_end(request);
 }
 
+/* A request that is wrong is answered at once, and as one that was done: who does not wait for the
+ * reply (device_request.defs) tells by its form what it is. */
+static kern_return_t block_refuse_read(mach_port_t reply, mach_msg_type_name_t poly,
+                                       kern_return_t code)
+{
+    if (poly != MACH_MSG_TYPE_MOVE_SEND_ONCE || code == MIG_NO_REPLY) {
+        return code; /* one that could make this wait is the loop's */
+    }
+    if (device_read_reply(reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, code, NULL, 0) != MACH_MSG_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), reply);
+    }
+    return MIG_NO_REPLY;
+}
+
+static kern_return_t block_refuse_read_inband(mach_port_t reply, mach_msg_type_name_t poly,
+                                              kern_return_t code)
+{
+    if (poly != MACH_MSG_TYPE_MOVE_SEND_ONCE || code == MIG_NO_REPLY) {
+        return code;
+    }
+    if (device_read_reply_inband(reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, code, block_bytes, 0) !=
+        MACH_MSG_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), reply);
+    }
+    return MIG_NO_REPLY;
+}
+
+static kern_return_t block_refuse_write(mach_port_t reply, mach_msg_type_name_t poly,
+                                        kern_return_t code, io_buf_ptr_t data,
+                                        mach_msg_type_number_t count)
+{
+    if (poly != MACH_MSG_TYPE_MOVE_SEND_ONCE || code == MIG_NO_REPLY) {
+        return code;
+    }
+    if (device_write_reply(reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, code, 0) != MACH_MSG_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), reply);
+    }
+    if (count != 0) {
+        syscall_vm_deallocate(mach_task_self(), (vm_address_t)data, count);
+    }
+    return MIG_NO_REPLY;
+}
+
 /* --- requests --- */
 
 /* Where a transfer of `size` bytes from a record on goes. A size beyond what is done at once, or
@@ -218,9 +261,11 @@ kern_return_t ds_device_read(mach_port_t device, mach_port_t reply_port, mach_ms
                              dev_mode_t mode, recnum_t recnum, int bytes_wanted, io_buf_ptr_t *data,
                              mach_msg_type_number_t *count)
 {
-    (void)device, (void)poly, (void)mode, (void)data, (void)count;
-    return block_read(reply_port, recnum, bytes_wanted < 0 ? 0 : (uint64_t)bytes_wanted, 0,
-                      block_read_done);
+    uint64_t wanted = bytes_wanted < 0 ? 0 : (uint64_t)bytes_wanted;
+
+    (void)device, (void)mode, (void)data, (void)count;
+    return block_refuse_read(reply_port, poly,
+                             block_read(reply_port, recnum, wanted, 0, block_read_done));
 }
 
 /* The first bytes of a record. */
@@ -230,13 +275,14 @@ kern_return_t ds_device_read_inband(mach_port_t device, mach_port_t reply_port,
                                     mach_msg_type_number_t *count)
 {
     struct block_view *view = block_view();
+    kern_return_t kr = D_INVALID_SIZE;
 
-    (void)device, (void)poly, (void)mode, (void)data, (void)count;
-    if (bytes_wanted <= 0 || bytes_wanted > IO_INBAND_MAX) {
-        return D_INVALID_SIZE;
+    (void)device, (void)mode, (void)data, (void)count;
+    if (bytes_wanted > 0 && bytes_wanted <= IO_INBAND_MAX) {
+        kr = block_read(reply_port, recnum, view != NULL ? view->disk->sector_size : 0,
+                        (uint32_t)bytes_wanted, block_read_inband_done);
     }
-    return block_read(reply_port, recnum, view != NULL ? view->disk->sector_size : 0,
-                      (uint32_t)bytes_wanted, block_read_inband_done);
+    return block_refuse_read_inband(reply_port, poly, kr);
 }
 
 kern_return_t serve_block_read_page(mach_port_t device, mach_port_t reply_port,
@@ -251,10 +297,9 @@ kern_return_t serve_block_read_page(mach_port_t device, mach_port_t reply_port,
                       block_read_page_done);
 }
 
-/* The memory is the routine's when it does not fail. */
-kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_msg_type_name_t poly,
-                              dev_mode_t mode, recnum_t recnum, io_buf_ptr_t data,
-                              mach_msg_type_number_t count, int *written)
+/* Begin to write. Returns: MIG_NO_REPLY, or an error, and then the memory is still the caller's. */
+static kern_return_t block_write(mach_port_t reply, recnum_t recnum, io_buf_ptr_t data,
+                                 mach_msg_type_number_t count)
 {
     struct block_view *view = block_view();
     struct block_request *request;
@@ -262,7 +307,6 @@ kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_m
     uint32_t size;
     kern_return_t kr = block_place(view, recnum, count, &sector, &size);
 
-    (void)device, (void)poly, (void)mode, (void)written;
     if (kr == KERN_SUCCESS && view->disk->is_read_only) {
         kr = D_READ_ONLY;
     }
@@ -280,16 +324,26 @@ kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_m
     request->done = block_write_done;
     request->memory = (vm_address_t)data;
     request->memory_size = count;
-    request->reply = reply_port;
+    request->reply = reply;
     block_count(view->disk, 1); /* before it may be done */
     kr = block_request_begin(request, BLOCK_WRITE, sector, size);
     if (kr != KERN_SUCCESS) {
-        request->memory = 0; /* the stub's */
+        request->memory = 0; /* the caller's */
         block_request_destroy(request);
         block_count(view->disk, -1);
         return kr;
     }
     return MIG_NO_REPLY;
+}
+
+/* The memory is the routine's when it does not fail. */
+kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port, mach_msg_type_name_t poly,
+                              dev_mode_t mode, recnum_t recnum, io_buf_ptr_t data,
+                              mach_msg_type_number_t count, int *written)
+{
+    (void)device, (void)mode, (void)written;
+    return block_refuse_write(reply_port, poly, block_write(reply_port, recnum, data, count), data,
+                              count);
 }
 
 /* Less than any record. */
@@ -298,9 +352,15 @@ kern_return_t ds_device_write_inband(mach_port_t device, mach_port_t reply_port,
                                      io_buf_ptr_inband_t data, mach_msg_type_number_t count,
                                      int *written)
 {
-    (void)device, (void)reply_port, (void)poly, (void)mode, (void)recnum;
-    (void)data, (void)count, (void)written;
-    return D_INVALID_SIZE;
+    (void)device, (void)mode, (void)recnum, (void)data, (void)count, (void)written;
+    if (poly != MACH_MSG_TYPE_MOVE_SEND_ONCE) {
+        return D_INVALID_SIZE;
+    }
+    if (device_write_reply_inband(reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, D_INVALID_SIZE, 0) !=
+        MACH_MSG_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), reply_port);
+    }
+    return MIG_NO_REPLY;
 }
 
 kern_return_t ds_device_set_status(mach_port_t device, dev_flavor_t flavor, dev_status_t status,

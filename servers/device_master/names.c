@@ -12,12 +12,13 @@
 #include "device_master_impl.h"
 #include "device_master_server.h"
 
-#define NAMES_MAX     256u
-#define UNITS_MAX     64u
-#define WAITERS_MAX   64u
-#define OPEN_REPLY_ID 2900
-#define SUFFIX_MAX    8u
-#define KIND_MAX      12u
+#define NAMES_MAX   256u
+#define UNITS_MAX   64u
+#define WAITERS_MAX 64u
+#define ID_OPEN     2900 /* replies */
+#define ID_OPEN_NEW 2906
+#define SUFFIX_MAX  8u
+#define KIND_MAX    12u
 
 struct name {
     driver_name_t name;
@@ -36,6 +37,7 @@ struct unit {
 struct waiter {
     dev_name_t name;
     mach_port_t reply; /* send-once right, MACH_PORT_NULL: the place is free */
+    mach_msg_id_t id;  /* of the reply */
 };
 
 static struct name names[NAMES_MAX];
@@ -211,27 +213,24 @@ static kern_return_t names_open(const char *text, mach_port_t *port)
     return name != NULL || drivers_are_starting() ? D_WOULD_BLOCK : D_NO_SUCH_DEVICE;
 }
 
-/* The reply of device_open, with a copy of the right. */
-static void names_reply(mach_port_t reply, kern_return_t result, mach_port_t port)
+/* The reply of device_open, with a copy of the right; of an error, without one: who does not wait
+ * for it (device_request.defs) tells by its form what it is. */
+static void names_reply(mach_port_t reply, mach_msg_id_t id, kern_return_t result, mach_port_t port)
 {
     union {
         mach_msg_header_t head;
         char bytes[64];
     } m;
 
-    if (result != KERN_SUCCESS) {
-        server_reply_code(reply, OPEN_REPLY_ID - 100, result);
-        return;
-    }
     memset(&m, 0, sizeof(m));
-    mig_reply_put(&m, KERN_SUCCESS);
+    mig_reply_put(&m, result);
     mig_type_put(m.bytes + 48,
                  MACH_MSG_TYPE_WORD(MACH_MSG_TYPE_COPY_SEND, 64, MACH_MSG_TYPE_WORD_INLINE), 1);
     mig_store64(m.bytes + 56, port);
     m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0) | MACH_MSGH_BITS_COMPLEX;
     m.head.msgh_size = sizeof(m);
     m.head.msgh_remote_port = reply;
-    m.head.msgh_id = OPEN_REPLY_ID;
+    m.head.msgh_id = id;
     if (mach_msg(&m.head, MACH_SEND_MSG, sizeof(m), 0, MACH_PORT_NULL, 0, MACH_PORT_NULL) !=
         MACH_MSG_SUCCESS) {
         mach_port_deallocate(mach_task_self(), reply);
@@ -249,19 +248,20 @@ void names_settle(void)
         }
         result = names_open(waiters[i].name, &port);
         if (result != D_WOULD_BLOCK) {
-            names_reply(waiters[i].reply, result, port);
+            names_reply(waiters[i].reply, waiters[i].id, result, port);
             waiters[i].reply = MACH_PORT_NULL;
         }
     }
 }
 
 /* Have the reply wait. Returns: MIG_NO_REPLY, or D_NO_MEMORY when too many do. */
-static kern_return_t names_wait(const char *name, mach_port_t reply)
+static kern_return_t names_wait(const char *name, mach_port_t reply, mach_msg_id_t id)
 {
     for (unsigned i = 0; i < WAITERS_MAX; i++) {
         if (waiters[i].reply == MACH_PORT_NULL) {
             snprintf(waiters[i].name, sizeof(waiters[i].name), "%s", name);
             waiters[i].reply = reply;
+            waiters[i].id = id;
             return MIG_NO_REPLY;
         }
     }
@@ -273,32 +273,41 @@ static bool names_is_master(void)
     return server_current_object() == OBJECT_MASTER;
 }
 
-kern_return_t ds_device_open(mach_port_t master, mach_port_t reply_port, mach_msg_type_name_t poly,
-                             dev_mode_t mode, const char *name, mach_port_t *device,
-                             mach_msg_type_name_t *device_poly)
+/* Open, with a reply of that id for who waits, or is refused. */
+static kern_return_t names_serve_open(mach_msg_id_t id, mach_port_t reply_port,
+                                      mach_msg_type_name_t poly, dev_mode_t mode, const char *name,
+                                      mach_port_t *device, mach_msg_type_name_t *device_poly)
 {
     mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result;
+    bool is_once = MACH_PORT_VALID(reply_port) && poly == MACH_MSG_TYPE_MOVE_SEND_ONCE;
+    kern_return_t result = names_is_master() ? names_open(name, &port) : D_INVALID_OPERATION;
 
-    (void)master;
-    if (!names_is_master()) {
-        return D_INVALID_OPERATION;
+    if (result == D_WOULD_BLOCK && (mode & D_NOWAIT) == 0 && is_once) {
+        result = names_wait(name, reply_port, id);
     }
-    result = names_open(name, &port);
-    if (result == D_WOULD_BLOCK && (mode & D_NOWAIT) == 0 && MACH_PORT_VALID(reply_port) &&
-        poly == MACH_MSG_TYPE_MOVE_SEND_ONCE) {
-        return names_wait(name, reply_port);
+    if (result != KERN_SUCCESS && result != MIG_NO_REPLY && is_once) {
+        names_reply(reply_port, id, result, MACH_PORT_NULL);
+        return MIG_NO_REPLY;
     }
     *device = port;
     *device_poly = MACH_MSG_TYPE_COPY_SEND;
     return result;
 }
 
+kern_return_t ds_device_open(mach_port_t master, mach_port_t reply_port, mach_msg_type_name_t poly,
+                             dev_mode_t mode, const char *name, mach_port_t *device,
+                             mach_msg_type_name_t *device_poly)
+{
+    (void)master;
+    return names_serve_open(ID_OPEN, reply_port, poly, mode, name, device, device_poly);
+}
+
 kern_return_t ds_device_open_new(mach_port_t master, mach_port_t reply_port,
                                  mach_msg_type_name_t poly, dev_mode_t mode, const char *name,
                                  mach_port_t *device, mach_msg_type_name_t *device_poly)
 {
-    return ds_device_open(master, reply_port, poly, mode, name, device, device_poly);
+    (void)master;
+    return names_serve_open(ID_OPEN_NEW, reply_port, poly, mode, name, device, device_poly);
 }
 
 /* --- listing --- */

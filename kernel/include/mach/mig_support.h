@@ -246,8 +246,9 @@ static inline int mig_reply_is_success(const uint8_t *reply)
     return mig_item_is(reply + 32, MIG_CODE_WORD, 1) && mig_load32(reply + 40) == KERN_SUCCESS;
 }
 
-/* A reply that is not what was hoped for: an error, which comes alone, or a wrong message, which is
- * destroyed. Returns the call's result. */
+/* A reply that is not what was hoped for: an error, which comes alone, or with results that mean
+ * nothing when a server made it as a message of its own (device_reply.defs); or a wrong message.
+ * What is in it is destroyed. Returns the call's result. */
 MIG_COLD kern_return_t mig_reply_error(mach_msg_header_t *reply, mach_msg_id_t id)
 {
     const char *bytes = (const char *)reply;
@@ -255,10 +256,9 @@ MIG_COLD kern_return_t mig_reply_error(mach_msg_header_t *reply, mach_msg_id_t i
 
     if (reply->msgh_id != id) {
         code = reply->msgh_id == 71 ? MIG_SERVER_DIED : MIG_REPLY_MISMATCH;
-    } else if (reply->msgh_size == 48 && (reply->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0 &&
-               mig_item_is(bytes + 32, MIG_CODE_WORD, 1) &&
+    } else if (reply->msgh_size >= 48 && mig_item_is(bytes + 32, MIG_CODE_WORD, 1) &&
                mig_load32(bytes + 40) != KERN_SUCCESS) {
-        return (kern_return_t)mig_load32(bytes + 40);
+        code = (kern_return_t)mig_load32(bytes + 40);
     }
     mach_msg_destroy(reply);
     return code;
