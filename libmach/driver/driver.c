@@ -36,6 +36,11 @@ static struct {
     uint64_t due_ms;
 } driver_tick;
 
+static struct {
+    void (*handler)(void *); /* NULL: none */
+    void *context;
+} driver_ping;
+
 static void (*driver_stop)(void);
 static mach_port_t driver_interrupt_port; /* receive right; interrupts are told here */
 static boolean_t (*driver_demuxes[DEMUX_MAX])(mach_msg_header_t *, mach_msg_header_t *);
@@ -191,6 +196,12 @@ void driver_on_tick(unsigned period_ms, void (*handler)(void *), void *context)
     driver_tick.due_ms = period_ms != 0 ? driver_now_ms() + period_ms : 0;
 }
 
+void driver_on_ping(void (*handler)(void *), void *context)
+{
+    driver_ping.handler = handler;
+    driver_ping.context = context;
+}
+
 /* Call the handler if it is due: messages that keep coming do not keep it waiting. Returns: how
  * long to wait for one at most, in milliseconds. */
 static natural_t driver_tick_step(void)
@@ -234,6 +245,9 @@ void driver_step(void)
                in.head.msgh_protected_payload == OBJECT_CONTROL) {
         driver_alive(driver.port);
         mach_msg_destroy(&in.head);
+        if (driver_ping.handler != NULL) {
+            driver_ping.handler(driver_ping.context);
+        }
     } else {
         server_handle(&server, &in.head, &out.head);
     }

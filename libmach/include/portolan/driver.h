@@ -59,6 +59,11 @@ void driver_serve(boolean_t (*demux)(mach_msg_header_t *in, mach_msg_header_t *o
  * later; 0: not any more. For time limits: a device that does not answer sends no message. */
 void driver_on_tick(unsigned period_ms, void (*handler)(void *), void *context);
 
+/* Have driver_step() call handler(context) when the device master asks whether the driver lives:
+ * about once a second from driver_ready() on. For a look at a device that costs its requests
+ * nothing: a message that is waited for without a limit is there sooner. */
+void driver_on_ping(void (*handler)(void *), void *context);
+
 /* Wait for one message and serve it, or until the tick is due. For waiting until something has
  * happened, before driver_loop(). */
 void driver_step(void);

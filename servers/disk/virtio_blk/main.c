@@ -1,5 +1,7 @@
 /* main.c - the driver of virtio disks (virtio 1.1, 5.2): a request is one descriptor of the queue,
- * a table of its own behind it, and as many are under way as the queue has room for. */
+ * a table of its own behind it, and as many are under way as the queue has room for. The
+ * device is looked at once a second: one that does not work any more is reset, and the driver ends;
+ * who used it asks the next driver. */
 #include <hardware.h>
 #include <mach/device_types.h>
 #include <mach/vm_param.h>
@@ -28,6 +30,11 @@
 #define SLOTS    64u  /* requests under way */
 #define RUNS_MAX 254u /* pieces of memory of one: with head and status one page of descriptors */
 
+/* In looks at the device, a second apart. */
+#define TRANSFER_LOOKS 6u
+#define FLUSH_LOOKS    30u
+#define UNTOLD_MAX     3u /* in a row that find requests done without an interrupt */
+
 /* What the device reads of one request, and where it writes the status. */
 struct slot_memory {
     struct virtq_desc table[RUNS_MAX + 2];
@@ -43,6 +50,7 @@ struct slot {
     struct block_transfer *transfer; /* NULL: free */
     volatile struct slot_memory *memory;
     uint64_t phys;
+    unsigned looks; /* since it was begun */
 };
 
 static struct virtio main_virtio;
@@ -50,6 +58,7 @@ static struct virtq main_queue;
 static struct slot main_slots[SLOTS];
 static unsigned main_slot_count;
 static bool main_told_error;
+static unsigned main_untold; /* looks in a row */
 
 static struct slot *main_free_slot(void)
 {
@@ -107,6 +116,7 @@ static kern_return_t main_start(struct block_disk *disk, struct block_transfer *
     }
     index = (uint16_t)(slot - main_slots);
     slot->transfer = transfer;
+    slot->looks = 0;
     n = main_fill(slot, transfer);
     main_queue.desc[index].address = slot->phys;
     main_queue.desc[index].size = n * (uint32_t)sizeof(struct virtq_desc);
@@ -132,12 +142,12 @@ static kern_return_t main_result(const struct block_transfer *transfer, uint8_t 
     return status == STATUS_UNSUPPORTED ? D_INVALID_OPERATION : D_IO_ERROR;
 }
 
-static void main_interrupt(void *context)
+/* Take what the device is done with. Returns: was there anything? */
+static bool main_complete(struct block_disk *disk)
 {
-    struct block_disk *disk = context;
+    bool any = false;
     uint32_t head;
 
-    virtio_acknowledge(&main_virtio);
     while (virtq_take(&main_queue, &head)) {
         struct block_transfer *transfer;
 
@@ -148,12 +158,58 @@ static void main_interrupt(void *context)
         transfer = main_slots[head].transfer;
         main_slots[head].transfer = NULL;
         block_done(disk, transfer, main_result(transfer, main_slots[head].memory->status));
+        any = true;
     }
-    if (virtio_is_broken(&main_virtio)) {
+    if (!virtio_is_ready(&main_virtio)) {
         virtio_reset(&main_virtio);
         driver_fail("the device gave itself up");
     }
+    return any;
 }
+
+static void main_interrupt(void *context)
+{
+    virtio_acknowledge(&main_virtio);
+    main_untold = 0;
+    (void)main_complete(context);
+}
+
+/* --- time --- */
+
+/* All under way have been looked at once more. Returns: has one been under way for longer than it
+ * may?
+ */
+static bool main_is_late(void)
+{
+    bool late = false;
+
+    for (unsigned i = 0; i < main_slot_count; i++) {
+        struct slot *slot = &main_slots[i];
+
+        if (slot->transfer != NULL) {
+            bool is_flush = slot->transfer->operation == BLOCK_FLUSH;
+
+            slot->looks++;
+            late |= slot->looks > (is_flush ? FLUSH_LOOKS : TRANSFER_LOOKS);
+        }
+    }
+    return late;
+}
+
+static void main_look(void *context)
+{
+    main_untold = main_complete(context) ? main_untold + 1 : 0;
+    if (main_untold > UNTOLD_MAX) {
+        virtio_reset(&main_virtio);
+        driver_fail("the device does not interrupt any more");
+    }
+    if (main_is_late()) {
+        virtio_reset(&main_virtio);
+        driver_fail("the device does not answer");
+    }
+}
+
+/* --- start --- */
 
 /* Memory for requests: two pages each, for as many as there is memory. */
 static void main_make_slots(void)
@@ -228,6 +284,7 @@ int main(void)
         driver_fail("the device master does not let the device begin");
     }
     virtio_ready(&main_virtio);
+    driver_on_ping(main_look, &disk);
     block_serve(disks, 1);
     driver_loop();
 }

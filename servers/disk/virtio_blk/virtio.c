@@ -46,7 +46,7 @@
 #define STATUS_DRIVER      2
 #define STATUS_DRIVER_OK   4
 #define STATUS_FEATURES_OK 8
-#define STATUS_BROKEN      (0x40 | 0x80)
+#define STATUS_READY       15 /* all of them, and nothing else */
 #define NO_VECTOR          0xffff
 #define RESET_TRIES        1000
 
@@ -275,8 +275,7 @@ void virtio_queue(struct virtio *virtio, struct virtq *queue, uint16_t number, u
 
 void virtio_ready(struct virtio *virtio)
 {
-    put8(virtio, COMMON_STATUS,
-         STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
+    put8(virtio, COMMON_STATUS, STATUS_READY);
 }
 
 void virtio_acknowledge(const struct virtio *virtio)
@@ -286,9 +285,9 @@ void virtio_acknowledge(const struct virtio *virtio)
     }
 }
 
-bool virtio_is_broken(const struct virtio *virtio)
+bool virtio_is_ready(const struct virtio *virtio)
 {
-    return (virtio->common[COMMON_STATUS] & STATUS_BROKEN) != 0;
+    return virtio->common[COMMON_STATUS] == STATUS_READY;
 }
 
 uint8_t virtio_config8(const struct virtio *virtio, uint32_t offset)

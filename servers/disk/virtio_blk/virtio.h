@@ -58,8 +58,9 @@ void virtio_queue(struct virtio *virtio, struct virtq *queue, uint16_t number, u
 void virtio_ready(struct virtio *virtio);
 /* In the interrupt handler, first: have the device let go of its line, if it has one. */
 void virtio_acknowledge(const struct virtio *virtio);
-/* Has the device given itself up? */
-bool virtio_is_broken(const struct virtio *virtio);
+/* Is the device as virtio_ready() left it? Else it has given itself up, or somebody has reset it.
+ */
+bool virtio_is_ready(const struct virtio *virtio);
 /* Stop the device for good: it uses no memory after this. */
 void virtio_reset(struct virtio *virtio);
 /* Read 8, 4 or 1 bytes of the device's own configuration; 0 where it has none. */

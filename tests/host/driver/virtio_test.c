@@ -66,6 +66,15 @@ kern_return_t driver_on_interrupt(unsigned index, void (*handler)(void *), void 
     return KERN_SUCCESS;
 }
 
+static void (*ping_handler)(void *);
+static void *ping_context;
+
+void driver_on_ping(void (*handler)(void *), void *context)
+{
+    ping_handler = handler;
+    ping_context = context;
+}
+
 kern_return_t driver_config_read(mach_port_t port, int offset, int size, int *value)
 {
     (void)port;
@@ -180,6 +189,8 @@ static int start(void)
     int how;
 
     done = failed_transfers = 0;
+    main_untold = 0;
+    ping_handler = NULL;
     memset(&main_virtio, 0, sizeof(main_virtio));
     memset(main_slots, 0, sizeof(main_slots));
     memset(virtio_bars, 0, sizeof(virtio_bars));
@@ -231,6 +242,108 @@ static void a_good_device_is_served(void **state)
     assert_int_equal(interrupt(), 0);
     assert_int_equal(done, 1);
     assert_int_equal(failed_transfers, 1); /* nobody has written a status */
+    free(transfer);
+}
+
+/* 1 when the driver has given up. */
+static int look(void)
+{
+    int how = setjmp(ended);
+
+    if (how == 0) {
+        ping_handler(ping_context);
+    }
+    return how;
+}
+
+/* The device is done with so many requests, and says nothing. */
+static void finish(unsigned count)
+{
+    put(used_ring() + 2, count, 2);
+}
+
+static void a_lost_interrupt_costs_a_second(void **state)
+{
+    struct block_transfer *transfer = new_transfer();
+
+    (void)state;
+    make_device();
+    assert_int_equal(start(), 2);
+    assert_true(begin(transfer, BLOCK_READ));
+    assert_int_equal(look(), 0);
+    finish(1);
+    assert_int_equal(look(), 0);
+    assert_int_equal(done, 1);
+    free(transfer);
+}
+
+/* Each is found done by a look; the interrupt after two of them, if there is one, is for nothing.
+ */
+static int untold_rounds(unsigned rounds, bool interrupts)
+{
+    struct block_transfer *transfer = new_transfer();
+    int how = 0;
+
+    make_device();
+    assert_int_equal(start(), 2);
+    for (unsigned i = 0; i < rounds && how == 0; i++) {
+        assert_true(begin(transfer, BLOCK_READ));
+        finish(i + 1);
+        how = look();
+        if (interrupts && i % 2 != 0) {
+            assert_int_equal(interrupt(), 0);
+        }
+    }
+    free(transfer);
+    return how;
+}
+
+static void a_device_that_never_interrupts_is_given_up(void **state)
+{
+    (void)state;
+    assert_int_equal(untold_rounds(UNTOLD_MAX, false), 0);
+    assert_int_equal(untold_rounds(UNTOLD_MAX + 1, false), 1);
+    assert_int_equal(untold_rounds(20, true), 0);
+}
+
+static void a_device_that_does_not_answer_is_given_up(void **state)
+{
+    static const struct {
+        enum block_operation operation;
+        unsigned looks;
+    } limits[] = {
+        {BLOCK_READ, TRANSFER_LOOKS}, {BLOCK_WRITE, TRANSFER_LOOKS}, {BLOCK_FLUSH, FLUSH_LOOKS}};
+    struct block_transfer *transfer = new_transfer();
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        make_device();
+        assert_int_equal(start(), 2);
+        assert_true(begin(transfer, limits[i].operation));
+        for (unsigned n = 0; n < limits[i].looks; n++) {
+            assert_int_equal(look(), 0);
+        }
+        assert_int_equal(look(), 1);
+        assert_int_equal(bar[20], 0); /* it was reset */
+        assert_int_equal(done, 0);
+    }
+    free(transfer);
+}
+
+static void a_device_that_was_reset_is_given_up(void **state)
+{
+    static const uint8_t others[] = {0, 7, 11, 0x4f, 0x8f};
+    struct block_transfer *transfer = new_transfer();
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(others); i++) {
+        make_device();
+        assert_int_equal(start(), 2);
+        assert_true(begin(transfer, BLOCK_READ));
+        assert_int_equal(look(), 0);
+        bar[20] = others[i];
+        assert_int_equal(look(), 1);
+    }
     free(transfer);
 }
 
@@ -392,6 +505,10 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_device_is_served),
+        cmocka_unit_test(a_lost_interrupt_costs_a_second),
+        cmocka_unit_test(a_device_that_never_interrupts_is_given_up),
+        cmocka_unit_test(a_device_that_does_not_answer_is_given_up),
+        cmocka_unit_test(a_device_that_was_reset_is_given_up),
         cmocka_unit_test(requests_that_were_not_begun_cannot_be_done),
         cmocka_unit_test(a_request_is_done_once),
         cmocka_unit_test(more_than_the_queue_has_room_for_waits),
