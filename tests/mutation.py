@@ -162,14 +162,19 @@ def run(only):
     return results
 
 
+def row(threat, gone, file):
+    """How the line of a mutation in the README begins."""
+    return f"| {threat} | {gone} | `{file}` | "
+
+
 def keep(results):
-    """Replace the table of results in the README."""
+    """Put the results into the table in the README, in the order of MUTATIONS; the lines of mutations that were not tried stay."""
     text = read(README)
-    head = text[:text.index("| threat |")]
-    rows = ["| threat | check taken out | in | what failed |", "|---|---|---|---|"]
-    for (threat, gone, file, _, _, _), failed in results:
-        rows.append(f"| {threat} | {gone} | `{file}` | {failed.replace('|', ' ') if failed else 'nothing'} |")
-    write(README, head + "\n".join(rows) + "\n")
+    head, table = text[:text.index("| threat |")], text[text.index("| threat |"):].splitlines()
+    rows = {row(*m[:3]): line for m in MUTATIONS for line in table if line.startswith(row(*m[:3]))}
+    for mutation, failed in results:
+        rows[row(*mutation[:3])] = row(*mutation[:3]) + (failed.replace("|", " ") if failed else "nothing") + " |"
+    write(README, head + "\n".join(table[:2] + [rows[row(*m[:3])] for m in MUTATIONS if row(*m[:3]) in rows]) + "\n")
 
 
 def main():
