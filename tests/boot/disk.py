@@ -246,18 +246,20 @@ def restarts(machine, times, iso=ISO, cpus=1):
     return checks.result()
 
 
-def faults(count, seed=1, iso=ISO, cpus=1):
-    """Bytes of the driver's code and registers of its threads are changed while it works: nobody else ends or hangs."""
+def faults(count, seed=1, iso=ISO, cpus=1, driver="virtio_blk", device=""):
+    """Bytes of the driver's code and registers of its threads are changed while it works, or, with what it is plugged into, registers of its
+    device and words of its queues: nobody else ends or hangs."""
     checks = Checks()
-    with volume.Volume() as v, v.machine(iso, cpus=cpus, timeout=120) as m:
+    words = f"{driver} {count} 10 {seed}" + (" device" if device else "")
+    with volume.Volume() as v, v.machine(iso, device or "virtio", cpus=cpus, timeout=120) as m:
         m.expect(r"\$ $")
-        output = m.command_output(f"/tests/driver_fault virtio_blk {count} 10 {seed}", 3600)
+        output = m.command_output(f"/tests/driver_fault {words}", 3600)
         checks.expect("all faults were put in, and whoever asked was answered", rf"(?m)^faults: {count} of {count}, \d+ uses, \d+ errors, 0 hang", output)
-        kill(m, "virtio_blk")
+        kill(m, driver)
         m.settle()
         checks.expect("the file system answers", r"big|Input/output error|I/O error", m.command_output("ls /disk", 120))
-        checks.expect("the disk can be read", r"^disk0: \d+ records", m.command_output("devices disk0", 60))
-        checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+        checks.expect("the disk can be read", r"(?m)^disk0: \d+ records", m.command_output("devices disk0", 60))
+        checks.expect("the system is still there", r"(?m)^Hello, Ann!\n", m.command_output("hello Ann", 60))
         m.send("poweroff\r")
         m.wait_off(60)
     return checks.result()

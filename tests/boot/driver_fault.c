@@ -1,10 +1,11 @@
 /* driver_fault.c - damages a driver while it works, and says what became of who uses it.
  *
- *     driver_fault TASK COUNT PAUSE_MS SEED
+ *     driver_fault TASK COUNT PAUSE_MS SEED [device]
  *
  * So often bytes of the driver's code are overwritten, or a register of a thread of it is changed;
- * meanwhile two threads use the file system on /disk. Whatever they get, an answer is what they
- * must get. */
+ * or, with `device`, a register of its device is written, or a word of the driver's memory, where
+ * the device's queues are. Only an IOMMU keeps such a device to the driver's memory. Meanwhile two
+ * threads use the file system on /disk. Whatever they get, an answer is what they must get. */
 #include <errno.h>
 #include <fcntl.h>
 #include <mach.h>
@@ -19,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device_fault.h"
 #include "userland/lib/program.h"
 #include "userland/lib/tasks.h"
 
@@ -27,6 +29,8 @@
 #define USERS     2u
 #define BLOCK     65536u
 #define END_S     120 /* for an answer to the last request */
+#define USE_MS    50  /* faults in a device wait so long for it to be used since the last */
+#define REGIONS   256u
 
 struct user {
     pthread_t thread;
@@ -34,6 +38,8 @@ struct user {
 };
 
 static volatile bool stop;
+static bool is_device; /* faults are put into the device */
+static struct user users[USERS];
 static uint64_t random_state;
 
 static uint64_t below(uint64_t limit)
@@ -131,6 +137,62 @@ static bool damage_register(mach_port_t task)
     return is_done;
 }
 
+/* The n-th region that can be written. Returns: false when there are less. */
+static bool find_memory(mach_port_t task, uint64_t n, vm_address_t *start, vm_size_t *size)
+{
+    vm_prot_t protection = 0, max_protection;
+    vm_inherit_t inheritance;
+    boolean_t shared;
+    mach_port_t name = MACH_PORT_NULL;
+    vm_offset_t offset;
+
+    for (*start = 0; vm_region(task, start, size, &protection, &max_protection, &inheritance,
+                               &shared, &name, &offset) == KERN_SUCCESS;
+         *start += *size) {
+        if (MACH_PORT_VALID(name)) {
+            mach_port_deallocate(mach_task_self(), name);
+        }
+        if ((protection & VM_PROT_WRITE) != 0 && inheritance != VM_INHERIT_NONE) {
+            if (n == 0) {
+                return true;
+            }
+            n--;
+        }
+    }
+    return false;
+}
+
+/* Overwrite a word of memory, of any region: most of them are queues and what is in them. */
+static bool damage_memory(mach_port_t task)
+{
+    vm_size_t size;
+    vm_address_t start;
+    uint64_t count = 0, word = below(4) == 0 ? below(64) : below(UINT64_MAX);
+
+    while (count < REGIONS && find_memory(task, count, &start, &size)) {
+        count++;
+    }
+    if (count == 0 || !find_memory(task, below(count), &start, &size)) {
+        return false;
+    }
+    start += below((size < PAGE ? size : PAGE) / sizeof(word)) * sizeof(word);
+    return vm_write(task, start, (vm_offset_t)&word, sizeof(word)) == KERN_SUCCESS;
+}
+
+static bool damage_device(mach_port_t task)
+{
+    if (below(4) == 0) {
+        return damage_memory(task);
+    }
+    device_fault_put(below);
+    return true;
+}
+
+static bool damage_driver(mach_port_t task)
+{
+    return below(4) == 0 ? damage_register(task) : damage_code(task);
+}
+
 /* Put a fault into the task of that name. Returns: false when there is none now. */
 static bool damage(const char *name)
 {
@@ -140,7 +202,7 @@ static bool damage(const char *name)
 
     for (unsigned i = 0; i < n && !is_done; i++) {
         if (strcmp(list[i].name, name) == 0) {
-            is_done = below(4) == 0 ? damage_register(list[i].task) : damage_code(list[i].task);
+            is_done = is_device ? damage_device(list[i].task) : damage_driver(list[i].task);
         }
     }
     tasks_free(list, n);
@@ -180,25 +242,52 @@ static void *use(void *argument)
     return NULL;
 }
 
+static uint64_t uses(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < USERS; i++) {
+        sum += __atomic_load_n(&users[i].good, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+/* Between two faults: a pause, and time for the device to be used, so that not all faults are put
+ * into one that does not work anyway. */
+static void wait_between(unsigned pause_ms, uint64_t uses_before)
+{
+    unsigned waited = 0;
+
+    do {
+        usleep(pause_ms * 1000);
+        waited += pause_ms;
+    } while (is_device && waited < USE_MS && uses() == uses_before);
+}
+
 int main(int argc, char **argv)
 {
-    static struct user users[USERS];
     unsigned count, pause, done = 0, hanging = 0;
     struct timespec until;
 
     program_start(argv);
-    if (argc != 5) {
-        program_usage("driver_fault TASK COUNT PAUSE_MS SEED");
+    is_device = argc == 6 && strcmp(argv[5], "device") == 0;
+    if (argc != 5 && !is_device) {
+        program_usage("driver_fault TASK COUNT PAUSE_MS SEED [device]");
     }
     count = (unsigned)program_number(argv[2], "a count", 1, 1000000);
     pause = (unsigned)program_number(argv[3], "milliseconds", 1, 10000);
     random_state = program_number(argv[4], "a seed", 1, 1u << 30) * 0x9e3779b97f4a7c15u;
+    if (is_device) {
+        device_fault_begin(argv[1]);
+    }
     for (unsigned i = 0; i < USERS; i++) {
         pthread_create(&users[i].thread, NULL, use, &users[i]);
     }
     for (unsigned tries = 0; done < count && tries < 100 * count; tries++) {
+        uint64_t before = uses();
+
         done += damage(argv[1]);
-        usleep(pause * 1000);
+        wait_between(pause, before);
     }
     stop = true;
     clock_gettime(CLOCK_REALTIME, &until);

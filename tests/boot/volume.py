@@ -15,6 +15,8 @@ from machine import ROOT, Failure, Machine
 ISO = "build/test/prompt-release.iso"
 DEVICES = {"virtio": ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"],
            "ahci": ["-machine", "q35", "-device", "ide-hd,drive=disk,bus=ide.0"],
+           "virtio iommu": ["-machine", "q35", "-device", "intel-iommu", "-device", "virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on"],
+           "ahci iommu": ["-machine", "q35", "-device", "intel-iommu", "-device", "ide-hd,drive=disk,bus=ide.0"],
            "ide": ["-machine", "pc", "-device", "ide-hd,drive=disk,bus=ide.0,unit=0"]}
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 BIG = 3000000  # bytes
