@@ -171,6 +171,7 @@ MATRIX = [
     Suite("disk driver damaged debug", lambda: disk.faults(500, 2, "build/test/system-debug.iso")),
     Suite("disk device damaged", lambda: disk.faults(2000, device="virtio iommu")),
     Suite("disk device damaged debug", lambda: disk.faults(500, 2, "build/test/system-debug.iso", device="virtio iommu")),
+    Suite("disk ahci device damaged", lambda: disk.faults(500, driver="ahci", device="ahci iommu")),
     Suite("first driver", first_driver.use),
     Suite("first driver debug 2 cpus", lambda: first_driver.use("build/test/system-debug.iso", cpus=2)),
     Suite("iommu refuses", iommu.refused),

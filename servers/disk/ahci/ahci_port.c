@@ -114,12 +114,25 @@ bool ahci_port_is_plugged(const struct ahci_port *port)
     return (ahci_port_get(port, PORT_SSTS) & SSTS_DEVICE) == SSTS_UP;
 }
 
-/* Reset the link and with it the device. Commands under way are none afterwards. */
+/* Where the port finds its commands, and leaves what it receives. It is stopped. */
+static void ahci_port_place(const struct ahci_port *port)
+{
+    uint64_t received = port->memory_phys + offsetof(struct ahci_command_memory, received);
+
+    ahci_port_put(port, PORT_CLB, (uint32_t)port->memory_phys);
+    ahci_port_put(port, PORT_CLBU, (uint32_t)(port->memory_phys >> 32));
+    ahci_port_put(port, PORT_FB, (uint32_t)received);
+    ahci_port_put(port, PORT_FBU, (uint32_t)(received >> 32));
+}
+
+/* Reset the link and with it the device. Commands under way are none afterwards. Nothing is left of
+ * what the port's registers were. */
 static void ahci_port_reset(struct ahci_port *port)
 {
     port->state = AHCI_PORT_RESETTING;
     port->ticks = 0;
-    ahci_port_halt(port);
+    ahci_port_stop(port);
+    ahci_port_place(port);
     ahci_port_put(port, PORT_SCTL, SCTL_RESET);
     driver_sleep(2);
     ahci_port_put(port, PORT_SCTL, 0);
@@ -155,12 +168,6 @@ void ahci_port_begin(struct ahci_port *port, unsigned number, uint32_t cap)
     }
     port->memory = (volatile struct ahci_command_memory *)memory;
     port->memory_phys = (uint64_t)phys;
-    ahci_port_stop(port);
-    ahci_port_put(port, PORT_CLB, (uint32_t)port->memory_phys);
-    ahci_port_put(port, PORT_CLBU, (uint32_t)(port->memory_phys >> 32));
-    phys += (int64_t)offsetof(struct ahci_command_memory, received);
-    ahci_port_put(port, PORT_FB, (uint32_t)phys);
-    ahci_port_put(port, PORT_FBU, (uint32_t)((uint64_t)phys >> 32));
     ahci_port_reset(port);
 }
 

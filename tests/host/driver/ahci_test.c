@@ -580,6 +580,29 @@ static void a_disk_that_answers_again_is_used_again(void **state)
     }
 }
 
+static void a_reset_puts_back_what_was_in_registers(void **state)
+{
+    static const unsigned places[] = {PORT_CLB, PORT_CLBU, PORT_FB, PORT_FBU};
+
+    (void)state;
+    make_hba();
+    assert_int_equal(start(), 2);
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        uint32_t right = *reg(places[i]);
+
+        hba.is_silent = true;
+        assert_int_equal(begin(2 * i, BLOCK_READ, 1, 512), KERN_SUCCESS);
+        *reg(places[i]) = ~right;
+        assert_int_equal(ticks(TRANSFER_TICKS + 2), 0);
+        assert_int_equal(results[2 * i], D_IO_ERROR);
+        assert_int_equal(*reg(places[i]), right);
+        hba.is_silent = false;
+        assert_int_equal(begin(2 * i + 1, BLOCK_READ, 1, 512), KERN_SUCCESS);
+        assert_int_equal(interrupt(), 0);
+        assert_int_equal(results[2 * i + 1], KERN_SUCCESS);
+    }
+}
+
 static void a_disk_that_is_not_ready_in_time_is_given_up(void **state)
 {
     (void)state;
@@ -858,6 +881,7 @@ int main(void)
         TEST(short_and_long_transfers_are_errors),
         TEST(a_disk_that_does_not_answer_is_reset_then_given_up),
         TEST(a_disk_that_answers_again_is_used_again),
+        cmocka_unit_test(a_reset_puts_back_what_was_in_registers),
         TEST(a_disk_that_is_not_ready_in_time_is_given_up),
         TEST(a_disk_that_is_unplugged_fails_all),
         TEST(a_port_that_does_not_stop_ends_the_driver),
