@@ -553,6 +553,9 @@ TEST(a_page_flushed_and_cleaned_while_it_is_written_loses_nothing)
     memset(server.store, 0, PUPPET_PAGE);
     counting = true;
     CHECK_EQ(pthread_create(&thread, NULL, count_up, at), 0);
+    for (unsigned i = 0; i < IPC_LONG_MS && *(volatile uint32_t *)at == 0; i++) {
+        ipc_pause_ms(1); /* its processor may be one the host does not run just now */
+    }
     for (unsigned i = 0; i < 300; i++) {
         static const vm_prot_t locks[] = {VM_PROT_NO_CHANGE, VM_PROT_WRITE, VM_PROT_ALL};
 
