@@ -22,9 +22,9 @@
     const size_t group##_test_count = sizeof(group##_tests) / sizeof(group##_tests[0])
 
 extern const struct CMUnitTest volume_tests[], image_tests[], history_tests[], damage_tests[],
-    power_tests[];
+    order_tests[], power_tests[];
 extern const size_t volume_test_count, image_test_count, history_test_count, damage_test_count,
-    power_test_count;
+    order_test_count, power_test_count;
 
 /* How many times as long as usual random tests are to be (1), and their first seed. */
 extern unsigned test_scale;

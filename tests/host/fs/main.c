@@ -123,7 +123,8 @@ struct group {
 
 int main(int argc, char **argv)
 {
-    const struct group groups[] = {ONE(volume), ONE(image), ONE(history), ONE(damage), ONE(power)};
+    const struct group groups[] = {ONE(volume), ONE(image), ONE(history),
+                                   ONE(damage), ONE(order), ONE(power)};
     size_t total = 0;
     int failed = 0;
 
