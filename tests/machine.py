@@ -115,6 +115,11 @@ class Machine:
             if self.is_at_prompt():
                 return
 
+    def come_up(self):
+        """To the first prompt, which a server's line may follow at once."""
+        self.expect(r"\$ ")
+        self.settle()
+
     def is_at_prompt(self):
         """Is a prompt the last that comes, within PROMPT_S?"""
         index = self.child.expect([r"\$ $", pexpect.TIMEOUT, pexpect.EOF], timeout=PROMPT_S)

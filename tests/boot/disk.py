@@ -146,7 +146,7 @@ def lines():
         disk, second = Disk(), Disk()
         arguments = disk.arguments(machine, "vectors=0") + second.drive(name="second") + second.device("vectors=0", name="second")
         with Machine(ISO, cpus=2, extra=arguments) as m:
-            m.expect(r"\$ $")
+            m.come_up()
             for name in ("disk0", "disk1"):
                 checks.expect(f"{machine}: {name}", READ, m.command_output(f"/tests/disk read {name} 0 {SECTORS // 4}", 120))
             under_load(m, checks, 3, lambda m=m, machine=machine: checks.expect(
@@ -317,7 +317,7 @@ def order():
     with Machine(ISO, extra=["-machine", "pc", *drives, "-device", "ich9-ahci,id=a,addr=4", "-device", "ide-hd,drive=d1,bus=a.4",
                              "-device", "ide-hd,drive=d0,bus=a.1", "-device", "ich9-ahci,id=b,addr=6",
                              "-device", "ide-hd,drive=d3,bus=b.0"] + disks[2].device("addr=5", name="d2")) as m:
-        m.expect(r"\$ $")
+        m.come_up()
         for _ in range(2):
             for i in range(len(disks)):
                 checks.expect(f"disk{i}", rf"(?m)^disk{i}: {1000 + i} records", m.command_output(f"devices disk{i}"))
@@ -341,7 +341,7 @@ def two():
     arguments = disk.arguments("q35") + second.drive(name="second") + second.device(name="second", place=3)
     arguments += cd.drive("readonly=on", name="cd") + ["-device", "ide-cd,drive=cd,bus=ide.4"]
     with Machine(ISO, cpus=2, extra=arguments) as m:
-        m.expect(r"\$ $")
+        m.come_up()
         checks.expect("their names", r"\['disk0', 'cd0', 'disk1', 'cd1'\]", str(devices(m, "ahci")))
         checks.expect("the CD", rf"(?m)^cd1: {SECTORS // 4} records of 2048 bytes, read-only$", m.command_output("devices cd1"))
 
@@ -360,7 +360,7 @@ def four():
     checks, disks, cd = Checks(), [Disk(kind="ide"), Disk(kind="ide")], Disk(kind="cd")
     arguments = disks[0].arguments("pc") + disks[1].drive(name="second") + disks[1].device(name="second", place=1)
     with Machine(ISO, cpus=2, extra=arguments + cd.drive("readonly=on", name="cd") + cd.device(name="cd", place=3)) as m:
-        m.expect(r"\$ $")
+        m.come_up()
         checks.expect("their names", r"\['disk0', 'disk1', 'cd0', 'cd1'\]", str(devices(m, "ata")))
         checks.expect("the CD", rf"(?m)^cd1: {SECTORS // 4} records of 2048 bytes, read-only$", m.command_output("devices cd1"))
 

@@ -179,7 +179,7 @@ def bridges():
         if what == "PCI":
             extra += second.drive(name="second") + second.device("iommu_platform=on", "bus=bridge", name="second")
         with Machine("build/test/system-debug.iso", cpus=2, extra=extra, timeout=120) as m:
-            m.expect(r"\$ $")
+            m.come_up()
             checks.expect(f"{what}: a disk", disk.READ, m.command_output("/tests/disk read disk0 0 8000", 120))
             if what == "PCI":
                 checks.expect("PCI: the other", disk.READ, m.command_output("/tests/disk read disk1 0 8000", 120))
