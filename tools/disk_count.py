@@ -41,14 +41,14 @@ def kernel_functions(kernel):
     return [(int(address, 16), name) for address, kind, name in (line.split() for line in lines) if kind in "tT"]
 
 
-def make_disk(folder):
-    """An image with a file of MANY MiB in an ext2."""
+def make_disk(folder, file_mib, disk_mib):
+    """An image with a file in an ext2."""
     root, image = os.path.join(folder, "root"), os.path.join(folder, "disk.img")
     os.mkdir(root)
     with open(os.path.join(root, "big"), "wb") as f:
-        f.write(bytes(range(256)) * (MANY << 12))
+        f.write(bytes(range(256)) * (file_mib << 12))
     environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
-    subprocess.run(["mke2fs", "-q", "-t", "ext2", "-b", "4096", "-d", root, image, f"{DISK_MIB}M"], env=environment, check=True,
+    subprocess.run(["mke2fs", "-q", "-t", "ext2", "-b", "4096", "-d", root, image, f"{disk_mib}M"], env=environment, check=True,
                    stdout=subprocess.DEVNULL)
     return image
 
@@ -104,7 +104,7 @@ def main():
     functions = kernel_functions(arguments.kernel)
     values = {}
     with tempfile.TemporaryDirectory(prefix="portolan-disk-") as folder:
-        for name, more in measure(arguments.iso, make_disk(folder), functions, [arguments.only] if arguments.only else FIGURES):
+        for name, more in measure(arguments.iso, make_disk(folder, MANY, DISK_MIB), functions, [arguments.only] if arguments.only else FIGURES):
             _, part, limit = FIGURES[name]
             total = sum(n for function, n in more.items() if "idle" not in function)
             values[name] = total * part / ((MANY - FEW) << 20)

@@ -9,13 +9,13 @@ import argparse
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
+from disk_count import make_disk  # noqa: E402
 from machine import Machine  # noqa: E402
 
 FEW, MANY = 16, 128  # MiB
@@ -27,18 +27,6 @@ COMMANDS = {
     "fs.mmap.cold": "/tests/cold map /disk/big {}",
 }
 PEER = "disk, virtio-blk + ext2, MB/s of wall time"
-
-
-def make_disk(folder):
-    """An image with a file of MANY MiB in an ext2."""
-    root, image = os.path.join(folder, "root"), os.path.join(folder, "disk.img")
-    os.mkdir(root)
-    with open(os.path.join(root, "big"), "wb") as f:
-        f.write(bytes(range(256)) * (MANY << 12))
-    environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
-    subprocess.run(["mke2fs", "-q", "-t", "ext2", "-b", "4096", "-d", root, image, f"{DISK_MIB}M"], env=environment, check=True,
-                   stdout=subprocess.DEVNULL)
-    return image
 
 
 def seconds(m, command):
@@ -65,7 +53,7 @@ def main():
         linux = json.load(f)["Linux"][PEER]
     print(f"{'MB/s of wall time':28} {'here':>10} {'Linux':>10}   Linux: {linux['_config']}")
     with tempfile.TemporaryDirectory(prefix="portolan-wall-") as folder:
-        for name, rate in measure(arguments.iso, make_disk(folder), arguments.rounds):
+        for name, rate in measure(arguments.iso, make_disk(folder, MANY, DISK_MIB), arguments.rounds):
             print(f"{name:28} {'too short' if rate is None else round(rate):>10} {linux[name]:>10}")
     return 0
 
