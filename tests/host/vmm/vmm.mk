@@ -7,7 +7,7 @@ VMM_KERNEL := main
 VMM_TESTED := $(filter-out $(VMM_KERNEL:%=servers/vmm/%.c),$(wildcard servers/vmm/*.c))
 VMM_OBJ := $(VMM_TESTED:%.c=$(VMM_BUILD)/%.o)
 VMM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Iservers/vmm -Itests/host/vmm
+	-Iservers/vmm -Itests/host/vmm -Ikernel/include
 
 .PHONY: vmm-host-test
 vmm-host-test: $(VMM_TESTS)
@@ -16,7 +16,7 @@ vmm-host-test: $(VMM_TESTS)
 	         END { failed += $(words $(VMM_TESTS)) - n; print passed + 0 " passed, " failed " failed"; exit failed != 0 }'
 
 $(VMM_BUILD)/%_test: tests/host/vmm/%_test.c $(VMM_OBJ) $(wildcard tests/host/vmm/*.h)
-	@echo "  HOSTCC $@"; gcc $(VMM_CFLAGS) $< $(VMM_OBJ) -lcmocka -o $@
+	@echo "  HOSTCC $@"; gcc $(VMM_CFLAGS) $< $(VMM_OBJ) -lcmocka -lZydis -o $@
 
 $(VMM_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
