@@ -9,14 +9,26 @@ VMM_OBJ := $(VMM_TESTED:%.c=$(VMM_BUILD)/%.o)
 VMM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Iservers/vmm -Itests/host/vmm -Ikernel/include
 
-.PHONY: vmm-host-test
+# libFuzzer (clang with libclang-rt-dev): make -f tests/host/vmm/vmm.mk vmm-fuzz RUNS=10000000
+RUNS := 1000000
+
+.PHONY: vmm-host-test vmm-fuzz
 vmm-host-test: $(VMM_TESTS)
 	@for t in $(VMM_TESTS); do $$t >$$t.log 2>&1 || grep -v -e '  OK ' -e 'RUN' -e ' passed, ' $$t.log; tail -n 1 $$t.log; done | \
 	    awk '/^[0-9]+ passed, [0-9]+ failed$$/ { passed += $$1; failed += $$3; n++; next } { print } \
 	         END { failed += $(words $(VMM_TESTS)) - n; print passed + 0 " passed, " failed " failed"; exit failed != 0 }'
 
 $(VMM_BUILD)/%_test: tests/host/vmm/%_test.c $(VMM_OBJ) $(wildcard tests/host/vmm/*.h)
-	@echo "  HOSTCC $@"; gcc $(VMM_CFLAGS) $< $(VMM_OBJ) -lcmocka -lZydis -o $@
+	@echo "  HOSTCC $@"; gcc $(VMM_CFLAGS) $(filter %.c %.o,$^) -lcmocka -lZydis -o $@
+
+$(VMM_BUILD)/virtio_fuzz_test: $(VMM_BUILD)/tests/host/vmm/virtio_fuzz.o
+vmm-fuzz: $(VMM_BUILD)/virtio_fuzzer
+	@mkdir -p $(VMM_BUILD)/corpus
+	$< -runs=$(RUNS) -max_len=4096 -artifact_prefix=$(VMM_BUILD)/ -print_final_stats=1 $(VMM_BUILD)/corpus
+
+$(VMM_BUILD)/virtio_fuzzer: tests/host/vmm/virtio_fuzz.c $(VMM_TESTED) $(wildcard tests/host/vmm/*.h servers/vmm/*.h)
+	@mkdir -p $(@D)
+	@echo "  CLANG $@"; clang $(VMM_CFLAGS) -fsanitize=fuzzer $< $(VMM_TESTED) -o $@
 
 $(VMM_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
