@@ -160,7 +160,7 @@ static inline void driver_start(unsigned queues, uint64_t features)
 }
 
 static inline void driver_describe(unsigned queue, unsigned n, uint64_t address, uint32_t size,
-                            uint16_t flags, uint16_t next)
+                                   uint16_t flags, uint16_t next)
 {
     struct descriptor d = {address, size, flags, next};
 
