@@ -28,7 +28,7 @@ LIBMACH_KERNEL_IDL := mach mach_port mach_host mach4 gnumach device mach_debug m
 	hardware hv memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify device_request default_pager
 LIBMACH_REQUEST_IDL := mach_port_request
-LIBMACH_OWN_IDL := bootstrap io dir file console console_notify process driver device_master block block_reply
+LIBMACH_OWN_IDL := bootstrap io dir file console console_notify process driver device_master block block_reply vm_machine vm_master
 LIBMACH_SERVED := device memory_object memory_object_default exc notify task_notify device_reply \
 	device_notify default_pager $(LIBMACH_OWN_IDL)
 

@@ -8,7 +8,7 @@ include libmach/libmach.mk
 endif
 
 USER_BIN := $(USER_BUILD)/bin
-SERVERS := bootstrap console device_master edu fs pager rtc
+SERVERS := bootstrap console device_master edu fs pager rtc vm_master vmm
 DISK_DRIVERS := virtio_blk ahci ata
 ATA_DRIVERS := ahci ata
 ATA_OBJ := $(USER_BUILD)/obj/servers/disk/ata_device.o $(USER_BUILD)/obj/servers/disk/ata_packet.o

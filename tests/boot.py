@@ -16,6 +16,7 @@ import gdb_session  # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
 import iommu        # noqa: E402
+import machines     # noqa: E402
 import mounting     # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
@@ -107,6 +108,8 @@ MATRIX = [
     Suite("bochs", lambda: prompt.on_machine(Bochs("build/test/prompt-debug.iso"))),
     Suite("prompt release 1 cpu", lambda: prompt.person(SYSTEM)),
     Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
+    Suite("machines release 1 cpu", machines.use),
+    Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),

@@ -64,6 +64,14 @@ build/test/abi: tests/boot/abi.asm
 	@mkdir -p $(@D)
 	@echo "  NASM $<"; nasm -f elf64 -o $@.o $< && ld -static -z noexecstack -o $@ $@.o
 
+# Guests of virtual machines: those with a Multiboot header are linked, the others are code alone.
+GUESTS := $(patsubst tests/guests/%.asm,build/test/guests/%,$(wildcard tests/guests/*.asm))
+GUESTS_LINKED := hello
+build/test/guests/%: tests/guests/%.asm tests/guests/guest.inc tests/guests/guest.ld
+	@mkdir -p $(@D)
+	@echo "  NASM $<"; $(if $(filter $*,$(GUESTS_LINKED)),nasm -f elf32 -Itests/guests/ -o $@.o $< && \
+	    ld -m elf_i386 --no-warn-rwx-segments -n -T tests/guests/guest.ld -o $@ $@.o,nasm -f bin -Itests/guests/ -o $@ $<)
+
 build/test/broken: $(USER_BIN)/true
 	@mkdir -p $(@D)
 	@head -c 5000 $< >$@
@@ -85,7 +93,7 @@ build/test/bench.manifest: iso/manifest tests/tests.mk
 build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(TEST_BIN)/dirty $(TEST_BIN)/dirty $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/device_request $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(TEST_BIN)/dirty $(TEST_BIN)/dirty $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/device_request $(TEST_BIN)/driver_fault $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi $(GUESTS)
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 
@@ -101,6 +109,8 @@ $(eval $(call TEST_ISO,bench,release,$(BOOTSTRAP) build/test/bench.tar,-- run=/b
 $(eval $(call TEST_ISO,bench-copy,release,$(BOOTSTRAP) $(ARCHIVE),ool=copy -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,bench-share,release,$(BOOTSTRAP) $(ARCHIVE),ool=share -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
+$(eval $(call TEST_ISO,machines-release,release,$(BOOTSTRAP) build/test/machines.tar,))
+$(eval $(call TEST_ISO,machines-debug,debug,$(BOOTSTRAP) build/test/machines.tar,))
 $(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
 $(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
 $(eval $(call TEST_ISO,forge,release,$(BOOTSTRAP) build/test/forge.tar,))
@@ -138,8 +148,8 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
-DEBUG_ISOS := hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
+RELEASE_ISOS := machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+DEBUG_ISOS := machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso

@@ -11,7 +11,7 @@ MANIFEST ?= iso/manifest
 ARCHIVE := $(USER_BUILD)/archive.tar
 PROGRAMS := bench cat cp date devices df dmesg echo factorial false find grep head hello hello-server hexdump kill ls mem mkdir mount \
 	mv notifications pages ports poweroff ps reboot rights rm sh sha256sum sleep swap sync time top true \
-	umount uname vm wc whyfault
+	umount uname vm vmmap wc whyfault
 
 USERLAND_LIB := $(patsubst userland/%.c,$(USER_BUILD)/obj/userland/%.o,$(wildcard userland/lib/*.c))
 HELLO_STUBS := $(USER_BUILD)/obj/userland/hello-server/stubs

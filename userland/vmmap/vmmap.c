@@ -1,4 +1,4 @@
-/* vm.c - the regions of a task's address space. */
+/* vmmap.c - the regions of a task's address space. */
 #include <mach.h>
 #include <mach_port.h>
 #include <portolan/portolan.h>
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 
     program_start(argv);
     if (argc != 2) {
-        program_usage("vm TASK    (a number as ps shows it)");
+        program_usage("vmmap TASK    (a number as ps shows it)");
     }
     task = tasks_find(argv[1], name);
     printf("%s\n%14s %14s %10s %s %s %s\n", name, "START", "END", "KIB", "NOW", "MAX", "INHERIT");

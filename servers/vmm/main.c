@@ -1,0 +1,175 @@
+/* main.c - the monitor of one virtual machine: what it was given, the image loaded, then messages.
+ *
+ * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]...
+ * rights: hv, control (the receive right of vm_machine.defs), right0 (the image), right1 and so on,
+ * one for each module. */
+#include <io.h>
+#include <portolan/io_types.h>
+#include <portolan/portolan.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mach.h"
+#include "service.h"
+
+#define MEMORY_MIB     64u
+#define MEMORY_MIB_MAX 65536u
+#define FILE_MAX       (1ull << 30)
+
+static struct machine main_machine;
+static struct load_request main_request = {.cmdline = ""};
+
+/* --- arguments --- */
+
+/* A number from min to max, or 0. */
+static unsigned long main_number(const char *text, unsigned long min, unsigned long max)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    return *text >= '0' && *text <= '9' && *end == '\0' && n >= min && n <= max ? n : 0;
+}
+
+static const char *main_module(const char *words)
+{
+    if (main_request.module_count == LOAD_MODULES_MAX) {
+        return "there are too many modules";
+    }
+    main_request.modules[main_request.module_count].words = words;
+    main_request.module_count++;
+    return NULL;
+}
+
+/* One argument. Returns: NULL, or what is wrong with it. */
+static const char *main_argument(const char *word, struct machine_options *options)
+{
+    const char *value = strchr(word, '=');
+    size_t size;
+
+    if (value == NULL) {
+        return "an argument is no NAME=VALUE";
+    }
+    value++;
+    size = (size_t)(value - word);
+    if (strncmp(word, "memory=", size) == 0) {
+        options->memory_size = (uint64_t)main_number(value, 2, MEMORY_MIB_MAX) << 20;
+        return options->memory_size != 0 ? NULL : "memory= is a number of MiB, from 2 to 65536";
+    }
+    if (strncmp(word, "cpus=", size) == 0) {
+        options->vcpu_count = (unsigned)main_number(value, 1, MACHINE_VCPUS_MAX);
+        return options->vcpu_count != 0 ? NULL : "cpus= is a number from 1 to 16";
+    }
+    if (strncmp(word, "cmdline=", size) == 0) {
+        main_request.cmdline = value;
+        return NULL;
+    }
+    if (strncmp(word, "module=", size) == 0) {
+        return main_module(value);
+    }
+    return "there is no such argument";
+}
+
+/* --- files --- */
+
+/* Read a file whole. Returns: NULL, or why not. */
+static const char *main_read(mach_port_t port, struct load_file *file)
+{
+    io_stat_t stat;
+    mach_msg_type_number_t count = IO_STAT_COUNT;
+    vm_address_t data = 0;
+    uint64_t done = 0;
+
+    if (io_stat(port, stat, &count) != KERN_SUCCESS || count < IO_STAT_SIZE + 1 ||
+        stat[IO_STAT_SIZE] < 0) {
+        return "a file cannot be read";
+    }
+    file->size = (uint64_t)stat[IO_STAT_SIZE];
+    if (file->size > FILE_MAX ||
+        vm_allocate(mach_task_self(), &data, file->size + 1, TRUE) != KERN_SUCCESS) {
+        return "there is not enough memory for a file";
+    }
+    file->data = (const uint8_t *)data;
+    while (done < file->size) {
+        uint64_t left = file->size - done;
+
+        count = left < IO_DATA_MAX ? (mach_msg_type_number_t)left : IO_DATA_MAX;
+        if (io_read(port, (int64_t)done, count, (char *)data + done, &count) != KERN_SUCCESS ||
+            count == 0) {
+            return "a file cannot be read to its end";
+        }
+        done += count;
+    }
+    return NULL;
+}
+
+static const char *main_read_all(void)
+{
+    const char *why = main_read(portolan_port("right0"), &main_request.image);
+
+    for (unsigned i = 0; i < main_request.module_count && why == NULL; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "right%u", i + 1);
+        why = main_read(portolan_port(name), &main_request.modules[i]);
+    }
+    return why;
+}
+
+static void main_forget(struct load_file *file)
+{
+    vm_deallocate(mach_task_self(), (vm_address_t)file->data, file->size + 1);
+}
+
+/* --- the machine --- */
+
+static const char *main_load(struct load_start *start)
+{
+    const char *why = main_read_all();
+
+    why = why != NULL ? why : load_image(&main_request, &main_machine.memory, start);
+    if (why == NULL) {
+        main_forget(&main_request.image);
+        for (unsigned i = 0; i < main_request.module_count; i++) {
+            main_forget(&main_request.modules[i]);
+        }
+    }
+    return why;
+}
+
+static const char *main_begin(int argc, char **argv, struct machine_options *options)
+{
+    const char *why = NULL;
+    struct load_start start;
+
+    for (int i = 1; i < argc && why == NULL; i++) {
+        why = main_argument(argv[i], options);
+    }
+    why = why != NULL ? why : machine_create(&main_machine, options);
+    why = why != NULL ? why : main_load(&start);
+    return why != NULL ? why : machine_run(&main_machine, &start);
+}
+
+int main(int argc, char **argv)
+{
+    struct machine_options options = {
+        .memory_size = (uint64_t)MEMORY_MIB << 20,
+        .vcpu_count = 1,
+        .hv = portolan_port("hv"),
+    };
+    const char *name = argc > 0 ? argv[0] : "vm";
+    const char *why = service_init(&main_machine, portolan_port("control"));
+
+    machine_init(&main_machine, name, service_output);
+    if (why != NULL) {
+        portolan_print("vmm: %s: %s\n", name, why);
+        return 1;
+    }
+    why = main_begin(argc, argv, &options);
+    if (why != NULL) {
+        pthread_mutex_lock(&main_machine.lock);
+        machine_end(&main_machine, 1, "%s", why);
+        pthread_mutex_unlock(&main_machine.lock);
+    }
+    service_loop();
+}

@@ -1,0 +1,104 @@
+"""machines.py - virtual machines at the prompt: they run, are looked at, and end, and nothing else notices."""
+import re
+
+from check import Checks
+from machine import Failure, Machine
+
+LEAVE = "\x1d"  # Ctrl-]
+
+# (line, what it prints, the exit status)
+RUNS = [
+    ("vm run /guests/hello cmdline=\"a line of words\"", r"Hello from a guest: a line of words\n(.*\n)*vm: hello: the guest turned the power off", 0),
+    ("vm run /guests/exit", r"vm: exit: the guest ended with 42", 42),
+    ("vm run /guests/exit name=other memory=2", r"vm: other: the guest ended with 42", 42),
+    ("vm run /guests/sector", r"a sector in real mode\n(.*\n)*vm: sector: the guest ended with 0", 0),
+    ("vm run /guests/triple", r"vm: triple: triple fault", 1),
+    ("vm run /guests/stray", r"vm: stray: the guest wanted to read at 0xd0000000, where nothing is", 1),
+    ("vm run /guests/hello memory=1", r"memory= is a number of MiB", 1),
+    ("vm run /guests/hello memory=65537", r"memory= is a number of MiB", 1),
+    ("vm run /guests/hello memory=8192", r"the guest turned the power off", 0),  # more than the host has
+    ("vm run /guests/hello cpus=17", r"cpus= is a number from 1 to 16", 1),
+    ("vm run /guests/hello colour=red", r"there is no such argument", 1),
+    ("vm run /guests/exit module=/etc/motd", r"a flat image has no use for anything", 1),
+    ("vm run /guests/none", r"/guests/none: .*[Nn]o such file", 1),
+    ("vm run /bin/true", r"an ELF program without a multiboot header", 1),
+    ("vm run /guests/exit name=a/b", r"a/b: ", 1),
+    ("vm run /guests/noise", r"vm: noise: the guest (ended with 0|turned the power off|reset the machine)", None),
+    ("vm info nobody", r"no machine has the name `nobody`", 1),
+    ("vm kill nobody", r"no machine has the name `nobody`", 1),
+    ("vm", r"usage: vm run IMAGE", 2),
+]
+
+
+def status(m, line):
+    """What a line prints, and its exit status."""
+    output = m.command_output(f"{line}; echo status $?")
+    match = re.search(r"status (\d+)\n$", output)
+    return output, int(match.group(1)) if match else None
+
+
+def runs(m, checks):
+    for line, pattern, number in RUNS:
+        output, got = status(m, line)
+        checks.expect(f"`{line}`", pattern, output)
+        if number is not None:
+            checks.expect(f"the status of `{line}`", rf"^{number}$", str(got))
+    checks.expect("none is left", r"^$", m.command_output("vm list"))
+
+
+def spinning(m, checks):
+    """A guest that never gives the processor back is a task like others."""
+    checks.expect("a machine of its own", r"^status 0\n$", status(m, "vm run /guests/spin name=s1 detach")[0])
+    checks.expect("a second one", r"^status 0\n$", status(m, "vm run /guests/spin name=s2 detach")[0])
+    checks.expect("no name twice", r"a machine of the name `s1` already", m.command_output("vm run /guests/spin name=s1"))
+    checks.expect("the prompt answers", r"^usable\n", m.command_output("echo usable", 15))
+    checks.expect("programs run", r"^Hello, Ann!\n", m.command_output("hello Ann", 15))
+    checks.expect("both are listed", r"^s1 +running\ns2 +running\n$", m.command_output("vm list"))
+    checks.expect("one stands still", r"^status 0\n$", status(m, "vm pause s1")[0])
+    checks.expect("which is told", r"^s1 +paused\ns2 +running\n$", m.command_output("vm list"))
+    checks.expect("figures", r"^s1: paused, 1 processors, 64 MiB, \d+\.\d{3} s\n(kernel +\d+ +\d+/s\n)?kicked +\d+ +\d+/s\n", m.command_output("vm info s1"))
+    checks.expect("and goes on", r"^status 0\n$", status(m, "vm resume s1")[0])
+    checks.expect("as it was", r"^s1 +running\n", m.command_output("vm list"))
+    checks.expect("an end", r"^status 0\n$", status(m, "vm kill s1")[0])
+    match = re.search(r"^ *(\d+) .* s2$|^ *(\d+) .* vmm$", m.command_output("ps"), re.M)
+    if not match:
+        raise Failure("`ps` does not show the monitor")
+    m.send(f"kill {match.group(1) or match.group(2)}\r")
+    m.expect(r"vm_master: the monitor of s2 was ended")
+    m.settle()
+    checks.expect("none is left", r"^$", m.command_output("vm list"))
+
+
+def typing(m, checks):
+    """What is typed goes to the guest; it is left and joined again."""
+    m.send("vm run /guests/echo\r")
+    m.expect(r"!")  # the terminal is the guest's
+    for c in "ab":
+        m.send(c)
+        m.expect(rf"\[{c}\]")
+    m.send(LEAVE)
+    m.settle()
+    checks.expect("it runs on", r"^echo +running\n$", m.command_output("vm list"))
+    m.send("vm console echo\r")
+    m.expect(r"vm console echo\r+\n")
+    m.send("d")  # before or after the terminal is the guest's
+    m.expect(r"\[d\]")
+    m.send("\x03c")  # Ctrl-C is the guest's, too
+    m.expect(r"\[\x03\]\[c\]")
+    m.send("q")
+    m.expect(r"vm: echo: the guest ended with 7")
+    m.settle()
+    checks.expect("none is left", r"^$", m.command_output("vm list"))
+
+
+def use(iso="build/test/machines-release.iso", **options):
+    checks = Checks()
+    with Machine(iso, timeout=20, **options) as m:
+        m.come_up()
+        before = m.command_output("ports --check")
+        for part in (runs, spinning, typing):
+            checks.guard(part.__name__, part, m, checks)
+        checks.expect("the kernel has nothing to say against it", r"^0 errors|checked by the debug kernel alone", m.command_output("ports --check").split("\n", 1)[-1] + before)
+        m.send("poweroff\r")
+        m.wait_off()
+    return checks.result()

@@ -1,0 +1,3 @@
+; stray.asm - reads where no memory is.
+bits 32
+        mov eax, [0xd0000000]
