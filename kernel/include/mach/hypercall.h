@@ -1,0 +1,92 @@
+/* hypercall.h - what a guest can have without any device: calls to its monitor.
+ *
+ * With VMMCALL (AMD) or VMCALL (Intel) at privilege level 0. RAX is the number, RBX, RCX and RDX
+ * are arguments; RAX is the answer, all else stays. HYPERCALL_UNKNOWN is the answer of a number
+ * that nobody knows, HYPERCALL_BAD of arguments that cannot be. That a machine has them says CPUID:
+ * HYPERCALL_CPUID_LEAF gives the signature. Addresses are guest physical. */
+#ifndef MACH_HYPERCALL_H
+#define MACH_HYPERCALL_H
+
+#include <stdint.h>
+
+#define HYPERCALL_CPUID_LEAF 0x40000000u
+#define HYPERCALL_CPUID_EBX  0x74726f50u /* "PortolanHv  " */
+#define HYPERCALL_CPUID_ECX  0x6e616c6fu
+#define HYPERCALL_CPUID_EDX  0x20207648u
+
+#define HYPERCALL_UNKNOWN UINT64_MAX
+#define HYPERCALL_BAD     (UINT64_MAX - 1)
+
+#define HYPERCALL_FIRST 0x504f5200u
+/* HYPERCALL_HAS_*. */
+#define HYPERCALL_FEATURES (HYPERCALL_FIRST + 0)
+/* Nanoseconds since the host was started; as precise as its clock, and never less than before. */
+#define HYPERCALL_TIME (HYPERCALL_FIRST + 1)
+/* Let others run. */
+#define HYPERCALL_YIELD (HYPERCALL_FIRST + 2)
+/* Nanoseconds since 1970-01-01, UTC. */
+#define HYPERCALL_TIME_OF_DAY (HYPERCALL_FIRST + 3)
+/* Write RCX bytes at address RBX to the console: HYPERCALL_CONSOLE_MAX at most. Returns: how many
+ * were taken. */
+#define HYPERCALL_CONSOLE_WRITE (HYPERCALL_FIRST + 4)
+/* Read up to RCX bytes that were typed into memory at RBX. Returns: how many. */
+#define HYPERCALL_CONSOLE_READ (HYPERCALL_FIRST + 5)
+/* Have interrupt RBX (16 to 255; 0: none) come to the processor whose local APIC has the id RCX
+ * when an event is pending that was not before. */
+#define HYPERCALL_EVENT_VECTOR (HYPERCALL_FIRST + 6)
+/* HYPERCALL_EVENT_*: those that have happened since this was last asked. */
+#define HYPERCALL_EVENTS (HYPERCALL_FIRST + 7)
+/* Have HYPERCALL_EVENT_TIMER happen when HYPERCALL_TIME is RBX; UINT64_MAX: never. */
+#define HYPERCALL_TIMER (HYPERCALL_FIRST + 8)
+/* The sectors of disk RBX; 0: there is no such disk. With bit 63: it cannot be written. */
+#define HYPERCALL_BLOCK_SIZE (HYPERCALL_FIRST + 9)
+/* Do the request at address RBX, a struct hypercall_block. Returns: 0, or HYPERCALL_BAD (it is not
+ * in memory, or HYPERCALL_BLOCK_REQUESTS are under way). When it is done, its status is set and
+ * HYPERCALL_EVENT_BLOCK happens. */
+#define HYPERCALL_BLOCK (HYPERCALL_FIRST + 10)
+/* How many pages the monitor would like to have back, those it has included. */
+#define HYPERCALL_BALLOON_TARGET (HYPERCALL_FIRST + 11)
+/* Give back RCX pages from page number RBX on: what is in them is lost. When they are touched again
+ * they are there again, and full of zeroes. Returns: 0, or HYPERCALL_BAD (not memory). */
+#define HYPERCALL_BALLOON_GIVE (HYPERCALL_FIRST + 12)
+/* Turn the machine off; RBX is its exit status. */
+#define HYPERCALL_POWER_OFF (HYPERCALL_FIRST + 13)
+
+#define HYPERCALL_HAS_CONSOLE 1u
+#define HYPERCALL_HAS_TIMER   2u /* and the time of day */
+#define HYPERCALL_HAS_EVENTS  4u /* as an interrupt: the machine has local APICs */
+#define HYPERCALL_HAS_BLOCK   8u
+#define HYPERCALL_HAS_BALLOON 16u
+#define HYPERCALL_HAS_POWER   32u
+
+#define HYPERCALL_EVENT_CONSOLE 1u /* something was typed */
+#define HYPERCALL_EVENT_BLOCK   2u
+#define HYPERCALL_EVENT_TIMER   4u
+#define HYPERCALL_EVENT_BALLOON 8u /* the target has changed */
+
+#define HYPERCALL_CONSOLE_MAX       4096u
+#define HYPERCALL_BLOCK_REQUESTS    32u
+#define HYPERCALL_BLOCK_SECTORS_MAX 2048u /* of 512 bytes, of one request */
+#define HYPERCALL_BLOCK_READ_ONLY   (1ull << 63)
+
+/* hypercall_block.operation */
+#define HYPERCALL_BLOCK_READ  0u
+#define HYPERCALL_BLOCK_WRITE 1u
+#define HYPERCALL_BLOCK_FLUSH 2u
+
+/* hypercall_block.status */
+#define HYPERCALL_BLOCK_PENDING 0u
+#define HYPERCALL_BLOCK_DONE    1u
+#define HYPERCALL_BLOCK_FAILED  2u
+
+/* A request of a disk: aligned to 8 bytes, and the monitor's until its status says otherwise. */
+struct hypercall_block {
+    uint32_t disk;
+    uint32_t operation;
+    uint64_t sector;
+    uint64_t address; /* of the data, which is in one piece */
+    uint32_t sectors;
+    uint32_t status; /* set by the monitor, last */
+};
+
+#endif

@@ -1,0 +1,319 @@
+/* hypercall.c - what a guest asks of its monitor: a table of calls. */
+#include "hypercall.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define PAGE          4096u
+#define VECTOR_FIRST  16u
+#define VECTOR_LAST   255u
+#define MESSAGE_BASE  0xfee00000u
+#define MESSAGE_SHIFT 12u
+#define APIC_LAST     254u
+
+typedef uint64_t hypercall_function(struct hypercall *h, const uint64_t *arguments);
+
+static void hypercall_happen(struct hypercall *h, uint32_t event)
+{
+    bool is_new = (h->events & event) == 0;
+
+    h->events |= event;
+    if (is_new && h->vector != 0) {
+        h->ops->send(h->context, MESSAGE_BASE | (uint64_t)h->target << MESSAGE_SHIFT, h->vector);
+    }
+}
+
+/* --- what there is --- */
+
+static uint64_t hypercall_features(struct hypercall *h, const uint64_t *arguments)
+{
+    const struct hypercall_ops *ops = h->ops;
+
+    (void)arguments;
+    return HYPERCALL_HAS_CONSOLE | HYPERCALL_HAS_TIMER |
+           (ops->send != NULL ? HYPERCALL_HAS_EVENTS : 0) |
+           (ops->wake != NULL ? HYPERCALL_HAS_BLOCK : 0) |
+           (ops->give != NULL ? HYPERCALL_HAS_BALLOON : 0) |
+           (ops->power_off != NULL ? HYPERCALL_HAS_POWER : 0);
+}
+
+/* --- time --- */
+
+static uint64_t hypercall_time(struct hypercall *h, const uint64_t *arguments)
+{
+    (void)arguments;
+    return clock_now(h->clock);
+}
+
+static uint64_t hypercall_time_of_day(struct hypercall *h, const uint64_t *arguments)
+{
+    (void)arguments;
+    return h->ops->time_of_day != NULL ? h->ops->time_of_day(h->context) : HYPERCALL_UNKNOWN;
+}
+
+static uint64_t hypercall_yield(struct hypercall *h, const uint64_t *arguments)
+{
+    (void)arguments;
+    if (h->ops->yield != NULL) {
+        h->ops->yield(h->context);
+    }
+    return 0;
+}
+
+static void hypercall_due(void *device)
+{
+    hypercall_happen(device, HYPERCALL_EVENT_TIMER);
+}
+
+static uint64_t hypercall_timer(struct hypercall *h, const uint64_t *arguments)
+{
+    if (arguments[0] == UINT64_MAX) {
+        clock_stop(h->clock, &h->timer);
+    } else {
+        clock_set(h->clock, &h->timer, arguments[0]);
+    }
+    return 0;
+}
+
+/* --- console --- */
+
+static uint64_t hypercall_console_write(struct hypercall *h, const uint64_t *arguments)
+{
+    uint8_t bytes[HYPERCALL_CONSOLE_MAX];
+    uint64_t size = arguments[1] < sizeof(bytes) ? arguments[1] : sizeof(bytes);
+
+    if (!memory_read(h->memory, arguments[0], bytes, size)) {
+        return HYPERCALL_BAD;
+    }
+    for (uint64_t n = 0; n < size; n++) {
+        tty_put(h->tty, bytes[n]);
+    }
+    if (h->ops->written != NULL) {
+        h->ops->written(h->context);
+    }
+    return size;
+}
+
+static uint64_t hypercall_console_read(struct hypercall *h, const uint64_t *arguments)
+{
+    uint64_t size = arguments[1] < HYPERCALL_CONSOLE_MAX ? arguments[1] : HYPERCALL_CONSOLE_MAX;
+    uint8_t *to = memory_at(h->memory, arguments[0], size);
+    uint64_t n = 0;
+
+    if (to == NULL) {
+        return HYPERCALL_BAD;
+    }
+    h->has_console = true;
+    while (n < size && tty_take(h->tty, &to[n])) {
+        n += 1;
+    }
+    return n;
+}
+
+void hypercall_typed(struct hypercall *h)
+{
+    hypercall_happen(h, HYPERCALL_EVENT_CONSOLE);
+}
+
+/* --- events --- */
+
+static uint64_t hypercall_event_vector(struct hypercall *h, const uint64_t *arguments)
+{
+    uint64_t vector = arguments[0];
+
+    if (h->ops->send == NULL || (vector != 0 && (vector < VECTOR_FIRST || vector > VECTOR_LAST)) ||
+        arguments[1] > APIC_LAST) {
+        return HYPERCALL_BAD;
+    }
+    h->vector = (uint8_t)vector;
+    h->target = (uint32_t)arguments[1];
+    return 0;
+}
+
+static uint64_t hypercall_events(struct hypercall *h, const uint64_t *arguments)
+{
+    uint32_t events = h->events;
+
+    (void)arguments;
+    h->events = 0;
+    return events;
+}
+
+/* --- disks --- */
+
+static uint64_t hypercall_block_size(struct hypercall *h, const uint64_t *arguments)
+{
+    const struct virtio_blk_store *disk;
+
+    if (arguments[0] >= HYPERCALL_DISKS_MAX || h->disks[arguments[0]] == NULL) {
+        return 0;
+    }
+    disk = h->disks[arguments[0]];
+    return disk->sectors | (disk->is_read_only ? HYPERCALL_BLOCK_READ_ONLY : 0);
+}
+
+/* Can it be done at all? Then where its data is. */
+static bool hypercall_block_check(const struct hypercall *h, struct hypercall_request *r)
+{
+    const struct hypercall_block *b = &r->block;
+    const struct virtio_blk_store *disk = b->disk < HYPERCALL_DISKS_MAX ? h->disks[b->disk] : NULL;
+
+    r->data = NULL;
+    if (disk == NULL || b->operation > HYPERCALL_BLOCK_FLUSH) {
+        return false;
+    }
+    if (b->operation == HYPERCALL_BLOCK_FLUSH) {
+        return true;
+    }
+    if ((b->operation == HYPERCALL_BLOCK_WRITE && disk->is_read_only) || b->sectors == 0 ||
+        b->sectors > HYPERCALL_BLOCK_SECTORS_MAX || b->sectors > disk->sectors ||
+        b->sector > disk->sectors - b->sectors) {
+        return false;
+    }
+    r->data = memory_at(h->memory, b->address, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);
+    return r->data != NULL;
+}
+
+static void hypercall_block_tell(struct hypercall *h, const struct hypercall_request *r,
+                                 uint32_t status)
+{
+    __atomic_store_n((uint32_t *)(void *)r->status, status, __ATOMIC_RELEASE);
+    hypercall_happen(h, HYPERCALL_EVENT_BLOCK);
+}
+
+static uint64_t hypercall_block(struct hypercall *h, const uint64_t *arguments)
+{
+    uint8_t *place = memory_at(h->memory, arguments[0], sizeof(struct hypercall_block));
+    struct hypercall_request *r;
+
+    if (h->ops->wake == NULL) {
+        return HYPERCALL_UNKNOWN;
+    }
+    if (place == NULL || arguments[0] % 8 != 0 || h->count == HYPERCALL_BLOCK_REQUESTS) {
+        return HYPERCALL_BAD;
+    }
+    r = &h->requests[(h->first + h->count) % HYPERCALL_BLOCK_REQUESTS];
+    memcpy(&r->block, place, sizeof(r->block));
+    r->status = place + offsetof(struct hypercall_block, status);
+    if (!hypercall_block_check(h, r)) {
+        hypercall_block_tell(h, r, HYPERCALL_BLOCK_FAILED);
+        return 0;
+    }
+    h->count += 1;
+    h->ops->wake(h->context);
+    return 0;
+}
+
+bool hypercall_block_take(struct hypercall *h, struct hypercall_request *request)
+{
+    if (h->count == 0 || h->is_working) {
+        return false;
+    }
+    *request = h->requests[h->first];
+    h->is_working = true;
+    return true;
+}
+
+bool hypercall_block_do(const struct hypercall *h, const struct hypercall_request *request)
+{
+    const struct hypercall_block *b = &request->block;
+    const struct virtio_blk_store *disk = h->disks[b->disk];
+    uint64_t offset = b->sector * VIRTIO_BLK_SECTOR;
+    uint64_t size = (uint64_t)b->sectors * VIRTIO_BLK_SECTOR;
+
+    switch (b->operation) {
+    case HYPERCALL_BLOCK_READ:
+        return disk->read(disk->context, offset, request->data, size);
+    case HYPERCALL_BLOCK_WRITE:
+        return disk->write(disk->context, offset, request->data, size);
+    default:
+        return disk->flush(disk->context);
+    }
+}
+
+void hypercall_block_finish(struct hypercall *h, const struct hypercall_request *request,
+                            bool is_done)
+{
+    h->is_working = false;
+    h->first = (h->first + 1) % HYPERCALL_BLOCK_REQUESTS;
+    h->count -= 1;
+    hypercall_block_tell(h, request, is_done ? HYPERCALL_BLOCK_DONE : HYPERCALL_BLOCK_FAILED);
+}
+
+/* --- memory and power --- */
+
+static uint64_t hypercall_balloon_target(struct hypercall *h, const uint64_t *arguments)
+{
+    (void)arguments;
+    return h->balloon;
+}
+
+static uint64_t hypercall_balloon_give(struct hypercall *h, const uint64_t *arguments)
+{
+    uint64_t page = arguments[0];
+    uint64_t count = arguments[1];
+
+    if (h->ops->give == NULL) {
+        return HYPERCALL_UNKNOWN;
+    }
+    if (page > UINT64_MAX / PAGE || count == 0 || count > UINT64_MAX / PAGE ||
+        memory_at(h->memory, page * PAGE, count * PAGE) == NULL) {
+        return HYPERCALL_BAD;
+    }
+    h->ops->give(h->context, page, count);
+    return 0;
+}
+
+void hypercall_set_balloon(struct hypercall *h, uint64_t pages)
+{
+    h->balloon = pages;
+    hypercall_happen(h, HYPERCALL_EVENT_BALLOON);
+}
+
+static uint64_t hypercall_power_off(struct hypercall *h, const uint64_t *arguments)
+{
+    if (h->ops->power_off == NULL) {
+        return HYPERCALL_UNKNOWN;
+    }
+    h->ops->power_off(h->context, (int)arguments[0]);
+    return 0;
+}
+
+static hypercall_function *const hypercall_table[] = {
+    [HYPERCALL_FEATURES - HYPERCALL_FIRST] = hypercall_features,
+    [HYPERCALL_TIME - HYPERCALL_FIRST] = hypercall_time,
+    [HYPERCALL_YIELD - HYPERCALL_FIRST] = hypercall_yield,
+    [HYPERCALL_TIME_OF_DAY - HYPERCALL_FIRST] = hypercall_time_of_day,
+    [HYPERCALL_CONSOLE_WRITE - HYPERCALL_FIRST] = hypercall_console_write,
+    [HYPERCALL_CONSOLE_READ - HYPERCALL_FIRST] = hypercall_console_read,
+    [HYPERCALL_EVENT_VECTOR - HYPERCALL_FIRST] = hypercall_event_vector,
+    [HYPERCALL_EVENTS - HYPERCALL_FIRST] = hypercall_events,
+    [HYPERCALL_TIMER - HYPERCALL_FIRST] = hypercall_timer,
+    [HYPERCALL_BLOCK_SIZE - HYPERCALL_FIRST] = hypercall_block_size,
+    [HYPERCALL_BLOCK - HYPERCALL_FIRST] = hypercall_block,
+    [HYPERCALL_BALLOON_TARGET - HYPERCALL_FIRST] = hypercall_balloon_target,
+    [HYPERCALL_BALLOON_GIVE - HYPERCALL_FIRST] = hypercall_balloon_give,
+    [HYPERCALL_POWER_OFF - HYPERCALL_FIRST] = hypercall_power_off,
+};
+
+uint64_t hypercall_do(struct hypercall *h, uint64_t number, const uint64_t arguments[3])
+{
+    uint64_t n = number - HYPERCALL_FIRST;
+
+    if (n >= sizeof(hypercall_table) / sizeof(hypercall_table[0])) {
+        return HYPERCALL_UNKNOWN;
+    }
+    return hypercall_table[n](h, arguments);
+}
+
+void hypercall_init(struct hypercall *h, const struct hypercall_ops *ops, void *context,
+                    const struct memory *memory, struct clock *clock, struct tty *tty)
+{
+    memset(h, 0, sizeof(*h));
+    h->ops = ops;
+    h->context = context;
+    h->memory = memory;
+    h->clock = clock;
+    h->tty = tty;
+    clock_timer_init(&h->timer, hypercall_due, h);
+}

@@ -1,0 +1,339 @@
+/* hypercall_test.c - what a guest asks of its monitor, and what it may not ask. */
+#include "hypercall.h"
+#include "vmm_test.h"
+
+#define RAM     0x20000u
+#define BLOCK   0x1000u
+#define DATA    0x4000u
+#define SECTORS 16u
+
+static uint8_t ram[RAM] __attribute__((aligned(4096)));
+static struct memory memory;
+static struct test_clock test;
+static struct tty tty;
+static struct hypercall h;
+static uint8_t disk[SECTORS * VIRTIO_BLK_SECTOR];
+static struct virtio_blk_store store;
+static unsigned messages, shows, wakes, yields, flushes;
+static uint64_t last_address, given_page, given_count;
+static uint32_t last_data;
+static int off_status;
+static bool fails;
+
+static void send(void *context, uint64_t address, uint32_t data)
+{
+    (void)context;
+    messages += 1;
+    last_address = address;
+    last_data = data;
+}
+
+static void written(void *context)
+{
+    (void)context;
+    shows += 1;
+}
+
+static void wake(void *context)
+{
+    (void)context;
+    wakes += 1;
+}
+
+static uint64_t time_of_day(void *context)
+{
+    (void)context;
+    return 1234567890;
+}
+
+static void give(void *context, uint64_t page, uint64_t count)
+{
+    (void)context;
+    given_page = page;
+    given_count = count;
+}
+
+static void power_off(void *context, int status)
+{
+    (void)context;
+    off_status = status;
+}
+
+static void yield(void *context)
+{
+    (void)context;
+    yields += 1;
+}
+
+static bool store_read(void *context, uint64_t offset, void *data, uint64_t size)
+{
+    (void)context;
+    memcpy(data, disk + offset, size);
+    return !fails;
+}
+
+static bool store_write(void *context, uint64_t offset, const void *data, uint64_t size)
+{
+    (void)context;
+    memcpy(disk + offset, data, size);
+    return !fails;
+}
+
+static bool store_flush(void *context)
+{
+    (void)context;
+    flushes += 1;
+    return !fails;
+}
+
+static const struct hypercall_ops ops = {send, written, wake, time_of_day, give, power_off, yield};
+
+static int start(void **state)
+{
+    (void)state;
+    memset(ram, 0, sizeof(ram));
+    memset(disk, 0x5a, sizeof(disk));
+    memory_init(&memory, ram, sizeof(ram));
+    test_clock_init(&test);
+    tty_init(&tty);
+    messages = shows = wakes = yields = flushes = 0;
+    off_status = -1;
+    fails = false;
+    store =
+        (struct virtio_blk_store){NULL, SECTORS, false, "d", store_read, store_write, store_flush};
+    hypercall_init(&h, &ops, NULL, &memory, &test.clock, &tty);
+    h.disks[1] = &store;
+    return 0;
+}
+
+static uint64_t call(uint64_t number, uint64_t first, uint64_t second)
+{
+    const uint64_t arguments[3] = {first, second, 0};
+
+    return hypercall_do(&h, number, arguments);
+}
+
+static void numbers_that_nobody_knows(void **state)
+{
+    static const struct hypercall_ops nothing;
+
+    (void)state;
+    assert_true(call(0, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_FIRST - 1, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_POWER_OFF + 1, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_FIRST + (1ull << 32), 0, 0) == HYPERCALL_UNKNOWN);
+    assert_int_equal(call(HYPERCALL_FEATURES, 0, 0), 0x3f);
+    hypercall_init(&h, &nothing, NULL, &memory, &test.clock, &tty);
+    assert_int_equal(call(HYPERCALL_FEATURES, 0, 0), 3);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 0, 1) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_BLOCK, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_POWER_OFF, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_TIME_OF_DAY, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_EVENT_VECTOR, 32, 0) == HYPERCALL_BAD);
+}
+
+static void the_console_is_written_and_read(void **state)
+{
+    char out[8];
+
+    (void)state;
+    memcpy(ram + DATA, "hello", 5);
+    assert_int_equal(call(HYPERCALL_CONSOLE_WRITE, DATA, 5), 5);
+    assert_int_equal(tty_read(&tty, out, sizeof(out)), 5);
+    assert_memory_equal(out, "hello", 5);
+    assert_int_equal(shows, 1);
+    assert_int_equal(call(HYPERCALL_CONSOLE_WRITE, DATA, 1ull << 40), HYPERCALL_CONSOLE_MAX);
+    assert_true(call(HYPERCALL_CONSOLE_WRITE, RAM - 1, 2) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_CONSOLE_WRITE, UINT64_MAX, 5) == HYPERCALL_BAD);
+    tty_type(&tty, "ok", 2);
+    assert_int_equal(call(HYPERCALL_CONSOLE_READ, DATA, 100), 2);
+    assert_memory_equal(ram + DATA, "ok", 2);
+    assert_int_equal(call(HYPERCALL_CONSOLE_READ, DATA, 100), 0);
+    assert_true(call(HYPERCALL_CONSOLE_READ, RAM, 1) == HYPERCALL_BAD);
+}
+
+static void events_are_told_once(void **state)
+{
+    (void)state;
+    hypercall_typed(&h);
+    assert_int_equal(messages, 0);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), HYPERCALL_EVENT_CONSOLE);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), 0);
+    assert_int_equal(call(HYPERCALL_EVENT_VECTOR, 0x51, 2), 0);
+    hypercall_typed(&h);
+    hypercall_typed(&h);
+    assert_int_equal(messages, 1);
+    assert_int_equal(last_address, 0xfee02000);
+    assert_int_equal(last_data, 0x51);
+    hypercall_set_balloon(&h, 7);
+    assert_int_equal(messages, 2);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0),
+                     HYPERCALL_EVENT_CONSOLE | HYPERCALL_EVENT_BALLOON);
+    assert_int_equal(call(HYPERCALL_BALLOON_TARGET, 0, 0), 7);
+    assert_true(call(HYPERCALL_EVENT_VECTOR, 15, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_EVENT_VECTOR, 256, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_EVENT_VECTOR, 0x51, 255) == HYPERCALL_BAD);
+}
+
+static void time_passes(void **state)
+{
+    (void)state;
+    test_clock_pass(&test, 500);
+    assert_int_equal(call(HYPERCALL_TIME, 0, 0), 500);
+    assert_int_equal(call(HYPERCALL_TIME_OF_DAY, 0, 0), 1234567890);
+    assert_int_equal(call(HYPERCALL_TIMER, 800, 0), 0);
+    test_clock_pass(&test, 299);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), 0);
+    test_clock_pass(&test, 1);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), HYPERCALL_EVENT_TIMER);
+    assert_int_equal(call(HYPERCALL_TIMER, 1000, 0), 0);
+    assert_int_equal(call(HYPERCALL_TIMER, UINT64_MAX, 0), 0);
+    test_clock_pass(&test, 1000);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), 0);
+    assert_int_equal(call(HYPERCALL_YIELD, 0, 0), 0);
+    assert_int_equal(yields, 1);
+}
+
+static void put(uint32_t number, uint32_t operation, uint64_t sector, uint64_t address,
+                uint32_t sectors)
+{
+    struct hypercall_block b = {number,  operation, sector,
+                                address, sectors,   HYPERCALL_BLOCK_PENDING};
+
+    memcpy(ram + BLOCK, &b, sizeof(b));
+    assert_int_equal(call(HYPERCALL_BLOCK, BLOCK, 0), 0);
+}
+
+static uint32_t status(void)
+{
+    return ((struct hypercall_block *)(void *)(ram + BLOCK))->status;
+}
+
+static unsigned work(void)
+{
+    struct hypercall_request r;
+    unsigned n = 0;
+
+    while (hypercall_block_take(&h, &r)) {
+        assert_false(hypercall_block_take(&h, &r));
+        hypercall_block_finish(&h, &r, hypercall_block_do(&h, &r));
+        n += 1;
+    }
+    return n;
+}
+
+static void disks_are_read_and_written(void **state)
+{
+    (void)state;
+    assert_int_equal(call(HYPERCALL_BLOCK_SIZE, 1, 0), SECTORS);
+    assert_int_equal(call(HYPERCALL_BLOCK_SIZE, 0, 0), 0);
+    assert_int_equal(call(HYPERCALL_BLOCK_SIZE, 1ull << 33, 0), 0);
+    put(1, HYPERCALL_BLOCK_READ, 2, DATA, 2);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_PENDING);
+    assert_int_equal(work(), 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_DONE);
+    assert_int_equal(call(HYPERCALL_EVENTS, 0, 0), HYPERCALL_EVENT_BLOCK);
+    assert_int_equal(ram[DATA + 1023], 0x5a);
+    assert_int_equal(ram[DATA + 1024], 0);
+    memset(ram + DATA, 7, 512);
+    put(1, HYPERCALL_BLOCK_WRITE, SECTORS - 1, DATA, 1);
+    assert_int_equal(work(), 1);
+    assert_int_equal(disk[sizeof(disk) - 1], 7);
+    put(1, HYPERCALL_BLOCK_FLUSH, 0, 0, 0);
+    assert_int_equal(work(), 1);
+    assert_int_equal(flushes, 1);
+    fails = true;
+    put(1, HYPERCALL_BLOCK_FLUSH, 0, 0, 0);
+    assert_int_equal(work(), 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_FAILED);
+}
+
+static void requests_that_cannot_be_done_fail(void **state)
+{
+    static const struct {
+        uint32_t disk, operation;
+        uint64_t sector, address;
+        uint32_t sectors;
+    } cases[] = {
+        {0, HYPERCALL_BLOCK_READ, 0, DATA, 1},
+        {4, HYPERCALL_BLOCK_READ, 0, DATA, 1},
+        {UINT32_MAX, HYPERCALL_BLOCK_READ, 0, DATA, 1},
+        {1, 3, 0, DATA, 1},
+        {1, HYPERCALL_BLOCK_READ, SECTORS, DATA, 1},
+        {1, HYPERCALL_BLOCK_READ, SECTORS - 1, DATA, 2},
+        {1, HYPERCALL_BLOCK_READ, UINT64_MAX, DATA, 2},
+        {1, HYPERCALL_BLOCK_READ, 0, DATA, 0},
+        {1, HYPERCALL_BLOCK_READ, 0, DATA, UINT32_MAX},
+        {1, HYPERCALL_BLOCK_READ, 0, RAM - 511, 1},
+        {1, HYPERCALL_BLOCK_WRITE, 0, 0xfee00000, 1},
+        {1, HYPERCALL_BLOCK_READ, 0, UINT64_MAX - 511, 1},
+    };
+
+    (void)state;
+    for (unsigned n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+        put(cases[n].disk, cases[n].operation, cases[n].sector, cases[n].address, cases[n].sectors);
+        assert_int_equal(work(), 0);
+        assert_int_equal(status(), HYPERCALL_BLOCK_FAILED);
+    }
+    store.is_read_only = true;
+    assert_true(call(HYPERCALL_BLOCK_SIZE, 1, 0) == (SECTORS | HYPERCALL_BLOCK_READ_ONLY));
+    put(1, HYPERCALL_BLOCK_WRITE, 0, DATA, 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_FAILED);
+    assert_true(call(HYPERCALL_BLOCK, BLOCK + 4, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BLOCK, RAM - 8, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BLOCK, UINT64_MAX & ~7ull, 0) == HYPERCALL_BAD);
+}
+
+static void a_request_is_read_once(void **state)
+{
+    struct hypercall_request r;
+    struct hypercall_block *b = (struct hypercall_block *)(void *)(ram + BLOCK);
+
+    (void)state;
+    put(1, HYPERCALL_BLOCK_READ, 0, DATA, 1);
+    b->sector = 1ull << 60;
+    b->sectors = 1 << 20;
+    b->disk = 99;
+    b->address = 0xfee00000;
+    assert_int_equal(work(), 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_DONE);
+    assert_int_equal(ram[DATA], 0x5a);
+    for (unsigned n = 0; n < HYPERCALL_BLOCK_REQUESTS; n++) {
+        put(1, HYPERCALL_BLOCK_FLUSH, 0, 0, 0);
+    }
+    assert_true(call(HYPERCALL_BLOCK, BLOCK, 0) == HYPERCALL_BAD);
+    assert_true(hypercall_block_take(&h, &r));
+    hypercall_block_finish(&h, &r, true);
+    assert_int_equal(call(HYPERCALL_BLOCK, BLOCK, 0), 0);
+}
+
+static void memory_is_given_back(void **state)
+{
+    (void)state;
+    assert_int_equal(call(HYPERCALL_BALLOON_GIVE, 3, 2), 0);
+    assert_int_equal(given_page, 3);
+    assert_int_equal(given_count, 2);
+    given_count = 0;
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 3, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, RAM / 4096, 1) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 1, RAM / 4096) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 1ull << 52, 1) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 1, 1ull << 52) == HYPERCALL_BAD);
+    assert_int_equal(given_count, 0);
+    assert_int_equal(call(HYPERCALL_POWER_OFF, 3, 0), 0);
+    assert_int_equal(off_status, 3);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup(numbers_that_nobody_knows, start),
+    cmocka_unit_test_setup(the_console_is_written_and_read, start),
+    cmocka_unit_test_setup(events_are_told_once, start),
+    cmocka_unit_test_setup(time_passes, start),
+    cmocka_unit_test_setup(disks_are_read_and_written, start),
+    cmocka_unit_test_setup(requests_that_cannot_be_done_fail, start),
+    cmocka_unit_test_setup(a_request_is_read_once, start),
+    cmocka_unit_test_setup(memory_is_given_back, start),
+};
+
+TEST_MAIN("hypercall", tests)
