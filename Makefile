@@ -34,7 +34,7 @@ include userland/userland.mk
 include tools/mk/iso.mk
 include tests/tests.mk
 
-.PHONY: all help run debug test mutation bench trace-fault lint size clean setup iso
+.PHONY: all help run debug test mutation bench demo-scheduling trace-fault lint size clean setup iso
 
 all: build/kernel.elf build/portolan.iso
 
@@ -45,6 +45,7 @@ help:
 	@echo "make iso      build/portolan.iso, from MANIFEST=$(MANIFEST)"
 	@echo "make debug    the machine halted, gdb attached: tasks, threads, ports TASK, where THREAD"
 	@echo "make bench    figures in instructions, beside other systems': build/bench.json"
+	@echo "make demo-scheduling  guests and threads on one processor, who gets what share: build/plots/scheduling.svg"
 	@echo "make trace-fault  a page fault from a mapping to the disk and back, as a picture: build/trace-fault.html"
 	@echo "make lint     layout, locks, leftovers"
 	@echo "make size     how big the code is, against its budgets"
@@ -80,6 +81,10 @@ bench: setup
 	@python3 tools/disk_count.py build/test/system-release.iso build/release/kernel.elf $(if $(filter 1,$(STEPS)),--functions)
 	@python3 tools/disk_wall.py build/test/system-release.iso
 	@python3 tools/plot.py
+
+demo-scheduling: setup
+	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=0 build/test/machines-release.iso
+	@python3 tools/demo_scheduling.py build/test/machines-release.iso
 
 trace-fault: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory build/portolan.iso

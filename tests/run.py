@@ -46,6 +46,7 @@ BESIDE = [
 BENCH = [
     ("figures", ["python3", "tools/bench.py", "--check", "build/test/bench.iso", "build/test/prompt-release.iso"]),
     ("disk", ["python3", "tools/disk_count.py", "--check", "build/test/system-release.iso", "build/release/kernel.elf"]),
+    ("scheduling", ["python3", "tools/demo_scheduling.py", "--check", "build/test/machines-release.iso"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
 
