@@ -1,5 +1,5 @@
 /* svm.c - AMD's virtual machines (AMD64 APM volume 2, chapter 15), a back end of hv: processors
- * made ready, ASIDs, events to deliver, the way in and out.
+ * made ready, events to deliver, the way in and out.
  *
  * A processor is made ready when it first runs a guest. While it does, %gs and the like are the
  * guest's, so global interrupts are off (CLGI); interrupts of the host are enabled, and with
@@ -7,11 +7,10 @@
  * of the machine's map (arch/pmap_nested.h). */
 #include "arch/boot_info.h"
 #include "arch/cpu.h"
-#include "arch/cpu_features.h"
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/pmap_nested.h"
-#include "hv/svm_bits.h"
+#include "hv/hv_bits.h"
 #include "hv/svm_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -44,14 +43,11 @@
 
 /* Keys: [C] its processor only, interrupts off; [I] immutable after svm_init() */
 struct svm_cpu {
-    phys_addr_t save;    /* [I] where VMRUN keeps the host's state */
-    phys_addr_t host;    /* [I] and VMSAVE the rest of it */
-    bool is_ready;       /* [C] */
-    uint32_t next_asid;  /* [C] of this generation */
-    uint64_t generation; /* [C] 0: none yet */
+    phys_addr_t save;     /* [I] where VMRUN keeps the host's state */
+    phys_addr_t host;     /* [I] and VMSAVE the rest of it */
+    bool is_ready;        /* [C] */
+    struct hv_tags asids; /* [C] */
 };
-
-struct svm_limits svm_limits;
 
 static struct svm_cpu svm_cpus[CPU_MAX];
 static phys_addr_t svm_iopm;    /* [I] after svm_init() */
@@ -76,15 +72,6 @@ static bool svm_is_there(void)
     return (r.edx & CPUID_SVM_NESTED) != 0 && r.ebx > 1 && (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) == 0;
 }
 
-static void svm_find_limits(void)
-{
-    svm_limits.physical_bits = HV_PHYSICAL_BITS;
-    svm_limits.efer = SVM_EFER_SCE | SVM_EFER_LME | SVM_EFER_LMA | SVM_EFER_NXE;
-    svm_limits.cr4 = SVM_CR4_BASIC | (cpu_features.umip ? CR4_UMIP : 0) |
-                     (cpu_features.fsgsbase ? CR4_FSGSBASE : 0) |
-                     (cpu_features.smep ? CR4_SMEP : 0) | (cpu_features.smap ? CR4_SMAP : 0);
-}
-
 /* Pages that stay. 0: out of memory. */
 static phys_addr_t svm_take_pages(uint64_t n)
 {
@@ -100,7 +87,6 @@ static bool svm_init(void)
     if (!svm_is_there()) {
         return false;
     }
-    svm_find_limits();
     svm_iopm = svm_take_pages(SVM_IOPM_PAGES);
     svm_msrpm = svm_take_pages(SVM_MSRPM_PAGES);
     complete = svm_iopm != 0 && svm_msrpm != 0;
@@ -128,7 +114,7 @@ static bool svm_create(struct hv_vcpu *vcpu)
         return false;
     }
     s->vmcb = vm_page_to_virt(page);
-    s->asid_cpu = -1;
+    s->tag.cpu = -1;
     s->vmcb->intercept_dr = ~0u;
     s->vmcb->intercept_exceptions = SVM_EXCEPTIONS;
     s->vmcb->intercept_misc1 = SVM_MISC1;
@@ -160,14 +146,14 @@ static bool svm_takes_interrupts(const struct hv_vcpu *vcpu)
 {
     const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
 
-    return (v->rflags & SVM_RFLAGS_IF) != 0 && (v->interrupt_shadow & 1) == 0;
+    return (v->rflags & HV_RFLAGS_IF) != 0 && (v->interrupt_shadow & 1) == 0;
 }
 
 /* --- events --- */
 
 static uint64_t svm_event(uint64_t kind, uint32_t vector)
 {
-    return vector | kind << SVM_EVENT_KIND_SHIFT | SVM_EVENT_VALID;
+    return vector | kind << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
 }
 
 /* Put an NMI into the VMCB, or an interrupt that the guest takes at once, if the monitor wants to
@@ -176,16 +162,16 @@ static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
     uint32_t interrupt = atomic_load(&vcpu->pending_interrupt);
 
-    if ((v->event & SVM_EVENT_VALID) != 0) {
+    if ((v->event & HV_EVENT_VALID) != 0) {
         return;
     }
     if (atomic_load(&vcpu->pending_nmi) && !vcpu->nmi_blocked && (v->interrupt_shadow & 1) == 0) {
         atomic_store(&vcpu->pending_nmi, false);
         vcpu->nmi_blocked = true;
-        v->event = svm_event(SVM_EVENT_NMI, 2);
+        v->event = svm_event(HV_EVENT_IS_NMI, 2);
     } else if (interrupt != 0 && vcpu->window && svm_takes_interrupts(vcpu)) {
         atomic_store(&vcpu->pending_interrupt, 0);
-        v->event = svm_event(SVM_EVENT_INTERRUPT, interrupt & SVM_EVENT_VECTOR);
+        v->event = svm_event(HV_EVENT_IS_HARD, interrupt & HV_EVENT_VECTOR);
     }
 }
 
@@ -201,7 +187,7 @@ static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, str
     interrupt = atomic_load(&vcpu->pending_interrupt);
     s->has_interrupt = interrupt != 0 && !vcpu->window;
     s->is_quiet = interrupt == 0 && !vcpu->window && !vcpu->nmi_blocked;
-    v->virtual_vector = interrupt & SVM_EVENT_VECTOR;
+    v->virtual_vector = interrupt & HV_EVENT_VECTOR;
     v->virtual_control &= ~SVM_V_IRQ;
     v->virtual_control |= interrupt != 0 || vcpu->window ? SVM_V_IRQ : 0;
     v->intercept_misc1 =
@@ -223,13 +209,13 @@ static inline void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
  * is that interrupt, as QEMU has it; or it is raised again, too. */
 static bool svm_is_to_repeat(const struct svm_vmcb *v)
 {
-    uint64_t kind = SVM_EVENT_KIND(v->exit_event);
-    uint64_t vector = v->exit_event & SVM_EVENT_VECTOR;
+    uint64_t kind = HV_EVENT_KIND(v->exit_event);
+    uint64_t vector = v->exit_event & HV_EVENT_VECTOR;
 
-    if ((v->exit_event & SVM_EVENT_VALID) == 0 || kind == SVM_EVENT_SOFTWARE) {
+    if ((v->exit_event & HV_EVENT_VALID) == 0 || kind == HV_EVENT_IS_SOFT) {
         return false;
     }
-    return kind != SVM_EVENT_EXCEPTION ||
+    return kind != HV_EVENT_IS_FAULT ||
            (vector != VECTOR_BREAKPOINT && vector != VECTOR_OVERFLOW &&
             ((v->virtual_control & SVM_V_IRQ) == 0 || vector != v->virtual_vector));
 }
@@ -253,32 +239,22 @@ static void svm_make_ready(struct svm_cpu *s)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | SVM_EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, s->save);
     s->is_ready = true;
-    s->generation = 1;
-    s->next_asid = 1;
 }
 
 /* Have an ASID under which the TLB has nothing that is not so any more: the one it had, or a new
  * one (APM volume 2, 15.15 and 15.16). */
 static void svm_take_asid(struct svm_vcpu *vcpu, struct cpu *cpu, uint64_t flushes)
 {
-    struct svm_cpu *s = &svm_cpus[cpu->number];
+    struct hv_tags *asids = &svm_cpus[cpu->number].asids;
 
     vcpu->vmcb->tlb_control = SVM_TLB_NOTHING;
-    if (__builtin_expect(vcpu->asid_cpu == (int32_t)cpu->number && vcpu->flushes == flushes &&
-                             vcpu->asid_generation == s->generation,
-                         1)) {
+    if (hv_tag_is_good(&vcpu->tag, asids, cpu->number, flushes)) {
         return;
     }
-    if (s->next_asid == svm_asid_count) {
-        s->generation++;
-        s->next_asid = 1;
+    if (hv_tag_take(&vcpu->tag, asids, svm_asid_count, cpu->number, flushes)) {
         vcpu->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
     }
-    vcpu->vmcb->asid = s->next_asid;
-    s->next_asid++;
-    vcpu->asid_cpu = (int32_t)cpu->number;
-    vcpu->asid_generation = s->generation;
-    vcpu->flushes = flushes;
+    vcpu->vmcb->asid = vcpu->tag.number;
 }
 
 static void svm_load_debug(const uint64_t *debug)

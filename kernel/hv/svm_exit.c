@@ -1,7 +1,8 @@
 /* svm_exit.c - why a guest was left (AMD64 APM volume 2, appendix C), and what is done about it:
  * some reasons are dealt with here, the others are told to the monitor. */
+#include "hv/hv_bits.h"
 #include "hv/hv_cpuid.h"
-#include "hv/svm_bits.h"
+#include "hv/hv_msr.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
@@ -21,8 +22,6 @@
 #define LENGTH_VMMCALL 3
 #define LENGTH_WBINVD  2
 
-#define DR7_GENERAL_DETECT (1ul << 13)
-
 void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
@@ -30,7 +29,7 @@ void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 
     /* outside 64-bit mode the instruction pointer has 32 bits */
     v->rip =
-        (v->efer & SVM_EFER_LMA) != 0 && (v->segments[SVM_CS].attributes & SVM_ATTRIBUTE_LONG) != 0
+        (v->efer & HV_EFER_LMA) != 0 && (v->segments[SVM_CS].attributes & HV_ATTRIBUTE_LONG) != 0
             ? rip
             : (uint32_t)rip;
     v->interrupt_shadow = 0;
@@ -40,12 +39,12 @@ bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint3
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
 
-    if ((v->event & SVM_EVENT_VALID) != 0) {
+    if ((v->event & HV_EVENT_VALID) != 0) {
         return false;
     }
-    v->event = vector | (uint64_t)SVM_EVENT_EXCEPTION << SVM_EVENT_KIND_SHIFT | SVM_EVENT_VALID;
+    v->event = vector | (uint64_t)HV_EVENT_IS_FAULT << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
     if (kind == HV_INJECT_EXCEPTION_ERROR) {
-        v->event |= SVM_EVENT_HAS_ERROR | (uint64_t)error << SVM_EVENT_ERROR_SHIFT;
+        v->event |= HV_EVENT_HAS_ERROR | (uint64_t)error << HV_EVENT_ERROR_SHIFT;
     }
     return true;
 }
@@ -146,55 +145,12 @@ static enum hv_step svm_exit_window(struct hv_vcpu *vcpu)
     return HV_RETURN;
 }
 
-/* --- MSRs --- */
-
-static enum hv_step svm_exit_tell_msr(struct hv_vcpu *vcpu, uint32_t msr, bool is_write,
-                                      uint64_t value)
-{
-    vcpu->exit.reason = is_write ? HV_EXIT_MSR_WRITE : HV_EXIT_MSR_READ;
-    vcpu->exit.address = msr;
-    vcpu->exit.value = value;
-    vcpu->exit.length = svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_MSR);
-    return HV_RETURN;
-}
-
-static enum hv_step svm_exit_rdmsr(struct hv_vcpu *vcpu)
-{
-    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-    uint32_t number = (uint32_t)vcpu->registers[HV_RCX];
-    const struct svm_msr *msr = svm_msr_find(number);
-    uint64_t value;
-
-    if (msr == NULL) {
-        return svm_exit_tell_msr(vcpu, number, false, 0);
-    }
-    value = msr->read(vcpu);
-    v->rax = (uint32_t)value;
-    vcpu->registers[HV_RDX] = value >> 32;
-    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));
-    return HV_RESUME;
-}
-
-static enum hv_step svm_exit_wrmsr(struct hv_vcpu *vcpu)
-{
-    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-    uint32_t number = (uint32_t)vcpu->registers[HV_RCX];
-    uint64_t value = (uint32_t)v->rax | vcpu->registers[HV_RDX] << 32;
-    const struct svm_msr *msr = svm_msr_find(number);
-
-    if (msr == NULL) {
-        return svm_exit_tell_msr(vcpu, number, true, value);
-    }
-    if (!msr->write(vcpu, value)) {
-        return svm_exit_protection(vcpu);
-    }
-    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_MSR));
-    return HV_RESUME;
-}
-
 static enum hv_step svm_exit_msr(struct hv_vcpu *vcpu)
 {
-    return svm_vcpu_of(vcpu)->vmcb->exit_info1 == 0 ? svm_exit_rdmsr(vcpu) : svm_exit_wrmsr(vcpu);
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    vcpu->exit.length = svm_exit_length(v, LENGTH_MSR);
+    return hv_msr_exit(vcpu, v->exit_info1 != 0, &v->rax);
 }
 
 /* --- told to the monitor --- */
@@ -260,7 +216,7 @@ static enum hv_step svm_exit_nested_fault(struct hv_vcpu *vcpu)
     return HV_FAULT;
 }
 
-/* The processor found something that svm_check() has not. */
+/* The processor found something that hv_check() has not. */
 static enum hv_step svm_exit_invalid(struct hv_vcpu *vcpu)
 {
     const char *sentence = svm_state_check(vcpu);

@@ -2,6 +2,7 @@
  * and VMSAVE load and save. AMD64 APM volume 2, 15.10.1 and 15.11. */
 #include <stddef.h>
 
+#include "hv/hv_msr.h"
 #include "hv/svm_impl.h"
 #include "kern/string.h"
 
@@ -29,9 +30,9 @@ static void svm_map_pass(uint8_t *msrpm, uint32_t msr)
 void svm_map_fill_msrs(uint8_t *msrpm)
 {
     memset(msrpm, 0xff, SVM_MSRPM_SIZE);
-    for (unsigned i = 0; i < svm_msr_count; i++) {
-        if (svm_msrs[i].read == NULL) {
-            svm_map_pass(msrpm, svm_msrs[i].number);
+    for (unsigned i = 0; i < hv_msr_count; i++) {
+        if (hv_msrs[i].word == HV_MSR_REACHED) {
+            svm_map_pass(msrpm, hv_msrs[i].number);
         }
     }
 }

@@ -1,20 +1,12 @@
 /* svm_state.c - the state of a guest's processor, by flavor (mach/hv.h), in and out of its VMCB. */
-#include "arch/cpu_features.h"
 #include "arch/io.h"
+#include "hv/hv_bits.h"
+#include "hv/hv_check.h"
 #include "hv/hv_walk.h"
-#include "hv/svm_bits.h"
 #include "hv/svm_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
 
-#define PAT_RESET       0x0007040600070406ul
-#define DR6_RESET       0xffff0ff0ul
-#define DR7_RESET       0x400ul
-#define RESET_LIMIT     0xffffu
-#define RESET_CODE      0x9bu /* present, code, read */
-#define RESET_DATA      0x93u
-#define RESET_LDT       0x82u
-#define RESET_TSS       0x8bu
 #define HALF_OF_SEGMENT 2u
 
 /* Where the segments of HV_STATE_SEGMENTS are in a VMCB. */
@@ -31,20 +23,20 @@ void svm_state_reset(struct hv_vcpu *vcpu)
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
 
     for (unsigned i = 0; i < 10; i++) {
-        v->segments[i] = (struct svm_segment){.attributes = RESET_DATA, .limit = RESET_LIMIT};
+        v->segments[i] = (struct svm_segment){.attributes = HV_RESET_DATA, .limit = HV_RESET_LIMIT};
     }
-    v->segments[SVM_CS] = (struct svm_segment){0xf000, RESET_CODE, RESET_LIMIT, 0xffff0000};
-    v->segments[SVM_LDTR].attributes = RESET_LDT;
-    v->segments[SVM_TR].attributes = RESET_TSS;
+    v->segments[SVM_CS] = (struct svm_segment){0xf000, HV_RESET_CODE, HV_RESET_LIMIT, 0xffff0000};
+    v->segments[SVM_LDTR].attributes = HV_RESET_LDT;
+    v->segments[SVM_TR].attributes = HV_RESET_TSS;
     v->segments[SVM_GDTR].attributes = 0;
     v->segments[SVM_IDTR].attributes = 0;
-    v->cr0 = SVM_CR0_CD | SVM_CR0_NW | SVM_CR0_ET;
+    v->cr0 = HV_RESET_CR0;
     v->efer = SVM_EFER_SVME;
-    v->rflags = SVM_RFLAGS_1;
+    v->rflags = HV_RFLAGS_ONE;
     v->rip = 0xfff0;
-    v->dr6 = DR6_RESET;
-    v->dr7 = DR7_RESET;
-    v->pat = PAT_RESET;
+    v->dr6 = HV_RESET_DR6;
+    v->dr7 = HV_RESET_DR7;
+    v->pat = HV_RESET_PAT;
     vcpu->registers[HV_RDX] = cpuid(1, 0).eax;
 }
 
@@ -73,8 +65,8 @@ static bool svm_state_set_general(struct hv_vcpu *vcpu, const uint64_t *words)
     v->rax = words[HV_RAX];
     v->rsp = words[HV_RSP];
     v->rip = words[HV_RIP];
-    vcpu->unchecked |= ((words[HV_RFLAGS] ^ v->rflags) & SVM_RFLAGS_VM) != 0;
-    v->rflags = (words[HV_RFLAGS] & SVM_RFLAGS) | SVM_RFLAGS_1;
+    vcpu->unchecked |= ((words[HV_RFLAGS] ^ v->rflags) & HV_RFLAGS_VM) != 0;
+    v->rflags = (words[HV_RFLAGS] & HV_RFLAGS_ALL) | HV_RFLAGS_ONE;
     return true;
 }
 
@@ -99,7 +91,7 @@ static bool svm_state_set_segments(struct hv_vcpu *vcpu, const uint64_t *words)
     for (unsigned i = 0; i < HV_SEGMENTS_COUNT; i += HALF_OF_SEGMENT) {
         v->segments[svm_state_segments[i / HALF_OF_SEGMENT]] = (struct svm_segment){
             .selector = (uint16_t)words[i],
-            .attributes = (uint16_t)(words[i] >> 16 & SVM_ATTRIBUTES),
+            .attributes = (uint16_t)(words[i] >> 16 & HV_ATTRIBUTES),
             .limit = (uint32_t)(words[i] >> 32),
             .base = words[i + 1],
         };
@@ -136,7 +128,7 @@ static bool svm_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
     if (words[HV_CR8] > 15) {
         return false;
     }
-    v->cr0 = words[HV_CR0] | SVM_CR0_ET;
+    v->cr0 = words[HV_CR0] | HV_CR0_ET;
     v->cr2 = words[HV_CR2];
     v->cr3 = words[HV_CR3];
     v->cr4 = words[HV_CR4];
@@ -149,7 +141,7 @@ static bool svm_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
     v->dr6 = words[HV_DR6];
     v->dr7 = words[HV_DR7];
     v->tsc_offset = words[HV_TSC_OFFSET];
-    svm_vcpu_of(vcpu)->asid_cpu = -1; /* what its TLB has is of other page tables */
+    svm_vcpu_of(vcpu)->tag.cpu = -1; /* what its TLB has is of other page tables */
     vcpu->unchecked = true;
     return true;
 }
@@ -186,7 +178,7 @@ static void svm_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
     words[HV_EVENT_INTERRUPT_PENDING] = atomic_load(&vcpu->pending_interrupt);
     words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
     words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
-    words[HV_EVENT_INJECTED] = (v->event & SVM_EVENT_VALID) != 0 ? v->event : 0;
+    words[HV_EVENT_INJECTED] = (v->event & HV_EVENT_VALID) != 0 ? v->event : 0;
     words[HV_EVENT_SHADOW] = v->interrupt_shadow & 1;
     words[HV_EVENT_HALTED] = vcpu->halted;
 }
@@ -242,19 +234,32 @@ bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
 /* The privilege level goes by the mode and SS (APM volume 2, 15.5.1). */
 static void svm_state_settle_level(struct svm_vmcb *v)
 {
-    bool protected = (v->cr0 & SVM_CR0_PE) != 0;
+    bool protected = (v->cr0 & HV_CR0_PE) != 0;
 
-    v->cpl = !protected                         ? 0
-             : (v->rflags & SVM_RFLAGS_VM) != 0 ? 3
-                                                : SVM_ATTRIBUTE_DPL(v->segments[SVM_SS].attributes);
+    v->cpl = !protected                        ? 0
+             : (v->rflags & HV_RFLAGS_VM) != 0 ? 3
+                                               : HV_ATTRIBUTE_DPL(v->segments[SVM_SS].attributes);
 }
 
 const char *svm_state_check(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    struct hv_check state = {
+        .cr0 = v->cr0,
+        .cr3 = v->cr3,
+        .cr4 = v->cr4,
+        .efer = v->efer & ~SVM_EFER_SVME,
+        .pat = v->pat,
+        .dr6 = v->dr6,
+        .dr7 = v->dr7,
+        .rflags = v->rflags,
+        .event = v->event,
+        .shadow = v->interrupt_shadow,
+        .code = v->segments[SVM_CS].attributes,
+    };
 
     svm_state_settle_level(v);
-    return svm_check(v, &svm_limits);
+    return hv_check(&state, &hv_limits);
 }
 
 void svm_state_tell(const struct hv_vcpu *vcpu)
@@ -275,7 +280,7 @@ void svm_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging)
 {
     const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
     const struct svm_segment *code = &v->segments[SVM_CS];
-    bool is_64bit = (v->efer & SVM_EFER_LMA) != 0 && (code->attributes & SVM_ATTRIBUTE_LONG) != 0;
+    bool is_64bit = (v->efer & HV_EFER_LMA) != 0 && (code->attributes & HV_ATTRIBUTE_LONG) != 0;
 
     *paging = (struct hv_paging){
         .cr0 = v->cr0,

@@ -33,7 +33,7 @@ struct svm_vmcb {
     uint64_t exit_code; /* 070 */
     uint64_t exit_info1;
     uint64_t exit_info2;
-    uint64_t exit_event;     /* 088 what was being delivered, SVM_EVENT_* */
+    uint64_t exit_event;     /* 088 what was being delivered, as hv_bits.h has it */
     uint64_t nested_control; /* 090 bit 0: nested paging */
     uint8_t reserved2[0xa8 - 0x98];
     uint64_t event; /* 0a8 what is to be delivered */
@@ -98,27 +98,13 @@ static_assert(__builtin_offsetof(struct svm_vmcb, pat) == 0x668, "APM volume 2, 
 #define SVM_IDTR 8
 #define SVM_TR   9
 
-#define SVM_ATTRIBUTE_LONG    0x200u
-#define SVM_ATTRIBUTE_BIG     0x400u
-#define SVM_ATTRIBUTES        0xfffu
-#define SVM_ATTRIBUTE_DPL(a)  ((a) >> 5 & 3)
-#define SVM_TLB_NOTHING       0u
-#define SVM_TLB_FLUSH_ALL     1u
-#define SVM_V_TPR             0xffu
-#define SVM_V_IRQ             (1u << 8)
-#define SVM_V_PRIORITY        (15u << 16)
-#define SVM_V_IGNORE_TPR      (1u << 20)
-#define SVM_V_MASKING         (1u << 24)
-#define SVM_EVENT_VECTOR      0xffu
-#define SVM_EVENT_KIND_SHIFT  8
-#define SVM_EVENT_KIND(e)     ((e) >> SVM_EVENT_KIND_SHIFT & 7)
-#define SVM_EVENT_INTERRUPT   0u
-#define SVM_EVENT_NMI         2u
-#define SVM_EVENT_EXCEPTION   3u
-#define SVM_EVENT_SOFTWARE    4u
-#define SVM_EVENT_HAS_ERROR   (1ul << 11)
-#define SVM_EVENT_VALID       (1ul << 31)
-#define SVM_EVENT_ERROR_SHIFT 32
+#define SVM_TLB_NOTHING   0u
+#define SVM_TLB_FLUSH_ALL 1u
+#define SVM_V_TPR         0xffu
+#define SVM_V_IRQ         (1u << 8)
+#define SVM_V_PRIORITY    (15u << 16)
+#define SVM_V_IGNORE_TPR  (1u << 20)
+#define SVM_V_MASKING     (1u << 24)
 
 #define SVM_MISC1_INTR        (1u << 0)
 #define SVM_MISC1_NMI         (1u << 1)

@@ -1,7 +1,7 @@
 # hv.mk - host tests of the parts of kernel/hv that need no processor of their own: `make -f tests/host/hv/hv.mk hv-host-test`.
 
 HV_BUILD := build/host/hv
-HV_SOURCES := kernel/hv/svm_check.c kernel/hv/svm_map.c kernel/hv/svm_msr.c kernel/hv/hv_cpuid.c
+HV_SOURCES := $(addprefix kernel/hv/,hv_check.c hv_cpuid.c hv_msr.c hv_tag.c svm_map.c)
 HV_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-DKERNEL=1 -DCONFIG_DEBUG=0 -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include
 

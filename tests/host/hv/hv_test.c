@@ -1,4 +1,5 @@
-/* hv_test.c - what VMRUN would refuse, what a guest reaches without us, and what CPUID shows. */
+/* hv_test.c - what no processor can be in, what a guest reaches without us, and what CPUID shows.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,38 +9,36 @@
 
 #include <cmocka.h>
 
+#include "hv/hv_bits.h"
+#include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
-#include "hv/svm_bits.h"
+#include "hv/hv_msr.h"
+#include "hv/hv_tag.h"
 #include "hv/svm_impl.h"
 
-#define PAT_RESET 0x0007040600070406ul
-#define LONG_EFER (SVM_EFER_SVME | SVM_EFER_LME | SVM_EFER_LMA)
+#define LONG_EFER (HV_EFER_LME | HV_EFER_LMA)
 
-static const struct svm_limits limits = {
-    .cr4 = SVM_CR4_BASIC,
-    .efer = SVM_EFER_SCE | SVM_EFER_LME | SVM_EFER_LMA | SVM_EFER_NXE,
+static const struct hv_limits limits = {
+    .cr4 = HV_CR4_BASIC,
+    .efer = HV_EFER_SCE | HV_EFER_LME | HV_EFER_LMA | HV_EFER_NXE,
     .physical_bits = 40,
 };
 
 /* A processor in long mode. */
-static struct svm_vmcb good(void)
+static const struct hv_check good = {
+    .cr0 = HV_CR0_PE | HV_CR0_PG | HV_CR0_ET,
+    .cr4 = HV_CR4_PAE,
+    .efer = LONG_EFER,
+    .pat = HV_RESET_PAT,
+    .code = 0x9b | HV_ATTRIBUTE_LONG,
+};
+
+struct hv_limits hv_limits; /* in place of hv.c's */
+const struct hv_ops *hv_ops;
+
+static void refused(const struct hv_check *s, const char *word)
 {
-    struct svm_vmcb v;
-
-    memset(&v, 0, sizeof(v));
-    v.cr0 = SVM_CR0_PE | SVM_CR0_PG | SVM_CR0_ET;
-    v.cr4 = SVM_CR4_PAE;
-    v.efer = LONG_EFER;
-    v.pat = PAT_RESET;
-    v.segments[SVM_CS].attributes = 0x9b | SVM_ATTRIBUTE_LONG;
-    return v;
-}
-
-struct svm_limits svm_limits; /* in place of svm.c's */
-
-static void refused(const struct svm_vmcb *v, const char *word)
-{
-    const char *sentence = svm_check(v, &limits);
+    const char *sentence = hv_check(s, &limits);
 
     assert_non_null(sentence);
     assert_non_null(strstr(sentence, word));
@@ -48,24 +47,24 @@ static void refused(const struct svm_vmcb *v, const char *word)
 
 static void states_of_each_mode_are_good(void **state)
 {
-    struct svm_vmcb v = good();
+    struct hv_check v = good;
 
     (void)state;
-    assert_null(svm_check(&v, &limits));
-    v.cr0 = SVM_CR0_ET | SVM_CR0_CD | SVM_CR0_NW; /* after a reset */
+    assert_null(hv_check(&v, &limits));
+    v.cr0 = HV_CR0_ET | HV_CR0_CD | HV_CR0_NW; /* after a reset */
     v.cr4 = 0;
-    v.efer = SVM_EFER_SVME;
-    assert_null(svm_check(&v, &limits));
-    v.cr0 = SVM_CR0_PE; /* protected, without paging */
-    v.rflags = SVM_RFLAGS_VM;
-    assert_null(svm_check(&v, &limits));
+    v.efer = 0;
+    assert_null(hv_check(&v, &limits));
+    v.cr0 = HV_CR0_PE; /* protected, without paging */
+    v.rflags = HV_RFLAGS_VM;
+    assert_null(hv_check(&v, &limits));
 }
 
 /* One bit too many, or too few. */
 #define REFUSED(name, change, word)                                                                \
     static void name(void **state)                                                                 \
     {                                                                                              \
-        struct svm_vmcb v = good();                                                                \
+        struct hv_check v = good;                                                                  \
                                                                                                    \
         (void)state;                                                                               \
         change;                                                                                    \
@@ -77,45 +76,45 @@ REFUSED(cr4_has_unknown_bits, v.cr4 |= 1ul << 22, "CR4")
 REFUSED(cr3_is_too_high, v.cr3 = 1ul << 40, "CR3")
 REFUSED(dr6_has_an_upper_half, v.dr6 = 1ul << 63, "DR6")
 REFUSED(dr7_has_an_upper_half, v.dr7 = 1ul << 32, "DR7")
-REFUSED(pat_has_a_wrong_type, v.pat = PAT_RESET | 2ul << 24, "PAT")
-REFUSED(nw_without_cd, v.cr0 |= SVM_CR0_NW, "CR0.NW")
-REFUSED(pg_without_pe, v.cr0 &= ~SVM_CR0_PE, "CR0.PE")
+REFUSED(pat_has_a_wrong_type, v.pat = HV_RESET_PAT | 2ul << 24, "PAT")
+REFUSED(nw_without_cd, v.cr0 |= HV_CR0_NW, "CR0.NW")
+REFUSED(pg_without_pe, v.cr0 &= ~HV_CR0_PE, "CR0.PE")
 REFUSED(long_mode_without_pae, v.cr4 = 0, "CR4.PAE")
-REFUSED(lma_without_lme, v.efer &= ~SVM_EFER_LME, "EFER.LMA")
-REFUSED(lme_and_pg_without_lma, v.efer &= ~SVM_EFER_LMA, "EFER.LMA")
-REFUSED(virtual_8086_in_long_mode, v.rflags |= SVM_RFLAGS_VM, "RFLAGS.VM")
-REFUSED(cs_of_64_and_32_bits, v.segments[SVM_CS].attributes |= SVM_ATTRIBUTE_BIG, "CS")
-REFUSED(an_event_of_no_kind, v.event = SVM_EVENT_VALID | 1 << 8, "kind")
-REFUSED(a_software_interrupt, v.event = SVM_EVENT_VALID | 4 << 8 | 0x80, "kind")
-REFUSED(an_exception_32, v.event = SVM_EVENT_VALID | 3 << 8 | 32, "vector")
-REFUSED(an_exception_2, v.event = SVM_EVENT_VALID | 3 << 8 | 2, "vector")
+REFUSED(lma_without_lme, v.efer &= ~HV_EFER_LME, "EFER.LMA")
+REFUSED(lme_and_pg_without_lma, v.efer &= ~HV_EFER_LMA, "EFER.LMA")
+REFUSED(virtual_8086_in_long_mode, v.rflags |= HV_RFLAGS_VM, "RFLAGS.VM")
+REFUSED(cs_of_64_and_32_bits, v.code |= HV_ATTRIBUTE_BIG, "CS")
+REFUSED(an_event_of_no_kind, v.event = HV_EVENT_VALID | 1 << 8, "kind")
+REFUSED(a_software_interrupt, v.event = HV_EVENT_VALID | 4 << 8 | 0x80, "kind")
+REFUSED(an_exception_32, v.event = HV_EVENT_VALID | 3 << 8 | 32, "vector")
+REFUSED(an_exception_2, v.event = HV_EVENT_VALID | 3 << 8 | 2, "vector")
 
 static void an_event_that_is_not_valid_is_not_looked_at(void **state)
 {
-    struct svm_vmcb v = good();
+    struct hv_check v = good;
 
     (void)state;
     v.event = 1 << 8;
-    assert_null(svm_check(&v, &limits));
-    v.event = SVM_EVENT_VALID | 2 << 8 | 2;
-    assert_null(svm_check(&v, &limits));
+    assert_null(hv_check(&v, &limits));
+    v.event = HV_EVENT_VALID | 2 << 8 | 2;
+    assert_null(hv_check(&v, &limits));
 }
 
 static void efer_follows_paging(void **state)
 {
-    struct svm_vmcb v = good();
-    uint64_t efer = SVM_EFER_LME | SVM_EFER_NXE;
+    struct hv_check v = good;
+    uint64_t efer = HV_EFER_LME | HV_EFER_NXE;
 
     (void)state;
-    assert_true(svm_check_efer(&v, &limits, &efer));
-    assert_int_equal(efer, SVM_EFER_LME | SVM_EFER_LMA | SVM_EFER_NXE);
-    efer = SVM_EFER_NXE; /* out of long mode, with paging on */
-    assert_false(svm_check_efer(&v, &limits, &efer));
-    efer = SVM_EFER_LME | SVM_EFER_SVME;
-    assert_false(svm_check_efer(&v, &limits, &efer));
-    v.cr0 &= ~SVM_CR0_PG;
-    efer = SVM_EFER_LMA; /* LMA cannot be set by hand */
-    assert_true(svm_check_efer(&v, &limits, &efer));
+    assert_true(hv_check_efer(v.cr0, v.efer, &limits, &efer));
+    assert_int_equal(efer, HV_EFER_LME | HV_EFER_LMA | HV_EFER_NXE);
+    efer = HV_EFER_NXE; /* out of long mode, with paging on */
+    assert_false(hv_check_efer(v.cr0, v.efer, &limits, &efer));
+    efer = HV_EFER_LME | 1ul << 12;
+    assert_false(hv_check_efer(v.cr0, v.efer, &limits, &efer));
+    v.cr0 &= ~HV_CR0_PG;
+    efer = HV_EFER_LMA; /* LMA cannot be set by hand */
+    assert_true(hv_check_efer(v.cr0, v.efer, &limits, &efer));
     assert_int_equal(efer, 0);
 }
 
@@ -163,43 +162,130 @@ static void msrs_are_intercepted_but_those_that_change_with_the_guest(void **sta
 
 /* --- MSRs --- */
 
-/* A guest whose VMCB is v. */
-static struct hv_vcpu *vcpu_of(struct svm_vmcb *v)
-{
-    static struct svm_vcpu s;
-    static struct hv_vcpu vcpu;
+/* A guest's control registers, and what is done to it. */
+static uint64_t control[HV_CONTROL_COUNT];
+static unsigned advances, faults;
 
-    s = (struct svm_vcpu){.vmcb = v, .asid_cpu = 3};
-    vcpu.control = &s;
-    return &vcpu;
+static void get_control(struct hv_vcpu *vcpu, int flavor, uint64_t *words)
+{
+    (void)vcpu;
+    assert_int_equal(flavor, HV_STATE_CONTROL);
+    memcpy(words, control, sizeof(control));
+}
+
+static bool set_control(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
+{
+    (void)vcpu;
+    assert_int_equal(flavor, HV_STATE_CONTROL);
+    memcpy(control, words, sizeof(control));
+    return true;
+}
+
+static void advance(struct hv_vcpu *vcpu)
+{
+    assert_int_equal(vcpu->exit.length, 2);
+    advances += 1;
+}
+
+static bool inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error)
+{
+    (void)vcpu;
+    assert_int_equal(kind, HV_INJECT_EXCEPTION_ERROR);
+    assert_int_equal(vector, 13);
+    assert_int_equal(error, 0);
+    faults += 1;
+    return true;
+}
+
+static const struct hv_ops ops = {
+    .get_state = get_control, .set_state = set_control, .advance = advance, .inject = inject};
+
+static enum hv_step msr(struct hv_vcpu *vcpu, uint32_t number, bool is_write, uint64_t *value)
+{
+    uint64_t rax = *value & 0xffffffff;
+    enum hv_step step;
+
+    hv_ops = &ops;
+    hv_limits = limits;
+    vcpu->exit.length = 2;
+    vcpu->registers[HV_RCX] = number;
+    vcpu->registers[HV_RDX] = *value >> 32;
+    step = hv_msr_exit(vcpu, is_write, &rax);
+    *value = vcpu->registers[HV_RDX] << 32 | rax;
+    return step;
+}
+
+/* What is read when that has been written; ~0: it was refused. */
+static uint64_t written(uint32_t number, uint64_t value)
+{
+    struct hv_vcpu vcpu = {0};
+    unsigned before = faults;
+
+    assert_int_equal(msr(&vcpu, number, true, &value), HV_RESUME);
+    assert_int_equal(vcpu.exit.length, 0);
+    if (faults != before) {
+        return ~0ul;
+    }
+    assert_int_equal(msr(&vcpu, number, false, &value), HV_RESUME);
+    return value;
 }
 
 static void msrs_of_the_kernel_are_read_and_written(void **state)
 {
-    struct svm_vmcb v = good();
-    struct hv_vcpu *vcpu = vcpu_of(&v);
-
     (void)state;
-    svm_limits = limits;
-    assert_int_equal(svm_msr_find(MSR_EFER)->read(vcpu), SVM_EFER_LME | SVM_EFER_LMA);
-    assert_true(svm_msr_find(MSR_EFER)->write(vcpu, SVM_EFER_LME | SVM_EFER_NXE));
-    assert_int_equal(v.efer, LONG_EFER | SVM_EFER_NXE);
-    assert_int_equal(svm_vcpu_of(vcpu)->asid_cpu, -1); /* nothing is left in the TLB */
-    assert_false(svm_msr_find(MSR_EFER)->write(vcpu, SVM_EFER_LME | SVM_EFER_SVME));
-    assert_true(svm_msr_find(MSR_PAT)->write(vcpu, 0));
-    assert_false(svm_msr_find(MSR_PAT)->write(vcpu, 3));
-    assert_int_equal(svm_msr_find(MSR_PAT)->read(vcpu), 0);
-    assert_true(svm_msr_find(0x10)->write(vcpu, 0));
-    assert_true(svm_msr_find(0x10)->read(vcpu) < 1ul << 40);
+    control[HV_CR0] = good.cr0;
+    control[HV_EFER] = good.efer;
+    assert_int_equal(written(MSR_EFER, HV_EFER_LME | HV_EFER_NXE), LONG_EFER | HV_EFER_NXE);
+    assert_int_equal(written(MSR_EFER, HV_EFER_LME | 1ul << 12), ~0ul);
+    assert_int_equal(control[HV_EFER], LONG_EFER | HV_EFER_NXE);
+    assert_int_equal(written(MSR_PAT, 0), 0);
+    assert_int_equal(written(MSR_PAT, 3), ~0ul);
+    assert_int_equal(control[HV_PAT], 0);
+    assert_true(written(0x10, 0) < 1ul << 40);
+    assert_int_equal(faults, 2);
+    assert_int_equal(advances, 6);
 }
 
 static void all_others_are_the_monitors_or_the_guests(void **state)
 {
+    static const uint32_t others[] = {0x1b, 0x3a, 0xc0010114u, 0xc0010117u, MSR_LSTAR};
+    struct hv_vcpu vcpu = {0};
+    uint64_t value = 0x500000006;
+
     (void)state;
-    assert_null(svm_msr_find(0x1b));        /* the APIC's base */
-    assert_null(svm_msr_find(0xc0010114u)); /* VM_CR */
-    assert_null(svm_msr_find(0xc0010117u)); /* VM_HSAVE_PA */
-    assert_null(svm_msr_find(MSR_LSTAR));   /* reached without us */
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(msr(&vcpu, others[i], true, &value), HV_RETURN);
+        assert_int_equal(vcpu.exit.reason, HV_EXIT_MSR_WRITE);
+        assert_int_equal(vcpu.exit.address, others[i]);
+        assert_int_equal(vcpu.exit.value, 0x500000006);
+        assert_int_equal(vcpu.exit.length, 2);
+        assert_int_equal(msr(&vcpu, others[i], false, &value), HV_RETURN);
+        assert_int_equal(vcpu.exit.reason, HV_EXIT_MSR_READ);
+    }
+}
+
+/* --- ASIDs and VPIDs --- */
+
+static void numbers_are_given_once_in_a_generation(void **state)
+{
+    struct hv_tags tags = {0};
+    struct hv_tag first = {.cpu = -1}, tag;
+
+    (void)state;
+    assert_false(hv_tag_is_good(&first, &tags, 0, 0));
+    assert_true(hv_tag_take(&first, &tags, 4, 0, 7)); /* nobody knows what the TLB holds */
+    assert_int_equal(first.number, 1);
+    assert_true(hv_tag_is_good(&first, &tags, 0, 7));
+    assert_false(hv_tag_is_good(&first, &tags, 1, 7));
+    assert_false(hv_tag_is_good(&first, &tags, 0, 8));
+    for (uint32_t number = 2; number < 4; number++) {
+        assert_false(hv_tag_take(&tag, &tags, 4, 0, 7));
+        assert_int_equal(tag.number, number);
+    }
+    assert_true(hv_tag_is_good(&first, &tags, 0, 7));
+    assert_true(hv_tag_take(&tag, &tags, 4, 0, 7));
+    assert_int_equal(tag.number, 1);
+    assert_false(hv_tag_is_good(&first, &tags, 0, 7));
 }
 
 /* --- CPUID --- */
@@ -281,6 +367,7 @@ int main(void)
         cmocka_unit_test(msrs_are_intercepted_but_those_that_change_with_the_guest),
         cmocka_unit_test(msrs_of_the_kernel_are_read_and_written),
         cmocka_unit_test(all_others_are_the_monitors_or_the_guests),
+        cmocka_unit_test(numbers_are_given_once_in_a_generation),
         cmocka_unit_test(hidden_bits_are_hidden),
         cmocka_unit_test(what_every_processor_has_is_shown),
         cmocka_unit_test(leaves_that_are_not_in_the_table_are_zero),
