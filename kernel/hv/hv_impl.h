@@ -89,6 +89,7 @@ struct hv_vcpu {
 /* What a back end does. A vcpu is owned by the caller in all of these. */
 struct hv_ops {
     const char *name;
+    bool extended_tables; /* nested page tables are of Intel's format (arch/pmap_nested.h) */
     /* Can all processors run guests? Prepares for that. Once. */
     bool (*init)(void);
     /* vcpu->control, in the state after a reset. False: out of memory. */

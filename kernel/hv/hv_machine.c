@@ -127,7 +127,7 @@ void hv_machine_task_end(struct task *task)
  * limit. */
 static struct vm_map *hv_machine_make_map(struct task *task)
 {
-    struct pmap *pmap = pmap_create_nested();
+    struct pmap *pmap = pmap_create_nested(hv_ops->extended_tables);
     struct vm_map *map;
 
     if (pmap == NULL) {

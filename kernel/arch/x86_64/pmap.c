@@ -11,6 +11,7 @@
 #include "arch/cpu_features.h"
 #include "arch/interrupt.h"
 #include "arch/io.h"
+#include "arch/pmap_ept.h"
 #include "arch/pmap_impl.h"
 #include "arch/pmap_nested.h"
 #include "arch/pmap_setup.h"
@@ -115,12 +116,13 @@ struct pmap *pmap_create(void)
     return pmap;
 }
 
-struct pmap *pmap_create_nested(void)
+struct pmap *pmap_create_nested(bool extended)
 {
     struct pmap *pmap = pmap_create_lower();
 
     if (pmap != NULL) {
         pmap->is_nested = true;
+        pmap->used_shift = extended ? EPT_USED_SHIFT : 0;
         memset(pmap->pml4 + PMAP_KERNEL_ENTRY, 0, PMAP_KERNEL_ENTRY * 8);
     }
     return pmap;
@@ -239,7 +241,7 @@ static __attribute__((noinline)) uint64_t *pmap_walk_make(struct pmap *pmap, uin
                 atomic_fetch_add(path[level + 1], PTE_COUNT_ONE);
             }
         } else if (__builtin_expect(level < 3 && (*entry & PTE_LARGE) != 0, 0) &&
-                   !pmap_large_split(entry, path[level + 1])) {
+                   !pmap_large_split(pmap, entry, path[level + 1])) {
             return NULL;
         }
         table = pmap_table(*entry);
@@ -260,7 +262,7 @@ static inline uint64_t *pmap_walk_small(struct pmap *pmap, uint64_t va, uint64_t
     uint64_t *table = pmap_walk(pmap, va, path);
 
     if (__builtin_expect(table == NULL, 0) && pmap_end_level(path) == 1 &&
-        (*path[1] & PTE_PRESENT) != 0 && pmap_large_split(path[1], path[2])) {
+        (*path[1] & PTE_PRESENT) != 0 && pmap_large_split(pmap, path[1], path[2])) {
         table = pmap_table(*path[1]);
     }
     return table;
@@ -308,10 +310,20 @@ static void pmap_free_tables(struct list *freed)
     }
 }
 
-static uint64_t pmap_make_entry(uint64_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+static __attribute__((noinline)) uint64_t pmap_make_extended(phys_addr_t phys, vm_prot_t prot,
+                                                             unsigned flags)
+{
+    return pmap_ept_entry(phys, prot, flags);
+}
+
+static inline uint64_t pmap_make_entry(const struct pmap *pmap, uint64_t va, phys_addr_t phys,
+                                       vm_prot_t prot, unsigned flags)
 {
     uint64_t entry = phys | PTE_PRESENT;
 
+    if (__builtin_expect(pmap->used_shift != 0, 0)) {
+        return pmap_make_extended(phys, prot, flags);
+    }
     entry |= (prot & VM_PROT_WRITE) != 0 ? PTE_WRITE : 0;
     /* nothing runs in the last page below the hole, so no system call there returns to an address
      * that is not canonical */
@@ -342,24 +354,25 @@ static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry,
 
 /* Change the rights of a mapping of the same page; says whether TLBs may hold more than it grants
  * now. */
-static bool pmap_enter_same(uint64_t *entry, uint64_t wanted)
+static bool pmap_enter_same(const struct pmap *pmap, uint64_t *entry, uint64_t wanted)
 {
+    const uint64_t kept = (PTE_ACCESSED | PTE_DIRTY) << pmap->used_shift | PTE_MANAGED;
+    const uint64_t cached = PTE_NOCACHE | PTE_WRITE_THROUGH | PTE_PAT; /* or memory types of EPT */
     uint64_t old = *entry;
     uint64_t new;
 
     do {
-        new = wanted | (old & (PTE_ACCESSED | PTE_DIRTY | PTE_MANAGED));
+        new = wanted | (old & kept);
     } while (
         !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-    return (old & ~new &PTE_WRITE) != 0 || (new & ~old &PTE_NX) != 0 ||
-           ((old ^ new) & (PTE_NOCACHE | PTE_PAT)) != 0;
+    return (old & ~new &PTE_WRITE) != 0 || (new & ~old &PTE_NX) != 0 || ((old ^ new) & cached) != 0;
 }
 
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                          unsigned flags)
 {
     uint64_t *path[4];
-    uint64_t wanted = pmap_make_entry(va, phys, prot, flags);
+    uint64_t wanted = pmap_make_entry(pmap, va, phys, prot, flags);
     struct vm_page *page = pmap_managed_page(va, phys);
     kern_return_t kr = KERN_SUCCESS;
     bool flush = false;
@@ -374,7 +387,7 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
     }
     entry = &table[va >> 12 & 511];
     if ((*entry & PTE_PRESENT) != 0 && (*entry & PTE_FRAME) == phys) {
-        flush = pmap_enter_same(entry, wanted);
+        flush = pmap_enter_same(pmap, entry, wanted);
         goto out;
     }
     if ((*entry & PTE_PRESENT) != 0) {
@@ -402,7 +415,7 @@ out:
 void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
                       vm_prot_t prot)
 {
-    uint64_t bits = pmap_make_entry(va, 0, prot, 0) | PTE_MANAGED;
+    uint64_t bits = pmap_make_entry(pmap, va, 0, prot, 0) | PTE_MANAGED;
     uint64_t *path[4];
     uint64_t *table;
 
@@ -423,7 +436,7 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
                                unsigned flags)
 {
     uint64_t *path[4];
-    uint64_t wanted = pmap_make_entry(va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
+    uint64_t wanted = pmap_make_entry(pmap, va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
     struct vm_page *pages = pmap_managed_page(va, phys);
     kern_return_t kr = KERN_SUCCESS;
     uint64_t *table;
@@ -533,6 +546,7 @@ void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot
     uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
     bool flush = false;
 
+    clear = pmap_ept_clear(pmap, clear, set);
     if ((prot & VM_PROT_READ) == 0) {
         pmap_remove(pmap, start, end);
         return;

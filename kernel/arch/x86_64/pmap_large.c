@@ -42,7 +42,7 @@ bool pmap_large_prepare(struct pmap *pmap, uint64_t va, struct vm_page *pages, u
     return true;
 }
 
-bool pmap_large_split(uint64_t *entry, const uint64_t *directory)
+bool pmap_large_split(const struct pmap *pmap, uint64_t *entry, const uint64_t *directory)
 {
     uint64_t old, used;
 
@@ -55,7 +55,7 @@ bool pmap_large_split(uint64_t *entry, const uint64_t *directory)
         uint64_t *table = phys_to_virt(phys);
 
         /* the processor may just be noting that */
-        used = PTE_ACCESSED | ((old & PTE_WRITE) != 0 ? PTE_DIRTY : 0);
+        used = (PTE_ACCESSED | ((old & PTE_WRITE) != 0 ? PTE_DIRTY : 0)) << pmap->used_shift;
         for (unsigned i = 0; i < PMAP_ENTRIES; i++) {
             table[i] = ((old & ~PTE_LARGE) | used) + i * PAGE_SIZE;
         }

@@ -8,6 +8,7 @@
  * a mapping is on the list, the page tables on the mapping's path stay, so its entry may be changed
  * without the pmap's lock. */
 #include "arch/pmap.h"
+#include "arch/pmap_ept.h"
 #include "arch/pmap_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -160,9 +161,9 @@ static inline struct pv_entry *pmap_pv_unlink(struct vm_page *page, struct pmap 
     return pmap_pv_unlink_other(page, pmap, va);
 }
 
-static inline void pmap_pv_note(struct vm_page *page, uint64_t pte)
+static inline void pmap_pv_note(struct vm_page *page, const struct pmap *pmap, uint64_t pte)
 {
-    page->pv.va |= pte & PV_FLAGS;
+    page->pv.va |= pte >> pmap->used_shift & PV_FLAGS;
 }
 
 /* --- neighbouring mappings --- */
@@ -303,7 +304,7 @@ unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
         }
         page = (struct vm_page *)(hold.first + distance);
         pmap_pv_hold_unlink(&hold, page, pmap, va);
-        pmap_pv_note(page, atomic_exchange(entry, 0));
+        pmap_pv_note(page, pmap, atomic_exchange(entry, 0));
     }
     pmap_pv_hold_end(&hold);
     return hold.others + (unsigned)hold.added;
@@ -337,7 +338,7 @@ static bool pmap_pv_remove_first(struct vm_page *page)
         return false;
     }
     entry = pmap_find_entry(pmap, va, &directory_entry);
-    pmap_pv_note(page, atomic_exchange(entry, 0));
+    pmap_pv_note(page, pmap, atomic_exchange(entry, 0));
     unlinked = pmap_pv_unlink(page, pmap, va);
     pmap_flush_range(pmap, va, va + PAGE_SIZE);
     atomic_fetch_sub(directory_entry, PTE_COUNT_ONE);
@@ -362,10 +363,11 @@ static void pmap_pv_change_bits(struct vm_page *page, uint64_t clear, uint64_t s
         uint64_t va = pv->va & ~PV_FLAGS;
         uint64_t *directory_entry;
         uint64_t *entry = pmap_find_entry(pv->pmap, va, &directory_entry);
-        uint64_t cleared = atomic_fetch_and(entry, ~clear) & clear;
+        uint64_t mask = pmap_ept_clear(pv->pmap, clear, set);
+        uint64_t cleared = atomic_fetch_and(entry, ~mask) & mask;
         uint64_t added = set & ~atomic_fetch_or(entry, set);
 
-        if (((cleared & ~PTE_ACCESSED) | added) != 0) {
+        if (((cleared & ~(PTE_ACCESSED << pv->pmap->used_shift)) | added) != 0) {
             pmap_flush_range(pv->pmap, va, va + PAGE_SIZE);
         }
     }
@@ -397,7 +399,8 @@ static bool pmap_pv_test(struct vm_page *page, uint64_t flag, uint64_t pte_bit)
          pv = pmap_pv_next(page, pv)) {
         uint64_t *directory_entry;
 
-        found = (*pmap_find_entry(pv->pmap, pv->va & ~PV_FLAGS, &directory_entry) & pte_bit) != 0;
+        found = (*pmap_find_entry(pv->pmap, pv->va & ~PV_FLAGS, &directory_entry) &
+                 pte_bit << pv->pmap->used_shift) != 0;
     }
     spin_unlock(lock);
     return found;

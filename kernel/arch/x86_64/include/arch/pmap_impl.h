@@ -38,6 +38,8 @@ struct pmap {
     uint32_t stale;        /* [a] processors that must flush before they use it again (PCID only) */
     uint32_t pcid;         /* [I] 0: none of its own */
     bool is_nested;        /* [I] of a virtual machine (pmap_nested.h) */
+    uint8_t used_shift;    /* [I] from PTE_ACCESSED and PTE_DIRTY to where its entries have them:
+                            * EPT_USED_SHIFT when they are extended ones (pmap_ept.h), or 0 */
     uint64_t flushes;      /* [a] its invalidations, if it is */
     uint64_t resident;     /* [a] pages mapped */
     uint64_t tables;       /* [L] pages of tables */
@@ -79,9 +81,10 @@ void pmap_flush_leave(struct pmap *pmap);
  * else knows the pages, or the lock of their object. Returns: false when out of memory, with
  * nothing changed. */
 bool pmap_large_prepare(struct pmap *pmap, uint64_t va, struct vm_page *pages, uint64_t *directory);
-/* Make *entry, if it maps 2 MiB of managed pages, point to a table that maps the same page by page.
+/* Make *entry of the pmap, if it maps 2 MiB of managed pages, point to a table that maps the same
+ * page by page.
  * Locks: as pmap_find_entry; takes PMAP_LARGE. Returns: whether it points to a table. */
-bool pmap_large_split(uint64_t *entry, const uint64_t *directory);
+bool pmap_large_split(const struct pmap *pmap, uint64_t *entry, const uint64_t *directory);
 
 /* pmap_pv.c: the list of mappings of a page. Locks: takes PV. pmap_pv_insert returns false when out
  * of memory. */
