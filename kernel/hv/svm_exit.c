@@ -43,7 +43,7 @@ bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint3
         return false;
     }
     v->event = vector | (uint64_t)HV_EVENT_IS_FAULT << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
-    if (kind == HV_INJECT_EXCEPTION_ERROR) {
+    if (kind == HV_INJECT_EXCEPTION_ERROR && (v->cr0 & HV_CR0_PE) != 0) { /* real mode has none */
         v->event |= HV_EVENT_HAS_ERROR | (uint64_t)error << HV_EVENT_ERROR_SHIFT;
     }
     return true;

@@ -254,7 +254,6 @@ const char *svm_state_check(struct hv_vcpu *vcpu)
         .dr7 = v->dr7,
         .rflags = v->rflags,
         .event = v->event,
-        .shadow = v->interrupt_shadow,
         .code = v->segments[SVM_CS].attributes,
     };
 

@@ -200,6 +200,8 @@ TEST(events_have_kinds_and_vectors)
     CHECK_EQ(hv_vcpu_inject(g.vcpu, 1, 32, 0), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_EXCEPTION, 32, 0), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_EXCEPTION, 2, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_EXCEPTION, 13, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_EXCEPTION_ERROR, 6, 0), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_INTERRUPT, 32, 0), KERN_SUCCESS);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_INTERRUPT, 33, 0), KERN_FAILURE);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_EXCEPTION, 6, 0), KERN_SUCCESS);

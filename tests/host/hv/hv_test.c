@@ -88,6 +88,10 @@ REFUSED(an_event_of_no_kind, v.event = HV_EVENT_VALID | 1 << 8, "kind")
 REFUSED(a_software_interrupt, v.event = HV_EVENT_VALID | 4 << 8 | 0x80, "kind")
 REFUSED(an_exception_32, v.event = HV_EVENT_VALID | 3 << 8 | 32, "vector")
 REFUSED(an_exception_2, v.event = HV_EVENT_VALID | 3 << 8 | 2, "vector")
+REFUSED(a_fault_without_its_error_code, v.event = HV_EVENT_VALID | 3 << 8 | 13, "error code")
+REFUSED(an_nmi_with_an_error_code, v.event = HV_EVENT_VALID | 2 << 8 | 2 | HV_EVENT_HAS_ERROR,
+        "error code")
+REFUSED(an_interrupt_that_is_not_let_in, v.event = HV_EVENT_VALID | 0x40, "RFLAGS.IF")
 
 static void an_event_that_is_not_valid_is_not_looked_at(void **state)
 {
@@ -97,6 +101,15 @@ static void an_event_that_is_not_valid_is_not_looked_at(void **state)
     v.event = 1 << 8;
     assert_null(hv_check(&v, &limits));
     v.event = HV_EVENT_VALID | 2 << 8 | 2;
+    assert_null(hv_check(&v, &limits));
+    v.event = HV_EVENT_VALID | 3 << 8 | 14 | HV_EVENT_HAS_ERROR;
+    assert_null(hv_check(&v, &limits));
+    v.event = HV_EVENT_VALID | 0x40;
+    v.rflags = HV_RFLAGS_IF;
+    assert_null(hv_check(&v, &limits));
+    v.cr0 = HV_CR0_ET; /* real mode */
+    v.efer = 0;
+    v.event = HV_EVENT_VALID | 3 << 8 | 14;
     assert_null(hv_check(&v, &limits));
 }
 
@@ -361,6 +374,9 @@ int main(void)
         cmocka_unit_test(a_software_interrupt),
         cmocka_unit_test(an_exception_32),
         cmocka_unit_test(an_exception_2),
+        cmocka_unit_test(a_fault_without_its_error_code),
+        cmocka_unit_test(an_nmi_with_an_error_code),
+        cmocka_unit_test(an_interrupt_that_is_not_let_in),
         cmocka_unit_test(an_event_that_is_not_valid_is_not_looked_at),
         cmocka_unit_test(efer_follows_paging),
         cmocka_unit_test(every_port_is_intercepted),
