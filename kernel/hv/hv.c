@@ -26,7 +26,7 @@ static void hv_find_limits(void)
 
 void hv_init(void)
 {
-    static const struct hv_ops *const back_ends[] = {&svm_ops};
+    static const struct hv_ops *const back_ends[] = {&svm_ops, &vmx_ops};
 
     hv_find_limits();
     for (unsigned i = 0; i < sizeof(back_ends) / sizeof(back_ends[0]) && hv_ops == NULL; i++) {

@@ -113,7 +113,7 @@ struct hv_ops {
     void (*get_paging)(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 };
 
-extern const struct hv_ops svm_ops;
+extern const struct hv_ops svm_ops, vmx_ops;
 extern const struct hv_ops *hv_ops; /* [I] after hv_init(); NULL: no guests here */
 
 /* Have the processor look at its signals. Locks: machine's may be held. */

@@ -3,7 +3,7 @@
 KERNEL_DIRS := kernel kernel/kern kernel/ipc kernel/vm kernel/device kernel/hv kernel/ddb kernel/arch/x86_64
 KERNEL_TESTS := $(if $(filter 1,$(DEBUG)),$(wildcard tests/kernel/*.c))
 KERNEL_C := $(filter-out $(KERNEL_OMIT),$(foreach d,$(KERNEL_DIRS),$(wildcard $(d)/*.c))) $(KERNEL_TESTS)
-KERNEL_ASM := boot/entry.asm boot/ap_trampoline.asm kernel/arch/x86_64/entry.asm kernel/hv/svm_switch.asm
+KERNEL_ASM := boot/entry.asm boot/ap_trampoline.asm kernel/arch/x86_64/entry.asm kernel/hv/svm_switch.asm kernel/hv/vmx_switch.asm
 
 # interfaces the kernel serves, and messages it sends
 KERNEL_SERVED := mach mach_port mach_host mach4 gnumach mach_debug mach_i386 portolan hardware hv

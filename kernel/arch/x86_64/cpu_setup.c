@@ -13,6 +13,7 @@
 
 #define IST_STACK_SIZE      8192
 #define IDT_ENTRIES         256
+#define TSS_BUSY            (2ull << 40)
 #define RFLAGS_SYSCALL_MASK 0x47700u /* TF IF DF IOPL NT AC cleared on system calls */
 
 struct idt_gate {
@@ -117,6 +118,27 @@ static void cpu_setup_gdt_and_tss(struct cpu *cpu)
     __asm__ volatile("movw %w0, %%ss" ::"r"(SELECTOR_KERNEL_DATA));
     __asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w0, %%fs; movw %w0, %%gs" ::"r"(0));
     __asm__ volatile("ltr %w0" ::"r"(SELECTOR_TSS));
+}
+
+uint64_t cpu_setup_gdt_base(const struct cpu *cpu)
+{
+    return (uint64_t)cpu_setup_gdt[cpu->number];
+}
+
+uint64_t cpu_setup_idt_base(void)
+{
+    return (uint64_t)cpu_setup_idt_table;
+}
+
+void cpu_setup_reload_tables(void)
+{
+    uint64_t *gdt = cpu_setup_gdt[cpu_number()];
+    struct table_pointer pointer = {sizeof(cpu_setup_gdt[0]) - 1, (uint64_t)gdt};
+
+    cpu_setup_idt();
+    __asm__ volatile("lgdt %0" ::"m"(pointer));
+    gdt[SELECTOR_TSS / 8] &= ~TSS_BUSY;
+    __asm__ volatile("ltr %w0" ::"r"(SELECTOR_TSS) : "memory");
 }
 
 static void cpu_setup_control_registers(void)

@@ -10,22 +10,23 @@
 #include <mach/vm_types.h>
 
 /* Why hv_vcpu_run returned: record.reason. */
-#define HV_EXIT_NONE      0  /* it has not run, or the call returned an error */
-#define HV_EXIT_KICKED    1  /* hv_vcpu_kick, or the thread was suspended or aborted */
-#define HV_EXIT_HALT      2  /* HLT, and HV_RUN_HALT_EXITS was asked for */
-#define HV_EXIT_PORT      3  /* IN or OUT: address, size, value; qualification HV_PORT_* */
-#define HV_EXIT_MSR_READ  4  /* RDMSR the kernel does not answer: address is its number */
-#define HV_EXIT_MSR_WRITE 5  /* WRMSR likewise: value */
-#define HV_EXIT_MEMORY    6  /* nothing is mapped at the guest physical address, or not so that */
-                             /* the access is allowed: address; qualification HV_MEMORY_*; value */
-                             /* is what the fault came to (KERN_*) */
-#define HV_EXIT_SHUTDOWN  7  /* a fault while a double fault was delivered */
-#define HV_EXIT_HYPERCALL 8  /* VMMCALL: its arguments are in the registers */
-#define HV_EXIT_WINDOW    9  /* an interrupt would be taken now, as HV_RUN_WINDOW asked */
-#define HV_EXIT_INVALID   10 /* no processor can be in this state: sentence says why */
-#define HV_EXIT_UNKNOWN   11 /* the processor gave another reason: qualification is its number */
-#define HV_EXIT_TASK      12 /* a task switch by hardware, which is not emulated */
-#define HV_EXIT_COUNT     13
+#define HV_EXIT_NONE      0 /* it has not run, or the call returned an error */
+#define HV_EXIT_KICKED    1 /* hv_vcpu_kick, or the thread was suspended or aborted */
+#define HV_EXIT_HALT      2 /* HLT, and HV_RUN_HALT_EXITS was asked for */
+#define HV_EXIT_PORT      3 /* IN or OUT: address, size, value; qualification HV_PORT_* */
+#define HV_EXIT_MSR_READ  4 /* RDMSR the kernel does not answer: address is its number */
+#define HV_EXIT_MSR_WRITE 5 /* WRMSR likewise: value */
+#define HV_EXIT_MEMORY    6 /* nothing is mapped at the guest physical address, or not so that */
+                            /* the access is allowed: address; qualification HV_MEMORY_*; value */
+                            /* is what the fault came to (KERN_*) */
+#define HV_EXIT_SHUTDOWN 7  /* a fault while a double fault was delivered */
+#define HV_EXIT_HYPERCALL                                                                          \
+    8 /* VMMCALL, on Intel's processors VMCALL: its arguments are in the registers */
+#define HV_EXIT_WINDOW  9  /* an interrupt would be taken now, as HV_RUN_WINDOW asked */
+#define HV_EXIT_INVALID 10 /* no processor can be in this state: sentence says why */
+#define HV_EXIT_UNKNOWN 11 /* the processor gave another reason: qualification is its number */
+#define HV_EXIT_TASK    12 /* a task switch by hardware, which is not emulated */
+#define HV_EXIT_COUNT   13
 
 /* record.qualification of HV_EXIT_PORT */
 #define HV_PORT_IN     1u
@@ -127,10 +128,10 @@ typedef int64_t hv_state_t[HV_STATE_MAX];
 #define HV_INJECT_INTERRUPT       0 /* when the guest takes interrupts */
 #define HV_INJECT_NMI             2
 #define HV_INJECT_EXCEPTION       3 /* at once */
-#define HV_INJECT_EXCEPTION_ERROR 4 /* with an error code */
+#define HV_INJECT_EXCEPTION_ERROR 4 /* with an error code, which is not pushed in real mode */
 
-/* What the kernel answers of hypercalls (VMMCALL): RAX is the number, and the answer. All others
- * are the monitor's. */
+/* What the kernel answers of hypercalls (VMMCALL, VMCALL): RAX is the number, and the answer. All
+ * others are the monitor's. */
 #define HV_HYPERCALL_TIME 0x504f5201u /* nanoseconds since the host was started */
 
 #define HV_SENTENCE_MAX 96

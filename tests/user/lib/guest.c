@@ -26,12 +26,32 @@
 #define TABLE_PRESENT 7u    /* writable, for everybody */
 #define TABLE_LARGE   0x87u /* 2 MiB */
 
-bool guest_is_possible(void)
+static uint32_t cpuid_ecx(uint32_t leaf)
 {
-    uint32_t a = 0x80000001u, b, c = 0, d;
+    uint32_t a = leaf, b, c = 0, d;
 
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return (c & 4) != 0;
+    return c;
+}
+
+static bool is_intel(void)
+{
+    return (cpuid_ecx(1) & 0x20) != 0; /* VMX */
+}
+
+bool guest_is_possible(void)
+{
+    return is_intel() || (cpuid_ecx(0x80000001u) & 4) != 0; /* SVM */
+}
+
+/* VMMCALL is VMCALL on Intel's processors. */
+static void change_hypercalls(uint8_t *code, size_t n)
+{
+    for (size_t i = 0; is_intel() && i + 3 <= n; i++) {
+        if (code[i] == 0x0f && code[i + 1] == 0x01 && code[i + 2] == 0xd9) {
+            code[i + 2] = 0xc1;
+        }
+    }
 }
 
 mach_port_t guest_hv(void)
@@ -133,6 +153,7 @@ bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code
     guest->memory = (uint8_t *)memory;
     guest->record = (volatile struct hv_record *)record;
     memcpy(guest->memory + GUEST_CODE, code, (size_t)(end - code));
+    change_hypercalls(guest->memory + GUEST_CODE, (size_t)(end - code));
     if (mode == GUEST_LONG) {
         make_tables(guest);
         make_descriptors(guest);

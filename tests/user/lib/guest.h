@@ -36,7 +36,8 @@ struct guest {
 /* Can this machine run guests, by what CPUID says? */
 bool guest_is_possible(void);
 mach_port_t guest_hv(void);
-/* Make one, in that mode, about to run the code. False: it cannot be, and that has been said. */
+/* Make one, in that mode, about to run the code, in which VMMCALL is a hypercall on every maker's
+ * processor. False: it cannot be, and that has been said. */
 bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code,
                   const uint8_t *end);
 #define GUEST_START(guest, mode, name) guest_create(guest, mode, name, name##_end)

@@ -30,6 +30,12 @@ struct tss {
  * boot processor before memory is managed: all structures are static for number 0 and allocated by
  * the caller for others. */
 void cpu_setup(struct cpu *cpu);
+/* Where its descriptor tables are. */
+uint64_t cpu_setup_gdt_base(const struct cpu *cpu);
+uint64_t cpu_setup_idt_base(void);
+/* Load this processor's descriptor tables and TSS again, with their limits, which a guest's end has
+ * widened and cut (Intel SDM volume 3C, 28.5.2). Preemption disabled. */
+void cpu_setup_reload_tables(void);
 /* Write the CLAC and STAC instructions over their place holders. Boot processor, before the kernel
  * text becomes read-only. */
 void cpu_patch_smap(void);
