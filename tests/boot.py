@@ -58,7 +58,11 @@ def failures(text):
 
 def user_tests(cpus, iso=USER_ISO, cpu="max"):
     name = f"{os.path.basename(iso)[:-4]}-{cpus}"
-    with Machine(iso, cpus=cpus, timeout=600, cpu=cpu, extra=coverage.watch(name)) as m:
+    return user_tests_on(Machine(iso, cpus=cpus, timeout=600, cpu=cpu, extra=coverage.watch(name)))
+
+
+def user_tests_on(machine):
+    with machine as m:
         m.expect(r"runner: (\d+) programs, (\d+) with failures")
         m.wait_off()
         passed = len(re.findall(r"^case ok ", m.seen, re.M))
@@ -90,6 +94,8 @@ KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
 USER.append(Suite("guests on an EPYC", lambda: user_tests(2, "build/test/hv.iso", "EPYC,+svm,+npt")))
+USER.append(Suite("guests in bochs", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=300))))
+USER.append(Suite("guests in bochs 2 cpus", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=600, cpus=2))))
 USER.append(Suite("guests on a processor that cannot", lambda: user_tests(1, "build/test/hv.iso", "max,-svm")))
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
 USER.append(Suite("a million ports and names", lambda: release_test(
