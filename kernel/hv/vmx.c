@@ -74,6 +74,15 @@ static const struct vmx_need vmx_needs[] = {
     {MSR_VMX_ENTRY, VMX_ENTRY | VMX_ENTRY_LONG, "PAT and EFER of the guest's own"},
 };
 
+/* Fields that are zero (SDM volume 3C, 25.11.3: what a region begins as says nothing of them). */
+static const uint16_t vmx_zeroes[] = {
+    VMCS_PAGE_FAULT_MASK,   VMCS_PAGE_FAULT_MATCH,  VMCS_CR3_TARGETS, VMCS_EXIT_STORES,
+    VMCS_EXIT_LOADS,        VMCS_ENTRY_LOADS,       VMCS_ENTRY_EVENT, VMCS_DEBUGCTL,
+    VMCS_ACTIVITY,          VMCS_PENDING_DEBUG,     VMCS_CR4_SHADOW,  VMCS_HOST_ES,
+    VMCS_HOST_DS,           VMCS_HOST_FS,           VMCS_HOST_GS,     VMCS_HOST_SYSENTER_CS,
+    VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP,
+};
+
 static const uint32_t vmx_msrs[VMX_MSR_COUNT] = {
     [HV_STAR] = MSR_STAR,
     [HV_LSTAR] = MSR_LSTAR,
@@ -94,19 +103,29 @@ extern const uint8_t vmx_switch_left[];
 
 /* --- instructions --- */
 
-static void vmx_on(phys_addr_t region)
+/* With CR4.VMXE set. False: the processor refuses. */
+static bool vmx_on(phys_addr_t region)
 {
-    __asm__ volatile("vmxon %0" ::"m"(region) : "cc", "memory");
+    bool done; /* neither CF nor ZF (SDM volume 3C, 31.2) */
+
+    __asm__ volatile("vmxon %1" : "=@cca"(done) : "m"(region) : "memory");
+    return done;
 }
 
 static void vmx_clear(phys_addr_t vmcs)
 {
-    __asm__ volatile("vmclear %0" ::"m"(vmcs) : "cc", "memory");
+    bool done;
+
+    __asm__ volatile("vmclear %1" : "=@cca"(done) : "m"(vmcs) : "memory");
+    assert(done);
 }
 
 static void vmx_make_current(phys_addr_t vmcs)
 {
-    __asm__ volatile("vmptrld %0" ::"m"(vmcs) : "cc", "memory");
+    bool done;
+
+    __asm__ volatile("vmptrld %1" : "=@cca"(done) : "m"(vmcs) : "memory");
+    assert(done);
 }
 
 static void vmx_invalidate_ept(uint64_t eptp)
@@ -165,23 +184,59 @@ static const char *vmx_missing(void)
                : "EPT that is cached and noted, of 2 MiB pages, or INVEPT and INVVPID";
 }
 
+static void vmx_stamp(void *region)
+{
+    *(uint32_t *)region = (uint32_t)(rdmsr(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
+}
+
+/* VMX operation, on this processor. False: it refuses. Preemption disabled. */
+static bool vmx_make_ready(struct vmx_cpu *cpu)
+{
+    uint64_t flags = interrupt_save_disable(); /* others change CR4, too */
+
+    write_cr4(read_cr4() | VMX_CR4_VMXE);
+    interrupt_restore(flags);
+    cpu->is_ready = vmx_on(cpu->region);
+    return cpu->is_ready;
+}
+
+/* Does this processor have it all, and go into VMX operation? Then out of it again: until it has a
+ * guest it can be reset. Says what is missing. */
+static bool vmx_try(struct vmx_cpu *cpu)
+{
+    const char *missing = vmx_missing();
+
+    if (missing == NULL) {
+        preempt_disable();
+        vmx_stamp(phys_to_virt(cpu->region));
+        if (vmx_make_ready(cpu)) {
+            __asm__ volatile("vmxoff" ::: "cc");
+            cpu->is_ready = false;
+        } else {
+            missing = "the will to execute VMXON";
+        }
+        preempt_enable();
+    }
+    if (missing != NULL) {
+        kprintf("hv: no VMX: processor %u lacks %s\n", cpu_number(), missing);
+    }
+    return missing == NULL;
+}
+
 /* Look at each processor, on it. */
 static bool vmx_is_everywhere(void)
 {
-    const char *missing = (cpuid(1, 0).ecx & CPUID_FEATURE_VMX) == 0 ? "" : NULL;
+    bool is_there = true;
 
-    for (uint32_t i = 0; i < cpu_count && missing == NULL; i++) {
+    for (uint32_t i = 0; i < cpu_count && is_there; i++) {
         sched_bind(current_thread(), (int)i);
         if (cpu_number() != i) {
             sched_migrate();
         }
-        missing = vmx_missing();
-        if (missing != NULL) {
-            kprintf("hv: no VMX: processor %u lacks %s\n", i, missing);
-        }
+        is_there = vmx_try(&vmx_cpus[i]);
     }
     sched_bind(current_thread(), -1);
-    return missing == NULL;
+    return is_there;
 }
 
 /* A page that stays, with the revision that a region of VMX begins with. 0: out of memory. */
@@ -192,48 +247,27 @@ static phys_addr_t vmx_take_page(void)
     return page != NULL ? vm_page_to_phys(page) : 0;
 }
 
-static void vmx_stamp(void *region)
-{
-    *(uint32_t *)region = (uint32_t)(rdmsr(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
-}
-
 static bool vmx_init(void)
 {
-    bool complete;
+    bool complete = (cpuid(1, 0).ecx & CPUID_FEATURE_VMX) != 0;
 
-    if (!vmx_is_everywhere()) {
+    for (uint32_t i = 0; i < cpu_count && complete; i++) {
+        vmx_cpus[i].region = vmx_take_page();
+        complete = vmx_cpus[i].region != 0;
+    }
+    vmx_bitmap = complete ? vmx_take_page() : 0;
+    if (vmx_bitmap == 0 || !vmx_is_everywhere()) {
         return false;
     }
+    vmx_map_fill_msrs(phys_to_virt(vmx_bitmap));
     vmx_primary = vmx_control(MSR_VMX_PRIMARY, VMX_PRIMARY);
     vmx_cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0) & ~(HV_CR0_PE | HV_CR0_PG);
     vmx_cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
     hv_limits.cr4 &= rdmsr(MSR_VMX_CR4_FIXED1) & ~vmx_cr4_fixed;
-    vmx_bitmap = vmx_take_page();
-    complete = vmx_bitmap != 0;
-    for (uint32_t i = 0; i < cpu_count && complete; i++) {
-        vmx_cpus[i].region = vmx_take_page();
-        complete = vmx_cpus[i].region != 0;
-        if (complete) {
-            vmx_stamp(phys_to_virt(vmx_cpus[i].region));
-        }
-    }
-    if (complete) {
-        vmx_map_fill_msrs(phys_to_virt(vmx_bitmap));
-    }
-    return complete;
+    return true;
 }
 
 /* --- a VMCS --- */
-
-static void vmx_make_ready(struct vmx_cpu *cpu)
-{
-    uint64_t flags = interrupt_save_disable(); /* others change CR4, too */
-
-    write_cr4(read_cr4() | VMX_CR4_VMXE);
-    interrupt_restore(flags);
-    vmx_on(cpu->region);
-    cpu->is_ready = true;
-}
 
 void vmx_load(const struct hv_vcpu *vcpu)
 {
@@ -244,7 +278,9 @@ void vmx_load(const struct hv_vcpu *vcpu)
         preempt_disable();
         cpu = &vmx_cpus[cpu_number()];
         if (__builtin_expect(!cpu->is_ready, 0)) {
-            vmx_make_ready(cpu);
+            bool done = vmx_make_ready(cpu);
+
+            assert(done); /* as it was once */
         }
         vmx_make_current(virt_to_phys(v->vmcs));
         v->was_entered = false;
@@ -272,12 +308,19 @@ static uint64_t vmx_eptp(const struct hv_vcpu *vcpu)
 /* All that stays as it is. The VMCS is loaded. */
 static void vmx_write_controls(const struct hv_vcpu *vcpu)
 {
+    uint32_t secondary = vmx_control(MSR_VMX_SECONDARY, VMX_SECONDARY | VMX_SECONDARY_ENCLS);
+
+    for (unsigned i = 0; i < sizeof(vmx_zeroes) / sizeof(vmx_zeroes[0]); i++) {
+        vmx_write(vmx_zeroes[i], 0);
+    }
     vmx_write(VMCS_PIN, vmx_control(MSR_VMX_PIN, VMX_PIN));
     vmx_write(VMCS_PRIMARY, vmx_primary);
-    vmx_write(VMCS_SECONDARY, vmx_control(MSR_VMX_SECONDARY, VMX_SECONDARY | VMX_SECONDARY_ENCLS));
+    vmx_write(VMCS_SECONDARY, secondary);
+    if ((secondary & VMX_SECONDARY_ENCLS) != 0) {
+        vmx_write(VMCS_ENCLS_BITMAP, ~0ul);
+    }
     vmx_write(VMCS_EXIT, vmx_control(MSR_VMX_EXIT, VMX_EXIT_CTL));
     vmx_write(VMCS_ENTRY, vmx_control(MSR_VMX_ENTRY, VMX_ENTRY));
-    vmx_write(VMCS_ENCLS_BITMAP, ~0ul); /* where there is one */
     vmx_write(VMCS_EXCEPTIONS, VMX_EXCEPTIONS);
     vmx_write(VMCS_MSR_BITMAP, vmx_bitmap);
     vmx_write(VMCS_EPT, vmx_eptp(vcpu));

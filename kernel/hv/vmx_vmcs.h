@@ -13,8 +13,14 @@
 #define VMCS_PIN               0x4000u
 #define VMCS_PRIMARY           0x4002u
 #define VMCS_EXCEPTIONS        0x4004u
+#define VMCS_PAGE_FAULT_MASK   0x4006u
+#define VMCS_PAGE_FAULT_MATCH  0x4008u
 #define VMCS_EXIT              0x400cu
 #define VMCS_ENTRY             0x4012u
+#define VMCS_CR3_TARGETS       0x400au
+#define VMCS_EXIT_STORES       0x400eu /* counts of MSRs */
+#define VMCS_EXIT_LOADS        0x4010u
+#define VMCS_ENTRY_LOADS       0x4014u
 #define VMCS_ENTRY_EVENT       0x4016u
 #define VMCS_ENTRY_EVENT_ERROR 0x4018u
 #define VMCS_SECONDARY         0x401eu
@@ -56,20 +62,27 @@
 #define VMCS_SYSENTER_ESP  0x6824u
 #define VMCS_SYSENTER_EIP  0x6826u
 /* The host. */
-#define VMCS_HOST_CS        0x0c02u
-#define VMCS_HOST_SS        0x0c04u
-#define VMCS_HOST_TR        0x0c0cu
-#define VMCS_HOST_PAT       0x2c00u
-#define VMCS_HOST_EFER      0x2c02u
-#define VMCS_HOST_CR0       0x6c00u
-#define VMCS_HOST_CR3       0x6c02u
-#define VMCS_HOST_CR4       0x6c04u
-#define VMCS_HOST_FS_BASE   0x6c06u
-#define VMCS_HOST_GS_BASE   0x6c08u
-#define VMCS_HOST_TR_BASE   0x6c0au
-#define VMCS_HOST_GDTR_BASE 0x6c0cu
-#define VMCS_HOST_IDTR_BASE 0x6c0eu
-#define VMCS_HOST_RIP       0x6c16u /* vmx_switch.asm has VMCS_HOST_RSP */
+#define VMCS_HOST_ES           0x0c00u
+#define VMCS_HOST_CS           0x0c02u
+#define VMCS_HOST_SS           0x0c04u
+#define VMCS_HOST_DS           0x0c06u
+#define VMCS_HOST_FS           0x0c08u
+#define VMCS_HOST_GS           0x0c0au
+#define VMCS_HOST_TR           0x0c0cu
+#define VMCS_HOST_PAT          0x2c00u
+#define VMCS_HOST_EFER         0x2c02u
+#define VMCS_HOST_SYSENTER_CS  0x4c00u
+#define VMCS_HOST_SYSENTER_ESP 0x6c10u
+#define VMCS_HOST_SYSENTER_EIP 0x6c12u
+#define VMCS_HOST_CR0          0x6c00u
+#define VMCS_HOST_CR3          0x6c02u
+#define VMCS_HOST_CR4          0x6c04u
+#define VMCS_HOST_FS_BASE      0x6c06u
+#define VMCS_HOST_GS_BASE      0x6c08u
+#define VMCS_HOST_TR_BASE      0x6c0au
+#define VMCS_HOST_GDTR_BASE    0x6c0cu
+#define VMCS_HOST_IDTR_BASE    0x6c0eu
+#define VMCS_HOST_RIP          0x6c16u /* vmx_switch.asm has VMCS_HOST_RSP */
 
 /* VMCS_PIN */
 #define VMX_PIN_INTERRUPT    (1u << 0)
