@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests"))
 
 from machine import Machine  # noqa: E402
 
-SECONDS, SECONDS_CHECK = 6, 3
+SECONDS, SECONDS_CHECK = 6, 2
 TOLERANCE = 0.05  # of the whole
 # (title, images of guests, threads of the host)
 CASES = [
