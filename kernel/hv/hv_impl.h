@@ -106,7 +106,7 @@ struct hv_ops {
     /* Deliver that next. False: something else already is. */
     bool (*inject)(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
     bool (*takes_interrupts)(const struct hv_vcpu *vcpu);
-    /* Enter the guest and deal with why it was left. Sleeps: no; interrupts enabled. */
+    /* Enter the guest and deal with why it was left. Sleeps: yes; interrupts enabled. */
     enum hv_step (*run)(struct hv_vcpu *vcpu);
     /* Write the registers into the record. */
     void (*tell)(const struct hv_vcpu *vcpu);

@@ -115,6 +115,7 @@ static bool svm_create(struct hv_vcpu *vcpu)
     }
     s->vmcb = vm_page_to_virt(page);
     s->tag.cpu = -1;
+    s->vmcb->intercept_cr = SVM_CR4_WRITE;
     s->vmcb->intercept_dr = ~0u;
     s->vmcb->intercept_exceptions = SVM_EXCEPTIONS;
     s->vmcb->intercept_misc1 = SVM_MISC1;

@@ -106,6 +106,7 @@ static_assert(__builtin_offsetof(struct svm_vmcb, pat) == 0x668, "APM volume 2, 
 #define SVM_V_IGNORE_TPR  (1u << 20)
 #define SVM_V_MASKING     (1u << 24)
 
+#define SVM_CR4_WRITE         (1u << 20) /* of intercept_cr */
 #define SVM_MISC1_INTR        (1u << 0)
 #define SVM_MISC1_NMI         (1u << 1)
 #define SVM_MISC1_INIT        (1u << 3)
@@ -137,6 +138,7 @@ static_assert(__builtin_offsetof(struct svm_vmcb, pat) == 0x668, "APM volume 2, 
 #define SVM_MISC2_RDPRU       (1u << 14)
 
 /* exit_code */
+#define SVM_EXIT_CR4_WRITE   0x14ul
 #define SVM_EXIT_DR_FIRST    0x20ul
 #define SVM_EXIT_DR_LAST     0x3ful
 #define SVM_EXIT_EXCEPTION   0x40ul /* and the vector */
