@@ -34,20 +34,20 @@ static uint32_t cpuid_ecx(uint32_t leaf)
     return c;
 }
 
-static bool is_intel(void)
+bool guest_is_intel(void)
 {
     return (cpuid_ecx(1) & 0x20) != 0; /* VMX */
 }
 
 bool guest_is_possible(void)
 {
-    return is_intel() || (cpuid_ecx(0x80000001u) & 4) != 0; /* SVM */
+    return guest_is_intel() || (cpuid_ecx(0x80000001u) & 4) != 0; /* SVM */
 }
 
 /* VMMCALL is VMCALL on Intel's processors. */
 static void change_hypercalls(uint8_t *code, size_t n)
 {
-    for (size_t i = 0; is_intel() && i + 3 <= n; i++) {
+    for (size_t i = 0; guest_is_intel() && i + 3 <= n; i++) {
         if (code[i] == 0x0f && code[i + 1] == 0x01 && code[i + 2] == 0xd9) {
             code[i + 2] = 0xc1;
         }

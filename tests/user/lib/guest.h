@@ -35,6 +35,8 @@ struct guest {
 
 /* Can this machine run guests, by what CPUID says? */
 bool guest_is_possible(void);
+/* By Intel's VMX? */
+bool guest_is_intel(void);
 mach_port_t guest_hv(void);
 /* Make one, in that mode, about to run the code, in which VMMCALL is a hypercall on every maker's
  * processor. False: it cannot be, and that has been said. */

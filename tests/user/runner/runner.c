@@ -237,22 +237,18 @@ static int run(const char *path)
     char *argv[ARGUMENTS_MAX + 2] = {(char *)path};
     struct spawn_right rights[] = {
         {"host", portolan_port("host"), MACH_MSG_TYPE_COPY_SEND, 0},
-        {NULL, MACH_PORT_NULL, MACH_MSG_TYPE_COPY_SEND, 0},
+        {"hardware", portolan_port("hardware"), MACH_MSG_TYPE_COPY_SEND, 0},
+        {"hv", portolan_port("hv"), MACH_MSG_TYPE_COPY_SEND, 0},
     };
-    const char *more = strncmp(path, HARDWARE, strlen(HARDWARE)) == 0 ? "hardware"
-                       : strncmp(path, HV, strlen(HV)) == 0           ? "hv"
-                                                                      : NULL;
-    struct spawn spawn = {.path = path, .argv = argv, .rights = rights, .nrights = 1};
+    bool is_hv = strncmp(path, HV, strlen(HV)) == 0;
+    bool has_hardware = is_hv || strncmp(path, HARDWARE, strlen(HARDWARE)) == 0;
+    struct spawn spawn = {
+        .path = path, .argv = argv, .rights = rights, .nrights = 1 + has_hardware + is_hv};
     mach_port_t task, exit_receive;
     kern_return_t kr;
     int status;
 
     memcpy(argv + 1, arguments, sizeof(arguments));
-    if (more != NULL) {
-        rights[1].name = more;
-        rights[1].right = portolan_port(more);
-        spawn.nrights = 2;
-    }
     kr = spawn_start(&spawn, &task, &exit_receive);
     if (kr != KERN_SUCCESS) {
         printf("  %s: %s\n", path, spawn_error_string(kr));
