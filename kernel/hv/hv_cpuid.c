@@ -24,7 +24,8 @@
  *           0x00200000 x2APIC, 0x01000000 TSC deadline    the monitor's APIC has neither
  *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
  *                                    XCR0 is the host's
- *   1.EDX   0x00004080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
+ *   1.EDX   0x00000200 APIC          there is none
+ *           0x00004080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
  *           0x00600000 DS, ACPI, 0x20000000 TM            as above: the host's
  *           0x10000000 HTT           processors are told one by one
  *   7.EBX   0x00000002 TSC_ADJUST    the offset is the monitor's
@@ -52,10 +53,10 @@ struct hv_cpuid_leaf {
 
 static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
     {LEAF_BASIC, 0, ALL, ALL, ALL},                           /* the maker */
-    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x078baf7f}, /* EBX: CLFLUSH, brand */
+    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x078bad7f}, /* EBX: CLFLUSH, brand */
     {LEAF_STRUCTURED, 0, 0x219c2389, 0x00000004, 0},          /* FSGSBASE .. SHA */
     {LEAF_EXTENDED, 0, ALL, ALL, ALL},
-    {0x80000001u, ALL, ALL, 0x000001e1, 0x25d3af7f},
+    {0x80000001u, ALL, ALL, 0x000001e1, 0x25d3ad7f},
     {0x80000002u, ALL, ALL, ALL, ALL}, /* the name */
     {0x80000003u, ALL, ALL, ALL, ALL},
     {0x80000004u, ALL, ALL, ALL, ALL},
