@@ -93,6 +93,18 @@ static void exit_memory(struct vcpu *vcpu)
                 what, (unsigned long long)r->address, (unsigned long long)r->registers[HV_RIP]);
 }
 
+/* The guest takes an interrupt now: the one its controller has, if it still has one. */
+static void exit_window(struct vcpu *vcpu)
+{
+    if (vcpu->has_interrupt) {
+        uint8_t vector = pic_acknowledge(&vcpu->machine->platform.pic);
+
+        if (hv_vcpu_inject(vcpu->port, HV_INJECT_INTERRUPT, vector, 0) != KERN_SUCCESS) {
+            machine_end(vcpu->machine, 1, "an interrupt cannot be delivered");
+        }
+    }
+}
+
 static void exit_shutdown(struct vcpu *vcpu)
 {
     machine_end(vcpu->machine, 1, "triple fault: a fault while a double fault was delivered");
@@ -141,7 +153,7 @@ static const struct {
     [HV_EXIT_MEMORY] = {"memory", exit_memory},
     [HV_EXIT_SHUTDOWN] = {"shutdown", exit_shutdown},
     [HV_EXIT_HYPERCALL] = {"hypercall", exit_hypercall},
-    [HV_EXIT_WINDOW] = {"window", exit_nothing},
+    [HV_EXIT_WINDOW] = {"window", exit_window},
     [HV_EXIT_INVALID] = {"invalid", exit_invalid},
     [HV_EXIT_UNKNOWN] = {"unknown", exit_unknown},
     [HV_EXIT_TASK] = {"task", exit_task},

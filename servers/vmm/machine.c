@@ -137,9 +137,17 @@ void machine_init(struct machine *m, const char *name, void (*output)(struct mac
 
 const char *machine_create(struct machine *m, const struct machine_options *options)
 {
+    const struct platform_options platform = {
+        .memory = &m->memory,
+        .memory_size = options->memory_size,
+        .clock = &m->clock,
+        .date_s = time(NULL),
+        .ops = &machine_ops,
+        .context = m,
+    };
     const char *why = NULL;
 
-    if (!platform_init(&m->platform, &m->memory, &m->clock, &machine_ops, m)) {
+    if (!platform_init(&m->platform, &platform)) {
         return "two devices want the same addresses";
     }
     if (hv_machine_create(options->hv, &m->port) != KERN_SUCCESS) {

@@ -1,6 +1,9 @@
 /* platform.c - the devices of a machine, put together. */
 #include "platform.h"
 
+#define PLATFORM_IRQ_TIMER  0u
+#define PLATFORM_IRQ_SERIAL 4u
+
 static void platform_output(void *context, uint8_t byte)
 {
     struct platform *p = context;
@@ -26,17 +29,44 @@ size_t platform_type(struct platform *p, const void *data, size_t size)
     return n;
 }
 
-bool platform_init(struct platform *p, struct memory *memory, struct clock *clock,
-                   const struct platform_ops *ops, void *context)
+static void platform_reset(void *context)
 {
-    p->ops = ops;
-    p->context = context;
-    p->memory = memory;
-    p->clock = clock;
+    struct platform *p = context;
+
+    p->ops->power(p->context, POWER_IS_RESET, 0);
+}
+
+/* Interrupt lines of ISA devices, and those that PCI functions share. */
+static void platform_join(struct platform *p)
+{
+    static const uint8_t pci_irqs[PCI_LINES] = {10, 11, 10, 11};
+
+    line_init(&p->pic.output, p->ops->interrupt, p->context, 0);
+    line_init(&p->pit.line, pic_set, &p->pic, PLATFORM_IRQ_TIMER);
+    line_init(&p->serial.line, pic_set, &p->pic, PLATFORM_IRQ_SERIAL);
+    for (unsigned i = 0; i < PCI_LINES; i++) {
+        p->pci.irqs[i] = pci_irqs[i];
+        line_init(&p->pci.lines[i], pic_set, &p->pic, pci_irqs[i]);
+    }
+}
+
+bool platform_init(struct platform *p, const struct platform_options *o)
+{
+    p->ops = o->ops;
+    p->context = o->context;
+    p->memory = o->memory;
+    p->clock = o->clock;
     bus_init(&p->ports);
     bus_init(&p->registers);
     tty_init(&p->tty);
-    return serial_init(&p->serial, &p->ports, SERIAL_COM1, platform_output, p) &&
-           power_init(&p->power, &p->ports, clock, ops->power, context) &&
-           pci_init(&p->pci, &p->ports, &p->registers);
+    if (!pic_init(&p->pic, &p->ports) || !pit_init(&p->pit, &p->ports, o->clock) ||
+        !cmos_init(&p->cmos, &p->ports, o->clock, o->memory_size, o->date_s) ||
+        !keyboard_init(&p->keyboard, &p->ports, platform_reset, p) ||
+        !serial_init(&p->serial, &p->ports, SERIAL_COM1, platform_output, p) ||
+        !power_init(&p->power, &p->ports, o->clock, o->ops->power, o->context) ||
+        !pci_init(&p->pci, &p->ports, &p->registers)) {
+        return false;
+    }
+    platform_join(p);
+    return true;
 }

@@ -5,8 +5,12 @@
 
 #include "bus.h"
 #include "clock.h"
+#include "cmos.h"
+#include "keyboard.h"
 #include "memory.h"
 #include "pci.h"
+#include "pic.h"
+#include "pit.h"
 #include "power.h"
 #include "serial.h"
 #include "tty.h"
@@ -25,15 +29,27 @@ struct platform {
     struct clock *clock;
     struct bus ports;
     struct bus registers; /* guest physical addresses that are no memory */
+    struct pic pic;
+    struct pit pit;
+    struct cmos cmos;
+    struct keyboard keyboard;
     struct serial serial;
     struct tty tty;
     struct power power;
     struct pci pci;
 };
 
+struct platform_options {
+    struct memory *memory; /* which the machine has by the time the guest runs */
+    uint64_t memory_size;
+    struct clock *clock;
+    int64_t date_s; /* seconds since 1970 */
+    const struct platform_ops *ops;
+    void *context;
+};
+
 /* False: devices want the same addresses, which is a mistake in here. */
-bool platform_init(struct platform *platform, struct memory *memory, struct clock *clock,
-                   const struct platform_ops *ops, void *context);
+bool platform_init(struct platform *platform, const struct platform_options *options);
 /* Somebody types. Returns: how many bytes there was room for. */
 size_t platform_type(struct platform *platform, const void *data, size_t size);
 /* After the guest has read from a port: what was typed and waits may come in. */
