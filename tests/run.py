@@ -31,6 +31,7 @@ HOST = [
     ("fs", ["make", "-s", "-f", "tests/host/fs/fs.mk", "fs-host-test"]),
     ("hv", ["make", "-s", "-f", "tests/host/hv/hv.mk", "hv-host-test"]),
     ("vmm", ["make", "-s", "-f", "tests/host/vmm/vmm.mk", "vmm-host-test"]),
+    ("acpi", ["python3", "tests/host/vmm/iasl.py"]),
     ("mkarchive", ["python3", "tests/host/archive/mkarchive_test.py"]),
     ("spin", ["python3", "tests/spin/spin_test.py"]),
     ("tutorial", ["python3", "tests/host/tutorial/tutorial_test.py"]),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acpi.h"
 #include "mach.h"
 #include "service.h"
 
@@ -125,8 +126,13 @@ static void main_forget(struct load_file *file)
 
 static const char *main_load(struct load_start *start)
 {
+    const struct acpi_options acpi = {
+        .vcpu_count = main_machine.vcpu_count,
+        .pci_irqs = main_machine.platform.pci.irqs,
+    };
     const char *why = main_read_all();
 
+    main_request.rsdp = acpi_build(&main_machine.memory, &acpi);
     why = why != NULL ? why : load_image(&main_request, &main_machine.memory, start);
     if (why == NULL) {
         main_forget(&main_request.image);
