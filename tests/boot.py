@@ -16,6 +16,7 @@ import gdb_session  # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
 import iommu        # noqa: E402
+import linux        # noqa: E402
 import machines     # noqa: E402
 import mounting     # noqa: E402
 import prompt       # noqa: E402
@@ -116,6 +117,8 @@ MATRIX = [
     Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
     Suite("machines release 1 cpu", machines.use),
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
+    Suite("linux 1 cpu", linux.use),
+    Suite("linux 2 cpus", lambda: linux.use(cpus=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),

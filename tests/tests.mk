@@ -77,6 +77,15 @@ build/test/guests/%: tests/guests/%.asm tests/guests/guest.inc tests/guests/gues
 	@echo "  NASM $<"; $(if $(filter $*,$(GUESTS_LINKED)),nasm -f elf32 -Itests/guests/ -o $@.o $< && \
 	    ld -m elf_i386 --no-warn-rwx-segments -n -T tests/guests/guest.ld -o $@ $@.o,nasm -f bin -Itests/guests/ -o $@ $<)
 
+build/linux/vmlinuz build/linux/busybox &: tools/linux.sh
+	@echo "  FETCH Linux"; tools/linux.sh build/linux && touch build/linux/vmlinuz build/linux/busybox
+
+build/test/guests/initrd: tests/guests/mkinitramfs.py tests/guests/init build/linux/busybox
+	@mkdir -p $(@D)
+	@tests/guests/mkinitramfs.py $@ build/linux/busybox tests/guests/init
+
+build/test/linux.tar: build/linux/vmlinuz build/test/guests/initrd
+
 build/test/broken: $(USER_BIN)/true
 	@mkdir -p $(@D)
 	@head -c 5000 $< >$@
@@ -115,6 +124,7 @@ $(eval $(call TEST_ISO,bench-copy,release,$(BOOTSTRAP) $(ARCHIVE),ool=copy -- ru
 $(eval $(call TEST_ISO,bench-share,release,$(BOOTSTRAP) $(ARCHIVE),ool=share -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,machines-release,release,$(BOOTSTRAP) build/test/machines.tar,))
+$(eval $(call TEST_ISO,linux-release,release,$(BOOTSTRAP) build/test/linux.tar,))
 $(eval $(call TEST_ISO,machines-debug,debug,$(BOOTSTRAP) build/test/machines.tar,))
 $(eval $(call TEST_ISO,wrong-manifest,release,$(BOOTSTRAP) build/test/wrong.tar,))
 $(eval $(call TEST_ISO,restart,release,$(BOOTSTRAP) build/test/restart.tar,))
@@ -153,7 +163,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := linux-release machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug

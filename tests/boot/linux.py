@@ -1,0 +1,77 @@
+"""linux.py - an unmodified Linux in a virtual machine: to a shell on its serial line, and off again."""
+import re
+import time
+
+from check import Checks
+from machine import Machine
+
+PROMPT = r"/ # (\x1b\[6n)?$"
+COMMANDS = [
+    ("uname -s -m", r"^Linux x86_64\r*$"),
+    ("echo $((6 * 7))", r"^42\r*$"),
+    ("head -c 1000000 /dev/zero | sha256sum", r"^d29751f2649b32ff572b5e0a9f541ea660a50f94ff0beedfb0b692b924cc8025 "),
+    ("cat /proc/interrupts", r"^ *0: +[1-9]\d* .*timer"),
+    ("grep -c . /proc/iomem", r"^\d+\r*$"),
+    ("dmesg | grep -c 'ACPI: PCI Root Bridge'", r"^1\r*$"),
+    ("sleep 1; echo slept", r"^slept\r*$"),
+]
+
+
+def shell(m, line):
+    """Type a line at the guest's shell. Returns: what it printed."""
+    m.send(line + "\r")
+    m.expect(r"[^\n]*\n")
+    start = len(m.seen)
+    m.expect(PROMPT)
+    return m.seen[start:]
+
+
+def to_the_shell(m, checks):
+    start = time.time()
+    m.send("vm run /guests/linux initrd=/guests/initrd memory=128 cmdline=\"console=ttyS0 panic=-1\"\r")
+    m.expect(r"Linux version 6\.\S+-cloud-amd64", 30)
+    m.expect(r"guest: Linux \S+ is up after \S+ s", 60)
+    m.expect(PROMPT)
+    m.seen += f"({time.time() - start:.1f} s to the guest's shell)\n"
+    checks.reached("the guest's shell")
+
+
+def commands(m, checks):
+    for line, pattern in COMMANDS:
+        checks.expect(f"`{line}` in the guest", f"(?m){pattern}", shell(m, line))
+
+
+def looked_at(m, checks):
+    """It is left, looked at from outside, stands still, and is joined again."""
+    m.send("\x1d")
+    m.settle()
+    checks.expect("it runs on", r"^linux +running\n$", m.command_output("vm list"))
+    info = m.command_output("vm info linux")
+    checks.expect("figures by reason", r"^port +\d+ +\d+/s\n", re.sub(r"(?s).*?(?=^port)", "", info, count=1, flags=re.M))
+    m.command_output("vm pause linux")
+    checks.expect("it stands still", r"^linux +paused\n$", m.command_output("vm list"))
+    m.command_output("vm resume linux")
+    m.send("vm console linux\r")
+    m.expect(r"vm console linux\r+\n")
+    m.send("\r")
+    m.expect(PROMPT)
+    checks.expect("it answers", r"(?m)^again\r*$", shell(m, "echo again"))
+
+
+def off(m, checks):
+    m.send("exit\r")
+    m.expect(r"vm: linux: the guest turned the power off")
+    m.settle()
+    checks.expect("nothing is left", r"^$", m.command_output("vm list"))
+    checks.expect("the system is as before", r"^Hello, world!\n", m.command_output("hello"))
+
+
+def use(iso="build/test/linux-release.iso", **options):
+    checks = Checks()
+    with Machine(iso, memory=384, timeout=20, **options) as m:
+        m.come_up()
+        for part in (to_the_shell, commands, looked_at, off):
+            if checks.failures:
+                break
+            checks.guard(part.__name__, part, m, checks)
+    return checks.result()

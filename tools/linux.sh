@@ -1,0 +1,26 @@
+#!/bin/sh
+# linux.sh - fetch what Linux as a guest is made of: Debian's kernel for clouds and a static busybox, neither installed nor changed.
+# usage: tools/linux.sh DIRECTORY      Leaves DIRECTORY/vmlinuz and DIRECTORY/busybox.
+set -eu
+
+[ $# -eq 1 ] || { echo "usage: tools/linux.sh DIRECTORY" >&2; exit 2; }
+directory=$1
+
+for tool in apt-get apt-cache dpkg-deb; do
+    command -v "$tool" >/dev/null 2>&1 || { echo "linux: $tool is missing: put a kernel at $directory/vmlinuz and a static busybox at $directory/busybox" >&2; exit 1; }
+done
+
+# the package that says which kernel is the current one
+kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+[ -n "$kernel" ] || { echo "linux: no package linux-image-cloud-amd64 is known; apt-get update?" >&2; exit 1; }
+
+mkdir -p "$directory"
+scratch=$(mktemp -d "$directory/fetch.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+(cd "$scratch" && apt-get download -q "$kernel" busybox-static >&2)
+for package in "$scratch"/*.deb; do
+    dpkg-deb -x "$package" "$scratch/tree"
+done
+mv "$scratch"/tree/boot/vmlinuz-* "$directory/vmlinuz"
+busybox=$(find "$scratch/tree" -name busybox -type f -perm -u+x | head -n 1)
+mv "$busybox" "$directory/busybox"
