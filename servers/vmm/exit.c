@@ -3,6 +3,7 @@
 #include <mach.h>
 #include <stddef.h>
 
+#include "exit_emulate.h"
 #include "hv.h"
 #include "machine.h"
 #include "msr.h"
@@ -45,8 +46,8 @@ static void exit_port(struct vcpu *vcpu)
     uint64_t qualification = r->qualification;
 
     if ((qualification & HV_PORT_STRING) != 0) {
-        machine_end(vcpu->machine, 1, "the guest used a string instruction on port 0x%llx",
-                    (unsigned long long)r->address);
+        exit_emulate(vcpu);
+        platform_settle(p);
         return;
     }
     exit_advance(vcpu);
@@ -82,15 +83,26 @@ static void exit_msr_write(struct vcpu *vcpu)
     }
 }
 
+/* Registers of devices are where no memory is. Code, and tables of the guest's paging, are not. */
 static void exit_memory(struct vcpu *vcpu)
 {
     const volatile struct hv_record *r = vcpu->record;
-    const char *what = (r->qualification & HV_MEMORY_FETCH) != 0   ? "run code"
-                       : (r->qualification & HV_MEMORY_WRITE) != 0 ? "write"
-                                                                   : "read";
+    uint64_t address = r->address, qualification = r->qualification;
+    unsigned long long rip = r->registers[HV_RIP];
 
-    machine_end(vcpu->machine, 1, "the guest wanted to %s at 0x%llx, where nothing is (rip 0x%llx)",
-                what, (unsigned long long)r->address, (unsigned long long)r->registers[HV_RIP]);
+    if (memory_at(&vcpu->machine->memory, address, 1) != NULL) {
+        machine_end(vcpu->machine, 1, "the host has no memory for the guest at 0x%llx (0x%llx)",
+                    (unsigned long long)address, (unsigned long long)r->value);
+    } else if ((qualification & HV_MEMORY_TABLE) != 0) {
+        machine_end(vcpu->machine, 1, "a page table of the guest is at 0x%llx, where nothing is",
+                    (unsigned long long)address);
+    } else if ((qualification & HV_MEMORY_FETCH) != 0) {
+        machine_end(vcpu->machine, 1,
+                    "the guest wanted to run code at 0x%llx, where nothing is (rip 0x%llx)",
+                    (unsigned long long)address, rip);
+    } else {
+        exit_emulate(vcpu);
+    }
 }
 
 /* The guest takes an interrupt now: the one its controller has, if it still has one. */

@@ -13,7 +13,9 @@ RUNS = [
     ("vm run /guests/exit name=other memory=2", r"vm: other: the guest ended with 42", 42),
     ("vm run /guests/sector", r"a sector in real mode\n(.*\n)*vm: sector: the guest ended with 0", 0),
     ("vm run /guests/triple", r"vm: triple: triple fault", 1),
-    ("vm run /guests/stray", r"vm: stray: the guest wanted to read at 0xd0000000, where nothing is", 1),
+    ("vm run /guests/stray", r"vm: stray: the guest wanted to run code at 0xd0000000, where nothing is", 1),
+    ("vm run /guests/strings", r"said by a string instruction\n(.*\n)*vm: strings: the guest ended with 0", 0),
+    ("vm run /guests/registers", r"vm: registers: the guest ended with 0", 0),
     ("vm run /guests/hello memory=1", r"memory= is a number of MiB", 1),
     ("vm run /guests/hello memory=65537", r"memory= is a number of MiB", 1),
     ("vm run /guests/hello memory=8192", r"the guest turned the power off", 0),  # more than the host has
