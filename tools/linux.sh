@@ -10,9 +10,18 @@ for tool in apt-get apt-cache dpkg-deb; do
     command -v "$tool" >/dev/null 2>&1 || { echo "linux: $tool is missing: put a kernel at $directory/vmlinuz and a static busybox at $directory/busybox" >&2; exit 1; }
 done
 
-# the package that says which kernel is the current one
-kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-[ -n "$kernel" ] || { echo "linux: no package linux-image-cloud-amd64 is known; apt-get update?" >&2; exit 1; }
+# What the package that says which kernel is the current one depends on.
+current() {
+    apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+}
+
+kernel=$(current)
+if [ -z "$kernel" ]; then # a system that was installed without lists of packages
+    [ "$(id -u)" -eq 0 ] && as_root= || as_root=sudo
+    $as_root apt-get update -q >&2
+    kernel=$(current)
+fi
+[ -n "$kernel" ] || { echo "linux: no package linux-image-cloud-amd64 is known: put a kernel at $directory/vmlinuz and a static busybox at $directory/busybox" >&2; exit 1; }
 
 mkdir -p "$directory"
 scratch=$(mktemp -d "$directory/fetch.XXXXXX")
