@@ -15,11 +15,13 @@ typedef uint64_t hypercall_function(struct hypercall *h, const uint64_t *argumen
 
 static void hypercall_happen(struct hypercall *h, uint32_t event)
 {
+    unsigned kind = (unsigned)__builtin_ctz(event);
     bool is_new = (h->events & event) == 0;
 
     h->events |= event;
-    if (is_new && h->vector != 0) {
-        h->ops->send(h->context, MESSAGE_BASE | (uint64_t)h->target << MESSAGE_SHIFT, h->vector);
+    if (is_new && h->vectors[kind] != 0) {
+        h->ops->send(h->context, MESSAGE_BASE | (uint64_t)h->targets[kind] << MESSAGE_SHIFT,
+                     h->vectors[kind]);
     }
 }
 
@@ -119,23 +121,28 @@ void hypercall_typed(struct hypercall *h)
 
 static uint64_t hypercall_event_vector(struct hypercall *h, const uint64_t *arguments)
 {
-    uint64_t vector = arguments[0];
+    uint64_t event = arguments[0];
+    uint64_t vector = arguments[1];
 
     if (h->ops->send == NULL || (vector != 0 && (vector < VECTOR_FIRST || vector > VECTOR_LAST)) ||
-        arguments[1] > APIC_LAST) {
+        arguments[2] > APIC_LAST) {
         return HYPERCALL_BAD;
     }
-    h->vector = (uint8_t)vector;
-    h->target = (uint32_t)arguments[1];
-    return 0;
+    for (unsigned kind = 0; kind < HYPERCALL_EVENT_KINDS; kind++) {
+        if (event == 1u << kind) {
+            h->vectors[kind] = (uint8_t)vector;
+            h->targets[kind] = (uint32_t)arguments[2];
+            return 0;
+        }
+    }
+    return HYPERCALL_BAD;
 }
 
 static uint64_t hypercall_events(struct hypercall *h, const uint64_t *arguments)
 {
-    uint32_t events = h->events;
+    uint32_t events = h->events & (uint32_t)arguments[0];
 
-    (void)arguments;
-    h->events = 0;
+    h->events &= ~events;
     return events;
 }
 

@@ -41,9 +41,9 @@ struct hypercall {
     struct tty *tty;
     const struct virtio_blk_store *disks[HYPERCALL_DISKS_MAX];
     struct clock_timer timer;
-    uint8_t vector;   /* 0: none */
+    uint8_t vectors[HYPERCALL_EVENT_KINDS]; /* 0: none */
     bool has_console; /* the guest reads what is typed by calls: it is for nobody else */
-    uint32_t target;
+    uint32_t targets[HYPERCALL_EVENT_KINDS];
     uint32_t events;
     uint64_t balloon; /* pages that the monitor would like to have */
     unsigned first;   /* requests first .. first + count, round the end, wait or are done */

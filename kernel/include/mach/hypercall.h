@@ -31,10 +31,10 @@
 #define HYPERCALL_CONSOLE_WRITE (HYPERCALL_FIRST + 4)
 /* Read up to RCX bytes that were typed into memory at RBX. Returns: how many. */
 #define HYPERCALL_CONSOLE_READ (HYPERCALL_FIRST + 5)
-/* Have interrupt RBX (16 to 255; 0: none) come to the processor whose local APIC has the id RCX
- * when an event is pending that was not before. */
+/* Have interrupt RCX (16 to 255; 0: none) come to the processor whose local APIC has the id RDX
+ * when the event RBX, one of HYPERCALL_EVENT_*, is pending and was not before. */
 #define HYPERCALL_EVENT_VECTOR (HYPERCALL_FIRST + 6)
-/* HYPERCALL_EVENT_*: those that have happened since this was last asked. */
+/* Which of the events in RBX (HYPERCALL_EVENT_*) are pending. They are not any more. */
 #define HYPERCALL_EVENTS (HYPERCALL_FIRST + 7)
 /* Have HYPERCALL_EVENT_TIMER happen when HYPERCALL_TIME is RBX; UINT64_MAX: never. */
 #define HYPERCALL_TIMER (HYPERCALL_FIRST + 8)
@@ -63,6 +63,7 @@
 #define HYPERCALL_EVENT_BLOCK   2u
 #define HYPERCALL_EVENT_TIMER   4u
 #define HYPERCALL_EVENT_BALLOON 8u /* the target has changed */
+#define HYPERCALL_EVENT_KINDS   4u
 
 #define HYPERCALL_CONSOLE_MAX       4096u
 #define HYPERCALL_BLOCK_REQUESTS    32u
