@@ -2,16 +2,28 @@
  * AMD64 APM volume 3, appendix E; Intel SDM volume 2A, CPUID. */
 #include "hv/hv_cpuid.h"
 
+#include "hv/hv_apic.h"
 #include "hv/hv_impl.h"
+#include "kern/atomic.h"
 
-#define LEAF_BASIC       0u
-#define LEAF_FEATURES    1u
-#define LEAF_STRUCTURED  7u
-#define LEAF_EXTENDED    0x80000000u
-#define LEAF_SIZES       0x80000008u
-#define FEATURES_MACHINE (1u << 31) /* a hypervisor is there */
-#define APIC_ID_SHIFT    24
-#define ALL              ~0u
+#define LEAF_BASIC        0u
+#define LEAF_FEATURES     1u
+#define LEAF_STRUCTURED   7u
+#define LEAF_TOPOLOGY     0xbu
+#define LEAF_EXTENDED     0x80000000u
+#define LEAF_AMD_FEATURES 0x80000001u
+#define LEAF_SIZES        0x80000008u
+#define FEATURES_MACHINE  (1u << 31) /* a hypervisor is there */
+#define FEATURES_X2APIC   (1u << 21)
+#define FEATURES_DEADLINE (1u << 24)
+#define FEATURES_APIC     (1u << 9) /* EDX, and the next */
+#define FEATURES_THREADS  (1u << 28)
+#define APIC_ID_SHIFT     24
+#define COUNT_SHIFT       16
+#define LEVEL_THREAD      (1u << 8)
+#define LEVEL_CORE        (2u << 8)
+#define CORE_BITS         8 /* of an APIC id */
+#define ALL               ~0u
 
 /* Hidden in a leaf that is shown: bits that are not in its masks. Why, for those that are defined:
  *
@@ -21,13 +33,13 @@
  *           0x00000020 VMX, 0x40 SMX no guests of guests
  *           0x00000180 EIST, TM2     frequency and temperature are the host's
  *           0x00020000 PCID          CR4.PCIDE is in no state that a guest may have
- *           0x00200000 x2APIC, 0x01000000 TSC deadline    the monitor's APIC has neither
+ *           0x00200000 x2APIC, 0x01000000 TSC deadline    but where the kernel has a local APIC
  *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
  *                                    XCR0 is the host's
- *   1.EDX   0x00000200 APIC          there is none
+ *   1.EDX   0x00000200 APIC          likewise, and while the guest has it disabled; 80000001, too
  *           0x00004080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
  *           0x00600000 DS, ACPI, 0x20000000 TM            as above: the host's
- *           0x10000000 HTT           processors are told one by one
+ *           0x10000000 HTT           processors are told one by one; but as above
  *   7.EBX   0x00000002 TSC_ADJUST    the offset is the monitor's
  *           0x00000004 SGX           its memory is the host's
  *           0x00000810 HLE, RTM      transactions are aborted by exits
@@ -42,9 +54,9 @@
  *           0x00000800 XOP, 0x10000 FMA4, 0x8000 LWP      as XSAVE
  *           0x00000002 CmpLegacy     processors are told one by one
  *           0x00000200 OSVW          MSRs the kernel does not have for guests
- *   80000001.EDX  as 1.EDX, 0x08000000 RDTSCP: TSC_AUX is the host's, 0x02000000 FFXSR: a bit of
- * EFER that the guest does not have 80000008.EBX  all: instructions that need MSRs, or are the
- * host's
+ *   80000001.EDX  as 1.EDX; 0x08000000 RDTSCP: TSC_AUX is the host's
+ *           0x02000000 FFXSR         a bit of EFER that the guest does not have
+ *   80000008.EBX  all: instructions that need MSRs, or are the host's
  */
 struct hv_cpuid_leaf {
     uint32_t leaf;
@@ -56,7 +68,7 @@ static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
     {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x078bad7f}, /* EBX: CLFLUSH, brand */
     {LEAF_STRUCTURED, 0, 0x219c2389, 0x00000004, 0},          /* FSGSBASE .. SHA */
     {LEAF_EXTENDED, 0, ALL, ALL, ALL},
-    {0x80000001u, ALL, ALL, 0x000001e1, 0x25d3ad7f},
+    {LEAF_AMD_FEATURES, ALL, ALL, 0x000001e1, 0x25d3ad7f},
     {0x80000002u, ALL, ALL, ALL, ALL}, /* the name */
     {0x80000003u, ALL, ALL, ALL, ALL},
     {0x80000004u, ALL, ALL, ALL, ALL},
@@ -92,7 +104,7 @@ static struct cpuid_result hv_cpuid_adjust(struct cpuid_result r, uint32_t leaf,
     return r;
 }
 
-struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t number)
+static struct cpuid_result hv_cpuid_common(uint32_t leaf, uint32_t subleaf, uint32_t number)
 {
     if (leaf == HV_CPUID_SIGNATURE_LEAF) {
         return hv_cpuid_signature();
@@ -109,4 +121,56 @@ struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t number)
         }
     }
     return (struct cpuid_result){0, 0, 0, 0};
+}
+
+/* The guest's processors: a core each, all in one package. */
+static struct cpuid_result hv_cpuid_topology(uint32_t subleaf, uint32_t number, uint32_t count)
+{
+    struct cpuid_result r = {.ecx = subleaf & 0xff, .edx = number};
+
+    if (subleaf == 0) {
+        r.ebx = 1;
+        r.ecx |= LEVEL_THREAD;
+    } else if (subleaf == 1) {
+        r.eax = CORE_BITS;
+        r.ebx = count;
+        r.ecx |= LEVEL_CORE;
+    }
+    return r;
+}
+
+/* With a local APIC there is more to show. */
+static __attribute__((noinline)) struct cpuid_result hv_cpuid_with_apic(struct cpuid_result r,
+                                                                        uint32_t leaf,
+                                                                        uint32_t subleaf,
+                                                                        const struct hv_vcpu *vcpu)
+{
+    uint32_t count = atomic_load(&vcpu->machine->vcpu_count);
+    uint32_t apic = hv_apic_is_enabled(vcpu->apic) ? FEATURES_APIC : 0;
+
+    switch (leaf) {
+    case LEAF_BASIC:
+        r.eax = LEAF_TOPOLOGY;
+        break;
+    case LEAF_FEATURES:
+        r.ecx |= FEATURES_X2APIC | FEATURES_DEADLINE;
+        r.edx |= apic | (count > 1 ? FEATURES_THREADS : 0);
+        r.ebx |= count > 1 ? count << COUNT_SHIFT : 0;
+        break;
+    case LEAF_TOPOLOGY:
+        return hv_cpuid_topology(subleaf, vcpu->number, count);
+    case LEAF_AMD_FEATURES:
+        r.edx |= apic;
+        break;
+    default:
+        break;
+    }
+    return r;
+}
+
+struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, const struct hv_vcpu *vcpu)
+{
+    struct cpuid_result r = hv_cpuid_common(leaf, subleaf, vcpu->number);
+
+    return vcpu->apic == NULL ? r : hv_cpuid_with_apic(r, leaf, subleaf, vcpu);
 }

@@ -8,7 +8,9 @@
 
 #define HV_CPUID_SIGNATURE_LEAF 0x40000000u
 
-/* The answer to a leaf for the guest's processor of that number. */
-struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t number);
+struct hv_vcpu;
+
+/* The answer to a leaf for a guest's processor. */
+struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, const struct hv_vcpu *vcpu);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "arch/pcb.h"
 #include "hv/hv.h"
+#include "kern/atomic.h"
 #include "kern/list.h"
 #include "kern/port_object.h"
 #include "kern/spinlock.h"
@@ -24,8 +25,14 @@ struct vm_page;
 #define HV_SIGNAL_KICK  1u /* hv_vcpu_run is to return */
 #define HV_SIGNAL_END   2u /* so that the processor can go */
 #define HV_SIGNAL_EVENT 4u /* there is something to inject */
+#define HV_SIGNAL_APIC  8u /* hv_apic_vcpu_attend() has something to do */
 
-#define HV_PENDING_VALID 256u
+/* vcpu->pending_interrupt: the monitor's interrupt, and whether its APIC may have one. */
+#define HV_PENDING_VALID 256u /* and the vector */
+#define HV_PENDING_APIC  512u
+
+/* Processors of a machine with local APICs: the ids of 8 bits but that for all. */
+#define HV_APIC_VCPU_MAX 255u
 
 /* Keys: [L] this->lock, [T] task->lock, [I] immutable, [a] atomic */
 struct hv_machine {
@@ -33,6 +40,8 @@ struct hv_machine {
     struct spinlock lock;  /* MACHINE */
     struct list vcpus;     /* [L] */
     uint32_t vcpu_count;   /* [L] ever made: the next one's number */
+    uint32_t last_chosen;  /* [L] for an interrupt to whom it disturbs least */
+    bool has_apics;        /* [L] those made from now on have one */
     struct vm_map *map;    /* [I] owns a reference: guest physical memory */
     struct task *task;     /* [L] that made it and is charged, with a reference; NULL: it ended */
     struct list task_link; /* [T] */
@@ -67,17 +76,18 @@ struct hv_vcpu {
     uint32_t busy;               /* [a] 1: owned, by a call or by the end of the machine */
     uint32_t signals;            /* [a] HV_SIGNAL_* */
     int32_t cpu;                 /* [a] processor it runs on, or -1 */
-    uint32_t pending_interrupt;  /* [a] HV_PENDING_VALID + vector, or 0 */
+    uint32_t pending_interrupt;  /* [a] HV_PENDING_* */
     bool pending_nmi;            /* [a] */
     bool nmi_blocked;            /* [O] until IRET */
     bool window;                 /* [O] return when an interrupt would be taken */
     bool halt_exits;             /* [O] */
-    bool halted;                 /* [O] waits for an event */
+    uint8_t halted;              /* [O] HV_HALTED_* */
     bool unchecked;              /* [O] its state was set since it was last found good */
     struct waitq waiting;        /* its thread, while the guest has halted */
     struct task *task;           /* [O] charged for it, with a reference; NULL: it has nothing */
     struct vm_page *record_page; /* [O] pinned */
     volatile struct hv_record *record; /* [O] in the direct map */
+    struct hv_apic *apic;              /* [I] until it is given up; or NULL */
     void *control;                     /* [O] the back end's */
     struct pcb fpu;                    /* [O] of it only the vector state is in use */
     uint64_t registers[16]; /* [O] in the processor's order; the back end keeps RAX and RSP */
@@ -106,6 +116,10 @@ struct hv_ops {
     /* Deliver that next. False: something else already is. */
     bool (*inject)(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
     bool (*takes_interrupts)(const struct hv_vcpu *vcpu);
+    uint64_t (*get_tsc_offset)(struct hv_vcpu *vcpu);
+    /* The priority that the guest's processor has by its own CR8. */
+    uint32_t (*get_cr8)(const struct hv_vcpu *vcpu);
+    void (*set_cr8)(struct hv_vcpu *vcpu, uint32_t cr8);
     /* Enter the guest and deal with why it was left. Sleeps: yes; interrupts enabled. */
     enum hv_step (*run)(struct hv_vcpu *vcpu);
     /* Write the registers into the record. */
@@ -115,6 +129,22 @@ struct hv_ops {
 
 extern const struct hv_ops svm_ops, vmx_ops;
 extern const struct hv_ops *hv_ops; /* [I] after hv_init(); NULL: no guests here */
+
+/* The interrupt that the monitor has injected and that waits, HV_PENDING_VALID and its vector; 0:
+ * none. */
+static inline uint32_t hv_vcpu_interrupt(const struct hv_vcpu *vcpu)
+{
+    uint32_t pending = atomic_load(&vcpu->pending_interrupt);
+
+    return (pending & HV_PENDING_VALID) != 0 ? pending & ~HV_PENDING_APIC : 0;
+}
+
+/* It waits no more; another (or 0) does. */
+static inline void hv_vcpu_set_interrupt(struct hv_vcpu *vcpu, uint32_t interrupt)
+{
+    (void)atomic_fetch_and(&vcpu->pending_interrupt, HV_PENDING_APIC);
+    (void)atomic_fetch_or(&vcpu->pending_interrupt, interrupt);
+}
 
 /* Have the processor look at its signals. Locks: machine's may be held. */
 void hv_vcpu_signal(struct hv_vcpu *vcpu, uint32_t signals);

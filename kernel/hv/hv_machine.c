@@ -191,6 +191,24 @@ kern_return_t hv_machine_terminate(hv_machine_t machine)
     return KERN_SUCCESS;
 }
 
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no machine), KERN_FAILURE (it has processors),
+ * KERN_TERMINATED. */
+kern_return_t hv_machine_enable_apic(hv_machine_t machine)
+{
+    kern_return_t kr = KERN_SUCCESS;
+
+    spin_lock(&machine->lock);
+    if (machine->ended) {
+        kr = KERN_TERMINATED;
+    } else if (machine->vcpu_count != 0) {
+        kr = KERN_FAILURE;
+    } else {
+        machine->has_apics = true;
+    }
+    spin_unlock(&machine->lock);
+    return kr;
+}
+
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not page aligned, no size, no machine or task),
  * KERN_TERMINATED, KERN_INVALID_ADDRESS (not in one region, or beyond the guest's addresses),
  * KERN_PROTECTION_FAILURE (more than the region may be used for), KERN_NO_SPACE (something is

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "arch/io.h"
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_check.h"
 
 #define MSR_TSC          0x10u
@@ -65,6 +66,7 @@ static bool hv_msr_write(struct hv_vcpu *vcpu, const struct hv_msr *msr, uint64_
     }
     words[msr->word] = value;
     (void)hv_ops->set_state(vcpu, HV_STATE_CONTROL, words);
+    hv_apic_vcpu_set_time(vcpu);
     vcpu->unchecked = unchecked;
     return true;
 }
@@ -78,25 +80,40 @@ static enum hv_step hv_msr_tell(struct hv_vcpu *vcpu, uint32_t number, bool is_w
     return HV_RETURN;
 }
 
+static enum hv_msr_step hv_msr_do(struct hv_vcpu *vcpu, uint32_t number, bool is_write,
+                                  uint64_t *value)
+{
+    const struct hv_msr *msr = hv_msr_find(number);
+
+    if (msr == NULL) {
+        return is_write ? hv_apic_vcpu_write_msr(vcpu, number, *value)
+                        : hv_apic_vcpu_read_msr(vcpu, number, value);
+    }
+    if (is_write) {
+        return hv_msr_write(vcpu, msr, *value) ? HV_MSR_DONE : HV_MSR_FAULT;
+    }
+    *value = hv_msr_read(vcpu, msr);
+    return HV_MSR_DONE;
+}
+
 enum hv_step hv_msr_exit(struct hv_vcpu *vcpu, bool is_write, uint64_t *rax)
 {
     uint32_t number = (uint32_t)vcpu->registers[HV_RCX];
     uint64_t value = (uint32_t)*rax | vcpu->registers[HV_RDX] << 32;
-    const struct hv_msr *msr = hv_msr_find(number);
+    enum hv_msr_step step = hv_msr_do(vcpu, number, is_write, &value);
 
-    if (msr == NULL) {
+    if (step == HV_MSR_NOT_OURS) {
         return hv_msr_tell(vcpu, number, is_write, value);
     }
-    if (is_write && !hv_msr_write(vcpu, msr, value)) {
+    if (step == HV_MSR_FAULT) {
         (void)hv_ops->inject(vcpu, HV_INJECT_EXCEPTION_ERROR, VECTOR_GP, 0);
     } else {
         if (!is_write) {
-            value = hv_msr_read(vcpu, msr);
             *rax = (uint32_t)value;
             vcpu->registers[HV_RDX] = value >> 32;
         }
         hv_ops->advance(vcpu);
     }
     vcpu->exit.length = 0; /* the monitor has nothing to go on behind */
-    return HV_RESUME;
+    return step == HV_MSR_RETURN ? HV_RETURN : HV_RESUME;
 }

@@ -8,6 +8,7 @@
 
 #include "arch/fpu.h"
 #include "arch/interrupt.h"
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_impl.h"
 #include "hv/hv_walk.h"
 #include "kern/assert.h"
@@ -25,8 +26,23 @@ static void hv_run_exchange_fpu(struct hv_vcpu *vcpu)
     interrupt_enable();
 }
 
-/* Each word of the record is read once: the monitor may change it any time. */
-static void hv_run_take_request(struct hv_vcpu *vcpu)
+/* An access of the guest to its APIC that the monitor has decoded: what it was told of as one to
+ * memory. False: that has something to be told. */
+static bool hv_run_reach_apic(struct hv_vcpu *vcpu, uint32_t request)
+{
+    uint64_t offset = vcpu->record->address;
+
+    if ((request & HV_RUN_APIC_READ) != 0) {
+        vcpu->exit.reason = HV_EXIT_APIC;
+        vcpu->exit.value = hv_apic_vcpu_read(vcpu, offset);
+        return false;
+    }
+    return hv_apic_vcpu_write(vcpu, offset, vcpu->record->value);
+}
+
+/* Each word of the record is read once: the monitor may change it any time. False: there is
+ * something to tell before the guest runs. */
+static bool hv_run_take_request(struct hv_vcpu *vcpu)
 {
     const volatile struct hv_record *record = vcpu->record;
     uint32_t request = record->request;
@@ -45,17 +61,14 @@ static void hv_run_take_request(struct hv_vcpu *vcpu)
     vcpu->halt_exits = (request & HV_RUN_HALT_EXITS) != 0;
     vcpu->exit.reason = HV_EXIT_NONE;
     vcpu->exit.length = 0;
+    return (request & (HV_RUN_APIC_READ | HV_RUN_APIC_WRITE)) == 0 ||
+           hv_run_reach_apic(vcpu, request);
 }
 
-/* Is the thread to leave the guest, for the monitor or for itself? */
-static bool hv_run_is_interrupted(struct hv_vcpu *vcpu)
+/* Is there something to do before the guest goes on? */
+static bool hv_run_is_called(const struct hv_vcpu *vcpu)
 {
-    uint32_t signals = atomic_load(&vcpu->signals);
-
-    if ((signals & HV_SIGNAL_KICK) != 0) {
-        atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_KICK);
-    }
-    return (signals & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
+    return atomic_load(&vcpu->signals) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
            (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0;
 }
 
@@ -75,55 +88,52 @@ static enum hv_step hv_run_fault(struct hv_vcpu *vcpu)
 }
 
 /* Would the halted guest go on? */
-static bool hv_run_has_event(const struct hv_vcpu *vcpu)
+static bool hv_run_has_event(struct hv_vcpu *vcpu)
 {
+    uint32_t interrupt = atomic_load(&vcpu->pending_interrupt);
+
+    if (vcpu->halted == HV_HALTED_STARTUP) {
+        return false;
+    }
     return (atomic_load(&vcpu->pending_nmi) && !vcpu->nmi_blocked) ||
-           (atomic_load(&vcpu->pending_interrupt) != 0 && hv_ops->takes_interrupts(vcpu));
+           (interrupt != 0 && hv_ops->takes_interrupts(vcpu) &&
+            ((interrupt & HV_PENDING_VALID) != 0 || hv_apic_vcpu_is_wanted(vcpu)));
+}
+
+/* What a halted processor would tell the monitor at once. */
+static uint32_t hv_run_halt_reason(const struct hv_vcpu *vcpu)
+{
+    if (vcpu->halted == HV_HALTED_STARTUP) {
+        return HV_EXIT_NONE;
+    }
+    return vcpu->halt_exits                                 ? HV_EXIT_HALT
+           : vcpu->window && hv_ops->takes_interrupts(vcpu) ? HV_EXIT_WINDOW
+                                                            : HV_EXIT_NONE;
 }
 
 static enum hv_step hv_run_wait(struct hv_vcpu *vcpu)
 {
-    vcpu->halted = true;
+    const uint32_t calls = HV_SIGNAL_KICK | HV_SIGNAL_END | HV_SIGNAL_APIC;
+
+    vcpu->halted = vcpu->halted == HV_HALTED_NOT ? HV_HALTED_HLT : vcpu->halted;
     waitq_assert_wait(&vcpu->waiting, true, 0);
     if (hv_run_has_event(vcpu)) {
-        vcpu->halted = false;
+        vcpu->halted = HV_HALTED_NOT;
         waitq_cancel_wait(&vcpu->waiting);
         return HV_RESUME;
     }
-    if (vcpu->halt_exits) {
-        vcpu->halted = false;
+    vcpu->exit.reason = hv_run_halt_reason(vcpu);
+    if (vcpu->exit.reason != HV_EXIT_NONE) {
+        vcpu->halted = vcpu->halt_exits ? HV_HALTED_NOT : vcpu->halted;
         waitq_cancel_wait(&vcpu->waiting);
-        vcpu->exit.reason = HV_EXIT_HALT;
         return HV_RETURN;
     }
-    if (vcpu->window && hv_ops->takes_interrupts(vcpu)) {
-        waitq_cancel_wait(&vcpu->waiting);
-        vcpu->exit.reason = HV_EXIT_WINDOW;
-        return HV_RETURN;
-    }
-    if ((atomic_load(&vcpu->signals) & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0) {
+    if ((atomic_load(&vcpu->signals) & calls) != 0) {
         waitq_cancel_wait(&vcpu->waiting);
     } else {
         (void)waitq_block(&vcpu->waiting);
     }
     return HV_RESUME;
-}
-
-static enum hv_step hv_run_step(struct hv_vcpu *vcpu)
-{
-    enum hv_step step = HV_WAIT;
-
-    if (__builtin_expect(hv_run_is_interrupted(vcpu), 0)) {
-        vcpu->exit.reason = HV_EXIT_KICKED;
-        return HV_RETURN;
-    }
-    if (__builtin_expect((cpu_ast() & AST_RESCHED) != 0, 0)) {
-        preempt_check();
-    }
-    if (!vcpu->halted) {
-        step = hv_ops->run(vcpu);
-    }
-    return step == HV_FAULT ? hv_run_fault(vcpu) : step == HV_WAIT ? hv_run_wait(vcpu) : step;
 }
 
 /* Is there a processor that could be in the state it has been given? */
@@ -132,8 +142,40 @@ static bool hv_run_is_valid(struct hv_vcpu *vcpu)
     if (vcpu->unchecked) {
         vcpu->exit.sentence = hv_ops->check(vcpu);
         vcpu->unchecked = vcpu->exit.sentence != NULL;
+        vcpu->exit.reason = vcpu->unchecked ? HV_EXIT_INVALID : vcpu->exit.reason;
     }
     return !vcpu->unchecked;
+}
+
+/* The thread leaves the guest, for the monitor or for itself, or its APIC calls. */
+static __attribute__((noinline)) enum hv_step hv_run_attend(struct hv_vcpu *vcpu)
+{
+    uint32_t signals = atomic_load(&vcpu->signals);
+
+    if ((signals & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
+        (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0) {
+        atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_KICK);
+        vcpu->exit.reason = HV_EXIT_KICKED;
+        return HV_RETURN;
+    }
+    hv_apic_vcpu_attend(vcpu);
+    return hv_run_is_valid(vcpu) ? HV_RESUME : HV_RETURN;
+}
+
+static enum hv_step hv_run_step(struct hv_vcpu *vcpu)
+{
+    enum hv_step step = HV_WAIT;
+
+    if (__builtin_expect(hv_run_is_called(vcpu) && hv_run_attend(vcpu) == HV_RETURN, 0)) {
+        return HV_RETURN;
+    }
+    if (__builtin_expect((cpu_ast() & AST_RESCHED) != 0, 0)) {
+        preempt_check();
+    }
+    if (vcpu->halted == HV_HALTED_NOT) {
+        step = hv_ops->run(vcpu);
+    }
+    return step == HV_FAULT ? hv_run_fault(vcpu) : step == HV_WAIT ? hv_run_wait(vcpu) : step;
 }
 
 /* The instruction that memory stopped, for the monitor to do in its place. */
@@ -195,15 +237,12 @@ kern_return_t hv_run(struct hv_vcpu *vcpu)
     enum hv_step step;
 
     assert(atomic_load(&vcpu->busy) == 1 && vcpu->record != NULL);
-    hv_run_take_request(vcpu);
-    if (hv_run_is_valid(vcpu)) {
+    if (hv_run_take_request(vcpu) && hv_run_is_valid(vcpu)) {
         hv_run_exchange_fpu(vcpu);
         do {
             step = hv_run_step(vcpu);
         } while (step == HV_RESUME);
         hv_run_exchange_fpu(vcpu);
-    } else {
-        vcpu->exit.reason = HV_EXIT_INVALID;
     }
     hv_run_tell(vcpu);
     return atomic_load_acquire(&vcpu->machine->ended) ? KERN_TERMINATED : KERN_SUCCESS;

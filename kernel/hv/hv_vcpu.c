@@ -6,8 +6,10 @@
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/ipi.h"
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_check.h"
 #include "hv/hv_impl.h"
+#include "hv/hv_reset.h"
 #include "hv/hv_run.h"
 #include "hv_kernel_server.h"
 #include "ipc/ipc_port.h"
@@ -31,9 +33,12 @@ static const unsigned hv_vcpu_state_count[HV_STATE_FLAVORS] = {
     [HV_STATE_GENERAL] = HV_GENERAL_COUNT, [HV_STATE_SEGMENTS] = HV_SEGMENTS_COUNT,
     [HV_STATE_CONTROL] = HV_CONTROL_COUNT, [HV_STATE_MSRS] = HV_MSRS_COUNT,
     [HV_STATE_EVENTS] = HV_EVENTS_COUNT,   [HV_STATE_VECTORS] = HV_VECTORS_COUNT,
+    [HV_STATE_APIC] = HV_APIC_COUNT,
 };
 
-static_assert(HV_SEGMENTS_COUNT <= HV_STATE_MAX && HV_VECTORS_COUNT <= HV_STATE_MAX, "hv_state_t");
+static_assert(HV_SEGMENTS_COUNT <= HV_STATE_MAX && HV_VECTORS_COUNT <= HV_STATE_MAX &&
+                  HV_APIC_COUNT <= HV_STATE_MAX,
+              "hv_state_t");
 
 struct hv_vcpu *convert_port_to_vcpu(struct ipc_port *port)
 {
@@ -58,6 +63,7 @@ static void hv_vcpu_release(struct hv_vcpu *vcpu)
     struct task *task = vcpu->task;
 
     fpu_destroy(&vcpu->fpu);
+    hv_apic_vcpu_destroy(vcpu);
     if (vcpu->control != NULL) {
         hv_ops->destroy(vcpu);
         vcpu->control = NULL;
@@ -140,14 +146,17 @@ static kern_return_t hv_vcpu_build(struct hv_vcpu *vcpu, struct vm_map *map, vm_
     vcpu->unchecked = true;
     list_init(&vcpu->machine_link);
     waitq_init(&vcpu->waiting, "halted vcpu");
-    if (!fpu_create(&vcpu->fpu) || !hv_ops->create(vcpu)) {
+    if (!fpu_create(&vcpu->fpu) || !hv_ops->create(vcpu) ||
+        (atomic_load(&vcpu->machine->has_apics) && !hv_apic_vcpu_create(vcpu))) {
         return KERN_RESOURCE_SHORTAGE;
     }
+    hv_reset(vcpu);
     fpu_settle(&vcpu->fpu);
     return hv_vcpu_pin_record(vcpu, map, record);
 }
 
-/* Make it one of its machine's. Returns: KERN_SUCCESS, KERN_TERMINATED. */
+/* Make it one of its machine's. Returns: KERN_SUCCESS, KERN_TERMINATED, KERN_RESOURCE_SHORTAGE (no
+ * APIC id is left). */
 static kern_return_t hv_vcpu_join(struct hv_vcpu *vcpu)
 {
     struct hv_machine *machine = vcpu->machine;
@@ -156,17 +165,21 @@ static kern_return_t hv_vcpu_join(struct hv_vcpu *vcpu)
     spin_lock(&machine->lock);
     if (machine->ended) {
         kr = KERN_TERMINATED;
+    } else if (machine->has_apics && machine->vcpu_count == HV_APIC_VCPU_MAX) {
+        kr = KERN_RESOURCE_SHORTAGE;
     } else {
         list_insert_tail(&machine->vcpus, &vcpu->machine_link);
         vcpu->number = machine->vcpu_count;
         machine->vcpu_count += 1;
+        hv_apic_vcpu_reset(vcpu);
     }
     spin_unlock(&machine->lock);
     return kr;
 }
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (the record is not page aligned, no machine or
- * task), KERN_TERMINATED, KERN_RESOURCE_SHORTAGE (memory, or the record's page is not to be had),
+ * task), KERN_TERMINATED, KERN_RESOURCE_SHORTAGE (memory, or the record's page is not to be had; no
+ * APIC id is left),
  * KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE (the record's page cannot be written). */
 kern_return_t hv_vcpu_create(hv_machine_t machine, vm_map_t record_map, vm_address_t record,
                              hv_vcpu_t *result)
@@ -269,6 +282,8 @@ static void hv_vcpu_read_state(struct hv_vcpu *vcpu, int flavor, uint64_t *words
 {
     if (flavor == HV_STATE_VECTORS) {
         memcpy(words, fpu_state(&vcpu->fpu), HV_VECTORS_COUNT * sizeof(*words));
+    } else if (flavor == HV_STATE_APIC) {
+        hv_apic_vcpu_get_state(vcpu, words);
     } else {
         hv_ops->get_state(vcpu, flavor, words);
     }
@@ -277,44 +292,59 @@ static void hv_vcpu_read_state(struct hv_vcpu *vcpu, int flavor, uint64_t *words
 /* False: it cannot be. */
 static bool hv_vcpu_write_state(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
 {
-    return flavor == HV_STATE_VECTORS
-               ? fpu_set_state(&vcpu->fpu, words, HV_VECTORS_COUNT * sizeof(*words))
-               : hv_ops->set_state(vcpu, flavor, words);
+    if (flavor == HV_STATE_VECTORS) {
+        return fpu_set_state(&vcpu->fpu, words, HV_VECTORS_COUNT * sizeof(*words));
+    }
+    if (flavor == HV_STATE_APIC) {
+        return hv_apic_vcpu_set_state(vcpu, words);
+    }
+    if (!hv_ops->set_state(vcpu, flavor, words)) {
+        return false;
+    }
+    hv_apic_vcpu_set_time(vcpu); /* HV_STATE_CONTROL has the offset of its time stamp */
+    return true;
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor), KERN_FAILURE (it
- * runs), KERN_TERMINATED. */
+static bool hv_vcpu_has_flavor(const struct hv_vcpu *vcpu, int flavor)
+{
+    return flavor >= 0 && flavor < HV_STATE_FLAVORS &&
+           (flavor != HV_STATE_APIC || vcpu->apic != NULL);
+}
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor or no APIC),
+ * KERN_FAILURE (it runs), KERN_TERMINATED. */
 kern_return_t hv_vcpu_get_state(hv_vcpu_t vcpu, int flavor, hv_state_t state,
                                 mach_msg_type_number_t *count)
 {
     kern_return_t kr;
 
-    if (flavor < 0 || flavor >= HV_STATE_FLAVORS) {
-        return KERN_INVALID_ARGUMENT;
-    }
     kr = hv_vcpu_begin(vcpu);
-    if (kr == KERN_SUCCESS) {
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    if (hv_vcpu_has_flavor(vcpu, flavor)) {
         hv_vcpu_read_state(vcpu, flavor, (uint64_t *)state);
         *count = hv_vcpu_state_count[flavor];
-        hv_vcpu_disown(vcpu);
+    } else {
+        kr = KERN_INVALID_ARGUMENT;
     }
+    hv_vcpu_disown(vcpu);
     return kr;
 }
 
-/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor, not its number of
- * words, or a word that can be of no state), KERN_FAILURE (it runs), KERN_TERMINATED. */
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor or no APIC, not its
+ * number of words, or a word that can be of no state), KERN_FAILURE (it runs), KERN_TERMINATED. */
 kern_return_t hv_vcpu_set_state(hv_vcpu_t vcpu, int flavor, hv_state_t state,
                                 mach_msg_type_number_t count)
 {
     kern_return_t kr;
 
-    if (flavor < 0 || flavor >= HV_STATE_FLAVORS || count != hv_vcpu_state_count[flavor]) {
-        return KERN_INVALID_ARGUMENT;
-    }
     kr = hv_vcpu_begin(vcpu);
     if (kr == KERN_SUCCESS) {
-        kr = hv_vcpu_write_state(vcpu, flavor, (const uint64_t *)state) ? KERN_SUCCESS
-                                                                        : KERN_INVALID_ARGUMENT;
+        kr = hv_vcpu_has_flavor(vcpu, flavor) && count == hv_vcpu_state_count[flavor] &&
+                     hv_vcpu_write_state(vcpu, flavor, (const uint64_t *)state)
+                 ? KERN_SUCCESS
+                 : KERN_INVALID_ARGUMENT;
         hv_vcpu_disown(vcpu);
     }
     return kr;
@@ -340,6 +370,20 @@ static kern_return_t hv_vcpu_inject_exception(struct hv_vcpu *vcpu, int kind, in
     return kr;
 }
 
+/* False: there is one that waits. */
+static bool hv_vcpu_inject_interrupt(struct hv_vcpu *vcpu, uint32_t vector)
+{
+    uint32_t old;
+
+    do {
+        old = atomic_load(&vcpu->pending_interrupt);
+        if ((old & HV_PENDING_VALID) != 0) {
+            return false;
+        }
+    } while (!atomic_cas(&vcpu->pending_interrupt, old, old | HV_PENDING_VALID | vector));
+    return true;
+}
+
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, kind or vector; an error code where
  * there is none, or none where there is one), KERN_FAILURE (another interrupt or exception is
  * pending; an exception while it runs), KERN_TERMINATED (an exception). */
@@ -356,7 +400,7 @@ kern_return_t hv_vcpu_inject(hv_vcpu_t vcpu, int kind, int vector, int error_cod
     }
     if (kind == HV_INJECT_NMI) {
         atomic_store(&vcpu->pending_nmi, true); /* one more is the same one */
-    } else if (!atomic_cas(&vcpu->pending_interrupt, 0, HV_PENDING_VALID | (uint32_t)vector)) {
+    } else if (!hv_vcpu_inject_interrupt(vcpu, (uint32_t)vector)) {
         return KERN_FAILURE;
     }
     hv_vcpu_signal(vcpu, HV_SIGNAL_EVENT);

@@ -10,6 +10,7 @@
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/pmap_nested.h"
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
 #include "hv/svm_impl.h"
 #include "kern/assert.h"
@@ -125,8 +126,8 @@ static bool svm_create(struct hv_vcpu *vcpu)
     s->vmcb->virtual_control = SVM_V_MASKING | SVM_V_IGNORE_TPR | SVM_V_PRIORITY;
     s->vmcb->nested_control = 1;
     s->vmcb->nested_cr3 = vcpu->machine->map->pmap->pml4_phys;
+    s->vmcb->pat = HV_RESET_PAT;
     vcpu->control = s;
-    svm_state_reset(vcpu);
     return true;
 }
 
@@ -150,6 +151,23 @@ static bool svm_takes_interrupts(const struct hv_vcpu *vcpu)
     return (v->rflags & HV_RFLAGS_IF) != 0 && (v->interrupt_shadow & 1) == 0;
 }
 
+static uint64_t svm_get_tsc_offset(struct hv_vcpu *vcpu)
+{
+    return svm_vcpu_of(vcpu)->vmcb->tsc_offset;
+}
+
+static uint32_t svm_get_cr8(const struct hv_vcpu *vcpu)
+{
+    return svm_vcpu_of(vcpu)->vmcb->virtual_control & SVM_V_TPR;
+}
+
+static void svm_set_cr8(struct hv_vcpu *vcpu, uint32_t cr8)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+
+    v->virtual_control = (v->virtual_control & ~SVM_V_TPR) | cr8;
+}
+
 /* --- events --- */
 
 static uint64_t svm_event(uint64_t kind, uint32_t vector)
@@ -157,11 +175,12 @@ static uint64_t svm_event(uint64_t kind, uint32_t vector)
     return vector | kind << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
 }
 
-/* Put an NMI into the VMCB, or an interrupt that the guest takes at once, if the monitor wants to
- * know about the next. */
+/* Put an NMI into the VMCB, or an interrupt that the guest takes at once: its APIC's, or the
+ * monitor's, if that wants to know about the next. */
 static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
-    uint32_t interrupt = atomic_load(&vcpu->pending_interrupt);
+    uint32_t interrupt = hv_vcpu_interrupt(vcpu);
+    int vector;
 
     if ((v->event & HV_EVENT_VALID) != 0) {
         return;
@@ -171,28 +190,37 @@ static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
         vcpu->nmi_blocked = true;
         v->event = svm_event(HV_EVENT_IS_NMI, 2);
     } else if (interrupt != 0 && vcpu->window && svm_takes_interrupts(vcpu)) {
-        atomic_store(&vcpu->pending_interrupt, 0);
+        hv_vcpu_set_interrupt(vcpu, 0);
         v->event = svm_event(HV_EVENT_IS_HARD, interrupt & HV_EVENT_VECTOR);
+    } else if (svm_takes_interrupts(vcpu)) {
+        vector = hv_apic_vcpu_take(vcpu);
+        v->event = vector >= 0 ? svm_event(HV_EVENT_IS_HARD, (uint32_t)vector) : 0;
     }
 }
 
-/* Put what is to be delivered into the VMCB. The interrupt that is pending is the processor's
- * virtual interrupt, taken without an exit when the guest lets it in; where the monitor wants to
- * know when that is, the guest is left then. */
+/* Put what is to be delivered into the VMCB. The monitor's interrupt is the processor's virtual
+ * interrupt, taken without an exit when the guest lets it in; where it is the APIC's, or the
+ * monitor wants to know when that is, the guest is left then. Of CR8 the processor knows nothing
+ * here: while something waits, writes to it are intercepted (QEMU 7.2 ends when CR8 is written
+ * then). */
 static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
     struct svm_vcpu *s = svm_vcpu_of(vcpu);
     uint32_t interrupt;
+    bool waits, is_masked;
 
     svm_prepare_injection(vcpu, v);
-    interrupt = atomic_load(&vcpu->pending_interrupt);
+    interrupt = hv_vcpu_interrupt(vcpu);
+    waits = interrupt != 0 || vcpu->window || hv_apic_vcpu_is_wanted(vcpu);
+    is_masked = (atomic_load(&vcpu->pending_interrupt) & HV_PENDING_APIC) != 0; /* by CR8 */
     s->has_interrupt = interrupt != 0 && !vcpu->window;
-    s->is_quiet = interrupt == 0 && !vcpu->window && !vcpu->nmi_blocked;
+    s->is_quiet = !waits && !is_masked && !vcpu->nmi_blocked;
     v->virtual_vector = interrupt & HV_EVENT_VECTOR;
     v->virtual_control &= ~SVM_V_IRQ;
-    v->virtual_control |= interrupt != 0 || vcpu->window ? SVM_V_IRQ : 0;
-    v->intercept_misc1 =
-        SVM_MISC1 | (vcpu->window ? SVM_MISC1_VINTR : 0) | (vcpu->nmi_blocked ? SVM_MISC1_IRET : 0);
+    v->virtual_control |= waits ? SVM_V_IRQ : 0;
+    v->intercept_cr = SVM_CR4_WRITE | (waits || is_masked ? SVM_CR8_WRITE : 0);
+    v->intercept_misc1 = SVM_MISC1 | (s->has_interrupt ? 0 : SVM_MISC1_VINTR) |
+                         (vcpu->nmi_blocked ? SVM_MISC1_IRET : 0);
 }
 
 static inline void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
@@ -229,7 +257,7 @@ static void svm_settle_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
     }
     v->event = svm_is_to_repeat(v) ? v->exit_event : 0;
     if (svm_vcpu_of(vcpu)->has_interrupt && (v->virtual_control & SVM_V_IRQ) == 0) {
-        atomic_store(&vcpu->pending_interrupt, 0);
+        hv_vcpu_set_interrupt(vcpu, 0);
     }
 }
 
@@ -336,6 +364,9 @@ const struct hv_ops svm_ops = {
     .advance = svm_advance,
     .inject = svm_exit_inject,
     .takes_interrupts = svm_takes_interrupts,
+    .get_tsc_offset = svm_get_tsc_offset,
+    .get_cr8 = svm_get_cr8,
+    .set_cr8 = svm_set_cr8,
     .run = svm_run,
     .tell = svm_state_tell,
     .get_paging = svm_state_get_paging,

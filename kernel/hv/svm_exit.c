@@ -1,10 +1,9 @@
 /* svm_exit.c - why a guest was left (AMD64 APM volume 2, appendix C), and what is done about it:
  * some reasons are dealt with here, the others are told to the monitor. */
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
-#include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
 #include "hv/hv_msr.h"
-#include "hv/hv_walk.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
@@ -23,12 +22,6 @@
 #define LENGTH_HLT     1
 #define LENGTH_VMMCALL 3
 #define LENGTH_WBINVD  2
-
-#define INSTRUCTION_MAX  15
-#define REX              0x40u
-#define REX_B            1u
-#define OPCODE_TWO       0x0fu
-#define OPCODE_MOV_TO_CR 0x22u
 
 void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 {
@@ -66,7 +59,7 @@ static enum hv_step svm_exit_undefined(struct hv_vcpu *vcpu)
     return HV_RESUME;
 }
 
-static enum hv_step svm_exit_protection(struct hv_vcpu *vcpu)
+enum hv_step svm_exit_protection(struct hv_vcpu *vcpu)
 {
     (void)svm_exit_inject(vcpu, HV_INJECT_EXCEPTION_ERROR, VECTOR_GP, 0);
     return HV_RESUME;
@@ -89,8 +82,7 @@ static uint32_t svm_exit_length(const struct svm_vmcb *v, uint32_t usual)
 static enum hv_step svm_exit_cpuid(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-    struct cpuid_result r =
-        hv_cpuid((uint32_t)v->rax, (uint32_t)vcpu->registers[HV_RCX], vcpu->number);
+    struct cpuid_result r = hv_cpuid((uint32_t)v->rax, (uint32_t)vcpu->registers[HV_RCX], vcpu);
 
     v->rax = r.eax;
     vcpu->registers[HV_RBX] = r.ebx;
@@ -142,10 +134,10 @@ static enum hv_step svm_exit_exception(struct hv_vcpu *vcpu, uint32_t vector)
     return HV_RESUME;
 }
 
-/* The guest would take an interrupt now: the one that waits (svm.c), or one of the monitor's. */
+/* The guest would take an interrupt now: one that waits (svm.c), or one of the monitor's. */
 static enum hv_step svm_exit_window(struct hv_vcpu *vcpu)
 {
-    if (atomic_load(&vcpu->pending_interrupt) != 0) {
+    if (hv_vcpu_interrupt(vcpu) != 0 || hv_apic_vcpu_is_wanted(vcpu) || !vcpu->window) {
         return HV_RESUME;
     }
     vcpu->window = false;
@@ -159,73 +151,6 @@ static enum hv_step svm_exit_msr(struct hv_vcpu *vcpu)
 
     vcpu->exit.length = svm_exit_length(v, LENGTH_MSR);
     return hv_msr_exit(vcpu, v->exit_info1 != 0, &v->rax);
-}
-
-/* --- CR4 --- */
-
-/* Of segments, sizes and repetition: they mean nothing here. */
-static bool svm_exit_is_prefix(uint8_t byte)
-{
-    return (byte & 0xe7) == 0x26 || (byte & 0xfc) == 0x64 || (byte & 0xfe) == 0xf2;
-}
-
-/* MOV to a control register in 64-bit mode or another (AMD64 APM volume 3, MOV CRn): which general
- * register it is from. Returns: its length, 0 when it is not one. */
-static uint32_t svm_exit_decode(const uint8_t *bytes, size_t n, bool is_64bit, unsigned *from)
-{
-    uint8_t rex = 0;
-    size_t i = 0;
-
-    while (i < n && svm_exit_is_prefix(bytes[i])) {
-        i++;
-    }
-    if (is_64bit && i < n && (bytes[i] & 0xf0) == REX) {
-        rex = bytes[i];
-        i++;
-    }
-    if (n < i + 3 || bytes[i] != OPCODE_TWO || bytes[i + 1] != OPCODE_MOV_TO_CR) {
-        return 0;
-    }
-    *from = (bytes[i + 2] & 7u) | (rex & REX_B) << 3;
-    return (uint32_t)i + 3;
-}
-
-static uint64_t svm_exit_get_register(const struct hv_vcpu *vcpu, unsigned number)
-{
-    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-
-    return number == HV_RAX ? v->rax : number == HV_RSP ? v->rsp : vcpu->registers[number];
-}
-
-/* What the guest writes to CR4: of bits that it does not see it may set none, as the host's
- * processor may have them. When its code has changed meanwhile it is to try again. Sleeps: yes. */
-static enum hv_step svm_exit_cr4(struct hv_vcpu *vcpu)
-{
-    struct svm_vcpu *s = svm_vcpu_of(vcpu);
-    uint8_t bytes[INSTRUCTION_MAX];
-    struct hv_paging paging;
-    unsigned from;
-    uint64_t value;
-    uint32_t length;
-    size_t n;
-
-    svm_state_get_paging(vcpu, &paging);
-    n = hv_walk_read(vcpu->machine->map, &paging, paging.code_base + paging.rip, bytes,
-                     sizeof(bytes));
-    length = svm_exit_decode(bytes, n, paging.is_64bit, &from);
-    if (length == 0) {
-        return HV_RESUME;
-    }
-    value = svm_exit_get_register(vcpu, from);
-    value = paging.is_64bit ? value : (uint32_t)value;
-    if ((value & ~hv_limits.cr4) != 0 ||
-        ((s->vmcb->efer & HV_EFER_LMA) != 0 && (value & HV_CR4_PAE) == 0)) {
-        return svm_exit_protection(vcpu);
-    }
-    s->vmcb->cr4 = value;
-    s->tag.cpu = -1; /* what its TLB has may be of other page tables */
-    svm_exit_advance(vcpu, length);
-    return HV_RESUME;
 }
 
 /* --- told to the monitor --- */
@@ -313,7 +238,8 @@ static enum hv_step svm_exit_unknown(struct hv_vcpu *vcpu)
 typedef enum hv_step svm_exit_function(struct hv_vcpu *vcpu);
 
 static svm_exit_function *const svm_exit_table[SVM_EXIT_COUNT] = {
-    [SVM_EXIT_CR4_WRITE] = svm_exit_cr4,
+    [SVM_EXIT_CR4_WRITE] = svm_cr_write_cr4,
+    [SVM_EXIT_CR8_WRITE] = svm_cr_write_cr8,
     [SVM_EXIT_DR_FIRST... SVM_EXIT_DR_LAST] = svm_exit_debug_register,
     [SVM_EXIT_INTR] = svm_exit_nothing,
     [SVM_EXIT_NMI] = svm_exit_nothing,

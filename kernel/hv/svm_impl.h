@@ -34,17 +34,22 @@ void svm_map_fill_io(uint8_t *iopm);
 void svm_map_fill_msrs(uint8_t *msrpm);
 
 /* svm_state.c: state by flavor, as in struct hv_ops. */
-void svm_state_reset(struct hv_vcpu *vcpu);
 void svm_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
 bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);
 const char *svm_state_check(struct hv_vcpu *vcpu);
 void svm_state_tell(const struct hv_vcpu *vcpu);
 void svm_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 
+/* svm_cr.c: the guest was left at a write to that register. Sleeps: yes. */
+enum hv_step svm_cr_write_cr4(struct hv_vcpu *vcpu);
+enum hv_step svm_cr_write_cr8(struct hv_vcpu *vcpu);
+
 /* svm_exit.c: deal with why the guest was left. */
 enum hv_step svm_exit(struct hv_vcpu *vcpu);
 /* An exception for the guest; false: another event is on its way. */
 bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
+/* #GP. */
+enum hv_step svm_exit_protection(struct hv_vcpu *vcpu);
 /* Go on behind the instruction. */
 void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length);
 

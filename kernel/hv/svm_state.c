@@ -17,29 +17,6 @@ static const uint8_t svm_state_segments[HV_SEGMENTS_COUNT / HALF_OF_SEGMENT] = {
     [HV_SEGMENT_IDTR] = SVM_IDTR,
 };
 
-/* AMD64 APM volume 2, 14.1.3. */
-void svm_state_reset(struct hv_vcpu *vcpu)
-{
-    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
-
-    for (unsigned i = 0; i < 10; i++) {
-        v->segments[i] = (struct svm_segment){.attributes = HV_RESET_DATA, .limit = HV_RESET_LIMIT};
-    }
-    v->segments[SVM_CS] = (struct svm_segment){0xf000, HV_RESET_CODE, HV_RESET_LIMIT, 0xffff0000};
-    v->segments[SVM_LDTR].attributes = HV_RESET_LDT;
-    v->segments[SVM_TR].attributes = HV_RESET_TSS;
-    v->segments[SVM_GDTR].attributes = 0;
-    v->segments[SVM_IDTR].attributes = 0;
-    v->cr0 = HV_RESET_CR0;
-    v->efer = SVM_EFER_SVME;
-    v->rflags = HV_RFLAGS_ONE;
-    v->rip = 0xfff0;
-    v->dr6 = HV_RESET_DR6;
-    v->dr7 = HV_RESET_DR7;
-    v->pat = HV_RESET_PAT;
-    vcpu->registers[HV_RDX] = cpuid(1, 0).eax;
-}
-
 /* --- general registers --- */
 
 static void svm_state_get_general(struct hv_vcpu *vcpu, uint64_t *words)
@@ -175,7 +152,7 @@ static void svm_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
 {
     const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
 
-    words[HV_EVENT_INTERRUPT_PENDING] = atomic_load(&vcpu->pending_interrupt);
+    words[HV_EVENT_INTERRUPT_PENDING] = hv_vcpu_interrupt(vcpu);
     words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
     words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
     words[HV_EVENT_INJECTED] = (v->event & HV_EVENT_VALID) != 0 ? v->event : 0;
@@ -190,13 +167,13 @@ static bool svm_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
 
     if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
         words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
-        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > 1) {
+        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > HV_HALTED_STARTUP) {
         return false;
     }
-    atomic_store(&vcpu->pending_interrupt, (uint32_t)interrupt);
+    hv_vcpu_set_interrupt(vcpu, (uint32_t)interrupt);
     atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
     vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
-    vcpu->halted = words[HV_EVENT_HALTED] != 0;
+    vcpu->halted = (uint8_t)words[HV_EVENT_HALTED];
     svm_vcpu_of(vcpu)->is_quiet = false;
     v->event = words[HV_EVENT_INJECTED];
     v->interrupt_shadow = words[HV_EVENT_SHADOW];

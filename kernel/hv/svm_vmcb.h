@@ -137,8 +137,12 @@ static_assert(__builtin_offsetof(struct svm_vmcb, pat) == 0x668, "APM volume 2, 
 #define SVM_MISC2_XSETBV      (1u << 13)
 #define SVM_MISC2_RDPRU       (1u << 14)
 
+/* intercept_cr */
+#define SVM_CR8_WRITE (1u << 24)
+
 /* exit_code */
 #define SVM_EXIT_CR4_WRITE   0x14ul
+#define SVM_EXIT_CR8_WRITE   0x18ul
 #define SVM_EXIT_DR_FIRST    0x20ul
 #define SVM_EXIT_DR_LAST     0x3ful
 #define SVM_EXIT_EXCEPTION   0x40ul /* and the vector */

@@ -16,6 +16,7 @@
 #include "arch/interrupt.h"
 #include "arch/io.h"
 #include "arch/pmap_nested.h"
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
 #include "hv/vmx_impl.h"
@@ -354,7 +355,7 @@ static bool vmx_create(struct hv_vcpu *vcpu)
     v->tag.cpu = -1;
     vmx_stamp(v->vmcs);
     vcpu->control = v;
-    vmx_state_reset(vcpu);
+    vmx_state_clear(vcpu);
     vmx_load(vcpu);
     vmx_write_controls(vcpu);
     vmx_unload(vcpu);
@@ -381,6 +382,16 @@ static bool vmx_takes_interrupts(const struct hv_vcpu *vcpu)
            (vmx_state_word(vcpu, VMX_INTERRUPTIBLE) & VMX_SHADOW) == 0;
 }
 
+static uint32_t vmx_get_cr8(const struct hv_vcpu *vcpu)
+{
+    return (uint32_t)vmx_vcpu_of(vcpu)->cr8;
+}
+
+static void vmx_set_cr8(struct hv_vcpu *vcpu, uint32_t cr8)
+{
+    vmx_vcpu_of(vcpu)->cr8 = cr8;
+}
+
 /* --- events --- */
 
 static uint64_t vmx_event(uint64_t kind, uint32_t vector)
@@ -391,15 +402,19 @@ static uint64_t vmx_event(uint64_t kind, uint32_t vector)
 /* Choose what is to be delivered next, if the guest takes it. */
 static void vmx_choose_event(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
 {
-    uint32_t interrupt = atomic_load(&vcpu->pending_interrupt);
+    uint32_t interrupt = hv_vcpu_interrupt(vcpu);
+    int vector;
 
     if (atomic_load(&vcpu->pending_nmi) && !vcpu->nmi_blocked &&
         (vmx_state_word(vcpu, VMX_INTERRUPTIBLE) & VMX_SHADOW) == 0) {
         atomic_store(&vcpu->pending_nmi, false);
         v->event = vmx_event(HV_EVENT_IS_NMI, VECTOR_NMI);
     } else if (interrupt != 0 && vmx_takes_interrupts(vcpu)) {
-        atomic_store(&vcpu->pending_interrupt, 0);
+        hv_vcpu_set_interrupt(vcpu, 0);
         v->event = vmx_event(HV_EVENT_IS_HARD, interrupt & HV_EVENT_VECTOR);
+    } else if (atomic_load(&vcpu->pending_interrupt) != 0 && vmx_takes_interrupts(vcpu)) {
+        vector = hv_apic_vcpu_take(vcpu);
+        v->event = vector >= 0 ? vmx_event(HV_EVENT_IS_HARD, (uint32_t)vector) : 0;
     }
 }
 
@@ -430,7 +445,7 @@ static void vmx_prepare_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
     if ((v->event & HV_EVENT_VALID) != 0) {
         vmx_write_event(vcpu, v);
     }
-    if (vcpu->window || atomic_load(&vcpu->pending_interrupt) != 0) {
+    if (vcpu->window || hv_vcpu_interrupt(vcpu) != 0 || hv_apic_vcpu_is_wanted(vcpu)) {
         primary |= VMX_PRIMARY_WINDOW;
     }
     if (atomic_load(&vcpu->pending_nmi)) {
@@ -620,6 +635,9 @@ const struct hv_ops vmx_ops = {
     .advance = vmx_advance,
     .inject = vmx_exit_inject,
     .takes_interrupts = vmx_takes_interrupts,
+    .get_tsc_offset = vmx_state_get_tsc_offset,
+    .get_cr8 = vmx_get_cr8,
+    .set_cr8 = vmx_set_cr8,
     .run = vmx_run,
     .tell = vmx_state_tell,
     .get_paging = vmx_state_get_paging,

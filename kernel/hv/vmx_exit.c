@@ -1,5 +1,6 @@
 /* vmx_exit.c - why a guest was left (Intel SDM volume 3D, appendix C), and what is done about it:
  * some reasons are dealt with here, the others are told to the monitor. */
+#include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
@@ -85,7 +86,7 @@ static enum hv_step vmx_exit_cpuid(struct hv_vcpu *vcpu)
 {
     uint64_t *registers = vcpu->registers;
     struct cpuid_result r =
-        hv_cpuid((uint32_t)registers[HV_RAX], (uint32_t)registers[HV_RCX], vcpu->number);
+        hv_cpuid((uint32_t)registers[HV_RAX], (uint32_t)registers[HV_RCX], vcpu);
 
     registers[HV_RAX] = r.eax;
     registers[HV_RBX] = r.ebx;
@@ -160,7 +161,7 @@ static enum hv_step vmx_exit_event(struct hv_vcpu *vcpu)
 /* The guest would take an interrupt now: the one that waits (vmx.c), or one of the monitor's. */
 static enum hv_step vmx_exit_window(struct hv_vcpu *vcpu)
 {
-    if (atomic_load(&vcpu->pending_interrupt) != 0 || !vcpu->window) {
+    if (hv_vcpu_interrupt(vcpu) != 0 || hv_apic_vcpu_is_wanted(vcpu) || !vcpu->window) {
         return HV_RESUME;
     }
     vcpu->window = false;

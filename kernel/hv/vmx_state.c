@@ -313,7 +313,7 @@ static void vmx_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
 {
     const struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
 
-    words[HV_EVENT_INTERRUPT_PENDING] = atomic_load(&vcpu->pending_interrupt);
+    words[HV_EVENT_INTERRUPT_PENDING] = hv_vcpu_interrupt(vcpu);
     words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
     words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
     words[HV_EVENT_INJECTED] = (v->event & HV_EVENT_VALID) != 0 ? v->event : 0;
@@ -327,13 +327,13 @@ static bool vmx_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
 
     if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
         words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
-        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > 1) {
+        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > HV_HALTED_STARTUP) {
         return false;
     }
-    atomic_store(&vcpu->pending_interrupt, (uint32_t)interrupt);
+    hv_vcpu_set_interrupt(vcpu, (uint32_t)interrupt);
     atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
     vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
-    vcpu->halted = words[HV_EVENT_HALTED] != 0;
+    vcpu->halted = (uint8_t)words[HV_EVENT_HALTED];
     vmx_vcpu_of(vcpu)->event = words[HV_EVENT_INJECTED];
     vmx_state_set_word(vcpu, VMX_INTERRUPTIBLE,
                        (words[HV_EVENT_SHADOW] != 0 ? VMX_SHADOW_STI : 0) |
@@ -369,30 +369,22 @@ bool vmx_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words)
     return vmx_state_flavors[flavor].set(vcpu, words);
 }
 
-/* Intel SDM volume 3A, 10.1.1. */
-void vmx_state_reset(struct hv_vcpu *vcpu)
+void vmx_state_clear(struct hv_vcpu *vcpu)
 {
-    struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
-
-    for (unsigned i = HV_SEGMENT_ES; i <= HV_SEGMENT_IDTR; i++) {
-        unsigned attributes = i <= HV_SEGMENT_GS     ? HV_RESET_DATA
-                              : i == HV_SEGMENT_LDTR ? HV_RESET_LDT
-                              : i == HV_SEGMENT_TR   ? HV_RESET_TSS
-                                                     : 0;
-
-        vmx_state_set_segment(vcpu, i, attributes, 0, HV_RESET_LIMIT, 0);
-    }
-    vmx_state_set_segment(vcpu, HV_SEGMENT_CS, HV_RESET_CODE, 0xf000, HV_RESET_LIMIT, 0xffff0000);
     for (unsigned i = 0; i < VMX_SEGMENTS; i++) {
         vmx_state_set_word(vcpu, i, 0);
     }
-    vmx_state_set_crs(vcpu, HV_RESET_CR0, 0);
-    vmx_state_set_word(vcpu, VMX_RFLAGS, HV_RFLAGS_ONE);
-    vmx_state_set_word(vcpu, VMX_RIP, 0xfff0);
     vmx_state_set_word(vcpu, VMX_PAT, HV_RESET_PAT);
-    vmx_state_set_word(vcpu, VMX_DR7, HV_RESET_DR7);
-    v->dr6 = HV_RESET_DR6;
-    vcpu->registers[HV_RDX] = cpuid(1, 0).eax;
+}
+
+uint64_t vmx_state_get_tsc_offset(struct hv_vcpu *vcpu)
+{
+    uint64_t offset;
+
+    vmx_load(vcpu);
+    offset = vmx_state_word(vcpu, VMX_TSC_OFFSET);
+    vmx_unload(vcpu);
+    return offset;
 }
 
 /* --- what is wrong with it --- */

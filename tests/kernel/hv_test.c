@@ -53,7 +53,8 @@ KTEST(hv, machines_and_processors_are_refused)
         EXPECT_EQ(hv_machine_create(host_hv_port, &machine), KERN_RESOURCE_SHORTAGE);
     }
     EXPECT_EQ(hv_machine_create(host_hv_port, &machine), KERN_SUCCESS);
-    for (uint32_t n = 0; n < 3; n++) { /* the processor, its vector state, what SVM has */
+    EXPECT_EQ(hv_machine_enable_apic(machine), KERN_SUCCESS);
+    for (uint32_t n = 0; n < 4; n++) { /* the processor, its vector state, what SVM has, its APIC */
         slab_debug_refuse(n);
         EXPECT_EQ(hv_vcpu_create(machine, task->map, record, &vcpu), KERN_RESOURCE_SHORTAGE);
     }

@@ -134,7 +134,7 @@ TEST(state_has_flavors_of_so_many_words)
     CHECK_EQ(hv_vcpu_get_state(g.vcpu, -1, state, &n), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_FLAVORS, state, &n), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_FLAVORS, state, 1), KERN_INVALID_ARGUMENT);
-    for (int flavor = 0; flavor < HV_STATE_FLAVORS; flavor++) {
+    for (int flavor = 0; flavor < HV_STATE_APIC; flavor++) {
         n = HV_STATE_MAX;
         CHECK_EQ(hv_vcpu_get_state(g.vcpu, flavor, state, &n), KERN_SUCCESS);
         CHECK_EQ(hv_vcpu_set_state(g.vcpu, flavor, state, n - 1), KERN_INVALID_ARGUMENT);

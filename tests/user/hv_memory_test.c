@@ -163,13 +163,8 @@ static void *run_processor(void *argument)
 /* One more processor for the machine, in the state of the first. */
 static void add_processor(struct guest *second, const struct guest *first)
 {
-    vm_address_t record = 0;
-
-    *second = *first;
-    CHECK_EQ(vm_allocate(mach_task_self(), &record, SIZE, TRUE), KERN_SUCCESS);
-    CHECK_EQ(hv_vcpu_create(first->machine, mach_task_self(), record, &second->vcpu), KERN_SUCCESS);
-    second->record = (volatile struct hv_record *)record;
-    for (int flavor = 0; flavor < HV_STATE_FLAVORS; flavor++) {
+    guest_add(second, first);
+    for (int flavor = 0; flavor < HV_STATE_APIC; flavor++) {
         mach_msg_type_number_t n = HV_STATE_MAX;
         hv_state_t state;
 
@@ -192,8 +187,7 @@ TEST(processors_of_a_machine_share_its_memory)
     CHECK_EQ(pthread_join(threads[0], NULL), 0);
     CHECK_EQ(pthread_join(threads[1], NULL), 0);
     CHECK_EQ(*(uint64_t *)(first.memory + 0x3000), 2 * ROUNDS);
-    ipc_drop(second.vcpu);
-    vm_deallocate(mach_task_self(), (vm_address_t)second.record, SIZE);
+    guest_remove(&second);
     guest_destroy(&first);
 }
 

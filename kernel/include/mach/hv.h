@@ -1,8 +1,8 @@
 /* hv.h - numbers of hv.defs, and the record that a virtual processor and its monitor share.
  *
  * The record is a page of the monitor's memory. The kernel writes it when hv_vcpu_run returns, and
- * reads `request`, and `registers` if that says so, once when it is called; whatever else is in it
- * means nothing to the kernel. */
+ * reads `request`, and `registers`, `address` and `value` if that says so, once when it is called;
+ * whatever else is in it means nothing to the kernel. */
 #ifndef MACH_HV_H
 #define MACH_HV_H
 
@@ -10,23 +10,24 @@
 #include <mach/vm_types.h>
 
 /* Why hv_vcpu_run returned: record.reason. */
-#define HV_EXIT_NONE      0 /* it has not run, or the call returned an error */
-#define HV_EXIT_KICKED    1 /* hv_vcpu_kick, or the thread was suspended or aborted */
-#define HV_EXIT_HALT      2 /* HLT, and HV_RUN_HALT_EXITS was asked for */
-#define HV_EXIT_PORT      3 /* IN or OUT: address, size, value; qualification HV_PORT_* */
-#define HV_EXIT_MSR_READ  4 /* RDMSR the kernel does not answer: address is its number */
-#define HV_EXIT_MSR_WRITE 5 /* WRMSR likewise: value */
-#define HV_EXIT_MEMORY    6 /* nothing is mapped at the guest physical address, or not so that */
-                            /* the access is allowed: address; qualification HV_MEMORY_*; value */
-                            /* is what the fault came to (KERN_*) */
-#define HV_EXIT_SHUTDOWN 7  /* a fault while a double fault was delivered */
-#define HV_EXIT_HYPERCALL                                                                          \
-    8 /* VMMCALL, on Intel's processors VMCALL: its arguments are in the registers */
-#define HV_EXIT_WINDOW  9  /* an interrupt would be taken now, as HV_RUN_WINDOW asked */
-#define HV_EXIT_INVALID 10 /* no processor can be in this state: sentence says why */
-#define HV_EXIT_UNKNOWN 11 /* the processor gave another reason: qualification is its number */
-#define HV_EXIT_TASK    12 /* a task switch by hardware, which is not emulated */
-#define HV_EXIT_COUNT   13
+#define HV_EXIT_NONE      0  /* it has not run, or the call returned an error */
+#define HV_EXIT_KICKED    1  /* hv_vcpu_kick, or the thread was suspended or aborted */
+#define HV_EXIT_HALT      2  /* HLT, and HV_RUN_HALT_EXITS was asked for */
+#define HV_EXIT_PORT      3  /* IN or OUT: address, size, value; qualification HV_PORT_* */
+#define HV_EXIT_MSR_READ  4  /* RDMSR the kernel does not answer: address is its number */
+#define HV_EXIT_MSR_WRITE 5  /* WRMSR likewise: value */
+#define HV_EXIT_MEMORY    6  /* nothing is mapped at the guest physical address, or not so that */
+                             /* the access is allowed: address; qualification HV_MEMORY_*; value */
+                             /* is what the fault came to (KERN_*) */
+#define HV_EXIT_SHUTDOWN  7  /* a fault while a double fault was delivered */
+#define HV_EXIT_HYPERCALL 8  /* VMMCALL or, Intel's, VMCALL: its arguments are in the registers */
+#define HV_EXIT_WINDOW    9  /* an interrupt would be taken now, as HV_RUN_WINDOW asked */
+#define HV_EXIT_INVALID   10 /* no processor can be in this state: sentence says why */
+#define HV_EXIT_UNKNOWN   11 /* the processor gave another reason: qualification is its number */
+#define HV_EXIT_TASK      12 /* a task switch by hardware, which is not emulated */
+#define HV_EXIT_EOI       13 /* a level-triggered interrupt's handler has ended: value is its vector */
+#define HV_EXIT_APIC      14 /* HV_RUN_APIC_READ: value is the register's; the guest has not run */
+#define HV_EXIT_COUNT     15
 
 /* record.qualification of HV_EXIT_PORT */
 #define HV_PORT_IN     1u
@@ -39,10 +40,13 @@
 #define HV_MEMORY_TABLE 4u /* by the guest's page tables, not by an operand */
 
 /* record.request */
-#define HV_RUN_REGISTERS  1u /* take the registers over */
-#define HV_RUN_ADVANCE    2u /* then go on behind the instruction that made it return */
-#define HV_RUN_WINDOW     4u /* return as soon as the guest would take an interrupt */
-#define HV_RUN_HALT_EXITS 8u /* return at HLT; else the thread waits there for an event */
+#define HV_RUN_REGISTERS  1u  /* take the registers over */
+#define HV_RUN_ADVANCE    2u  /* then go on behind the instruction that made it return */
+#define HV_RUN_WINDOW     4u  /* return as soon as the guest would take an interrupt */
+#define HV_RUN_HALT_EXITS 8u  /* return at HLT; else the thread waits there for an event */
+#define HV_RUN_APIC_READ  16u /* return with the register of the APIC at `address`, an offset, */
+                              /* all ones if it is not in memory now (hv_machine_enable_apic) */
+#define HV_RUN_APIC_WRITE 32u /* write `value` to it, then go on */
 
 /* Index into registers, and into HV_STATE_GENERAL. */
 #define HV_RAX           0
@@ -106,11 +110,45 @@
 #define HV_EVENT_INJECTED          3 /* delivered next: vector | kind << 8 | 1 << 11 (error code) | */
                                      /* 1 << 31 (there is one) | error code << 32 */
 #define HV_EVENT_SHADOW 4            /* of STI or MOV SS: no interrupt yet */
-#define HV_EVENT_HALTED 5            /* by HLT: waits for an event */
+#define HV_EVENT_HALTED 5            /* HV_HALTED_* */
 #define HV_EVENTS_COUNT 6
+
+#define HV_HALTED_NOT     0
+#define HV_HALTED_HLT     1 /* waits for an event */
+#define HV_HALTED_STARTUP 2 /* waits for a start-up interrupt */
 
 /* HV_STATE_VECTORS: x87 and SSE registers as FXSAVE has them in 64-bit mode. */
 #define HV_VECTORS_COUNT 64
+
+/* HV_STATE_APIC, where there is a local APIC (hv_machine_enable_apic): a register at offset 16 * i
+ * is word i, and words that are no registers have what else there is. The timer counts at 1 GHz,
+ * divided. */
+#define HV_APIC_BASE            0 /* the MSR; the address is always 0xfee00000 */
+#define HV_APIC_DEADLINE        1 /* the MSR: of the guest's time stamp */
+#define HV_APIC_ID              2 /* the processor's number, the first is 0; not to be changed */
+#define HV_APIC_VERSION         3
+#define HV_APIC_PENDING_STARTUP 4 /* 512: INIT; 256 + vector: start-up; or 0 */
+#define HV_APIC_ERRORS          5 /* since ESR was written */
+#define HV_APIC_TPR             8
+#define HV_APIC_PPR             10
+#define HV_APIC_EOI             11
+#define HV_APIC_LDR             13
+#define HV_APIC_DFR             14
+#define HV_APIC_SVR             15
+#define HV_APIC_ISR             16 /* to 23 */
+#define HV_APIC_TMR             24
+#define HV_APIC_IRR             32
+#define HV_APIC_ESR             40
+#define HV_APIC_ICR             48
+#define HV_APIC_ICR_HIGH        49
+#define HV_APIC_LVT_TIMER       50
+#define HV_APIC_LVT_LINT0       53 /* and LINT1 */
+#define HV_APIC_LVT_ERROR       55
+#define HV_APIC_INITIAL         56
+#define HV_APIC_CURRENT         57
+#define HV_APIC_DCR             62
+#define HV_APIC_SELF            63
+#define HV_APIC_COUNT           64
 
 /* Flavors of hv_vcpu_get_state and hv_vcpu_set_state. */
 #define HV_STATE_GENERAL  0
@@ -119,7 +157,8 @@
 #define HV_STATE_MSRS     3
 #define HV_STATE_EVENTS   4
 #define HV_STATE_VECTORS  5
-#define HV_STATE_FLAVORS  6
+#define HV_STATE_APIC     6
+#define HV_STATE_FLAVORS  7
 
 #define HV_STATE_MAX 64
 typedef int64_t hv_state_t[HV_STATE_MAX];
@@ -137,8 +176,9 @@ typedef int64_t hv_state_t[HV_STATE_MAX];
 #define HV_SENTENCE_MAX 96
 
 struct hv_record {
-    uint32_t request; /* HV_RUN_*, of the monitor; all else is of the kernel */
-    uint32_t reason;  /* HV_EXIT_* */
+    uint32_t
+        request; /* HV_RUN_*, of the monitor; all else is of the kernel, but what HV_RUN_* take */
+    uint32_t reason; /* HV_EXIT_* */
     uint64_t qualification;
     uint64_t address;
     uint64_t value;

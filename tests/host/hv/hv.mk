@@ -1,8 +1,8 @@
-# hv.mk - host tests of the parts of kernel/hv that need no processor of their own: `make -f tests/host/hv/hv.mk hv-host-test`.
+# hv.mk - host tests of the parts of kernel/hv that need no processor of their own: `make -f tests/host/hv/hv.mk hv-host-test apic-host-test`.
 
 HV_BUILD := build/host/hv
-HV_SOURCES := $(addprefix kernel/hv/,hv_check.c hv_cpuid.c hv_msr.c hv_tag.c svm_map.c vmx_check.c vmx_map.c)
-HV_TESTS := $(HV_BUILD)/hv_test $(HV_BUILD)/vmx_test
+HV_SOURCES := $(addprefix kernel/hv/,hv_apic.c hv_check.c hv_cpuid.c hv_msr.c hv_tag.c svm_map.c vmx_check.c vmx_map.c) tests/host/hv/no_apic.c
+HV_TESTS := $(HV_BUILD)/hv_test $(HV_BUILD)/apic_test $(HV_BUILD)/vmx_test
 HV_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-DKERNEL=1 -DCONFIG_DEBUG=0 -Ikernel -Ikernel/include -Ikernel/arch/x86_64/include
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "hv/hv_apic.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
@@ -303,9 +304,12 @@ static void numbers_are_given_once_in_a_generation(void **state)
 
 /* --- CPUID --- */
 
+static struct hv_machine cpuid_machine = {.vcpu_count = 6};
+static struct hv_vcpu cpuid_vcpu = {.machine = &cpuid_machine, .number = 5};
+
 static void hidden_bits_are_hidden(void **state)
 {
-    struct cpuid_result r = hv_cpuid(1, 0, 5);
+    struct cpuid_result r = hv_cpuid(1, 0, &cpuid_vcpu);
 
     (void)state;
     assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 17 | 1u << 21 | 7u << 26), 0);
@@ -313,26 +317,55 @@ static void hidden_bits_are_hidden(void **state)
     assert_int_equal(r.ebx >> 24, 5);
     assert_int_equal(r.edx & (1u << 7 | 1u << 12 | 1u << 14), 0); /* MCE, MTRR, MCA */
     assert_int_equal(r.edx & (1u << 9 | 1u << 28), 0);            /* APIC, HTT */
-    r = hv_cpuid(7, 0, 0);
+    r = hv_cpuid(7, 0, &cpuid_vcpu);
     assert_int_equal(r.ebx & (1u << 2 | 1u << 5 | 1u << 10 | 1u << 16), 0);
     assert_int_equal(r.ecx & ~4u, 0);
     assert_int_equal(r.edx, 0);
-    r = hv_cpuid(0x80000001u, 0, 0);
+    r = hv_cpuid(0x80000001u, 0, &cpuid_vcpu);
     assert_int_equal(r.ecx & (1u << 2 | 1u << 11 | 1u << 12), 0); /* SVM, XOP, SKINIT */
     assert_int_equal(r.edx & 1u << 27, 0);                        /* RDTSCP */
 }
 
 static void what_every_processor_has_is_shown(void **state)
 {
-    struct cpuid_result r = hv_cpuid(1, 0, 0);
+    struct cpuid_result r = hv_cpuid(1, 0, &cpuid_vcpu);
     uint32_t needed = 1u | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 13 | 1u << 15 |
                       1u << 16 | 1u << 24 | 1u << 25 | 1u << 26;
 
     (void)state;
     assert_int_equal(r.edx & needed, needed);
-    r = hv_cpuid(0x80000001u, 0, 0);
+    r = hv_cpuid(0x80000001u, 0, &cpuid_vcpu);
     assert_int_equal(r.edx & (1u << 11 | 1u << 20 | 1u << 29),
                      1u << 11 | 1u << 20 | 1u << 29); /* SYSCALL, NX, long mode */
+}
+
+static void a_local_apic_is_shown_where_there_is_one(void **state)
+{
+    struct hv_apic apic = {.id = 5};
+    struct hv_vcpu vcpu = cpuid_vcpu;
+    struct cpuid_result r;
+
+    (void)state;
+    vcpu.apic = &apic;
+    hv_apic_reset(&apic, false);
+    r = hv_cpuid(1, 0, &vcpu);
+    assert_int_equal(r.ecx & (1u << 21 | 1u << 24), 1u << 21 | 1u << 24);
+    assert_int_equal(r.edx & (1u << 9 | 1u << 28), 1u << 9 | 1u << 28);
+    assert_int_equal(r.ebx >> 16, 0x506);
+    assert_int_equal(hv_cpuid(0x80000001u, 0, &vcpu).edx & 1u << 9, 1u << 9);
+    assert_int_equal(hv_cpuid(0, 0, &vcpu).eax, 0xb);
+    r = hv_cpuid(0xb, 1, &vcpu);
+    assert_int_equal(r.eax, 8);
+    assert_int_equal(r.ebx, 6);
+    assert_int_equal(r.ecx, 0x201);
+    assert_int_equal(r.edx, 5);
+    assert_int_equal(hv_cpuid(0xb, 2, &vcpu).ebx, 0);
+    assert_true(hv_apic_write_base(&apic, HV_APIC_BASE_ADDRESS));
+    assert_int_equal(hv_cpuid(1, 0, &vcpu).edx & 1u << 9, 0);
+    assert_int_equal(hv_cpuid(0x80000001u, 0, &vcpu).edx & 1u << 9, 0);
+    cpuid_machine.vcpu_count = 1;
+    assert_int_equal(hv_cpuid(1, 0, &vcpu).edx & 1u << 28, 0);
+    cpuid_machine.vcpu_count = 6;
 }
 
 static void leaves_that_are_not_in_the_table_are_zero(void **state)
@@ -342,14 +375,14 @@ static void leaves_that_are_not_in_the_table_are_zero(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
-        struct cpuid_result r = hv_cpuid(leaves[i], 0, 0);
+        struct cpuid_result r = hv_cpuid(leaves[i], 0, &cpuid_vcpu);
 
         assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
     }
-    assert_int_equal(hv_cpuid(7, 1, 0).eax | hv_cpuid(7, 1, 0).ebx, 0);
-    assert_int_equal(hv_cpuid(0, 0, 0).eax, 7);
-    assert_int_equal(hv_cpuid(0x80000000u, 0, 0).eax, 0x80000008u);
-    assert_true((hv_cpuid(0x80000008u, 0, 0).eax & 0xff) <= 40);
+    assert_int_equal(hv_cpuid(7, 1, &cpuid_vcpu).eax | hv_cpuid(7, 1, &cpuid_vcpu).ebx, 0);
+    assert_int_equal(hv_cpuid(0, 0, &cpuid_vcpu).eax, 7);
+    assert_int_equal(hv_cpuid(0x80000000u, 0, &cpuid_vcpu).eax, 0x80000008u);
+    assert_true((hv_cpuid(0x80000008u, 0, &cpuid_vcpu).eax & 0xff) <= 40);
 }
 
 int main(void)
@@ -386,6 +419,7 @@ int main(void)
         cmocka_unit_test(numbers_are_given_once_in_a_generation),
         cmocka_unit_test(hidden_bits_are_hidden),
         cmocka_unit_test(what_every_processor_has_is_shown),
+        cmocka_unit_test(a_local_apic_is_shown_where_there_is_one),
         cmocka_unit_test(leaves_that_are_not_in_the_table_are_zero),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

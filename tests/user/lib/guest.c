@@ -134,8 +134,8 @@ static void set_state(struct guest *guest, enum guest_mode mode)
              KERN_SUCCESS);
 }
 
-bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code,
-                  const uint8_t *end)
+static bool create(struct guest *guest, enum guest_mode mode, const uint8_t *code,
+                   const uint8_t *end, bool apic)
 {
     vm_address_t memory = 0, record = 0;
 
@@ -144,6 +144,9 @@ bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code
         return false;
     }
     CHECK_EQ(hv_machine_create(guest_hv(), &guest->machine), KERN_SUCCESS);
+    if (apic) {
+        CHECK_EQ(hv_machine_enable_apic(guest->machine), KERN_SUCCESS);
+    }
     CHECK_EQ(vm_allocate(mach_task_self(), &memory, GUEST_MEMORY, TRUE), KERN_SUCCESS);
     CHECK_EQ(vm_allocate(mach_task_self(), &record, PAGE, TRUE), KERN_SUCCESS);
     CHECK_EQ(
@@ -160,6 +163,34 @@ bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code
     }
     set_state(guest, mode);
     return guest->vcpu != MACH_PORT_NULL;
+}
+
+bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code,
+                  const uint8_t *end)
+{
+    return create(guest, mode, code, end, false);
+}
+
+bool guest_create_apic(struct guest *guest, enum guest_mode mode, const uint8_t *code,
+                       const uint8_t *end)
+{
+    return create(guest, mode, code, end, true);
+}
+
+void guest_add(struct guest *second, const struct guest *first)
+{
+    vm_address_t record = 0;
+
+    *second = *first;
+    CHECK_EQ(vm_allocate(mach_task_self(), &record, PAGE, TRUE), KERN_SUCCESS);
+    CHECK_EQ(hv_vcpu_create(first->machine, mach_task_self(), record, &second->vcpu), KERN_SUCCESS);
+    second->record = (volatile struct hv_record *)record;
+}
+
+void guest_remove(struct guest *second)
+{
+    CHECK_EQ(mach_port_deallocate(mach_task_self(), second->vcpu), KERN_SUCCESS);
+    vm_deallocate(mach_task_self(), (vm_address_t)second->record, PAGE);
 }
 
 void guest_destroy(struct guest *guest)

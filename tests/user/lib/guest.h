@@ -43,6 +43,13 @@ mach_port_t guest_hv(void);
 bool guest_create(struct guest *guest, enum guest_mode mode, const uint8_t *code,
                   const uint8_t *end);
 #define GUEST_START(guest, mode, name) guest_create(guest, mode, name, name##_end)
+/* Likewise, with local APICs. */
+bool guest_create_apic(struct guest *guest, enum guest_mode mode, const uint8_t *code,
+                       const uint8_t *end);
+#define GUEST_START_APIC(guest, mode, name) guest_create_apic(guest, mode, name, name##_end)
+/* One more processor for the machine of `first`, as it is made; its memory goes with `first`. */
+void guest_add(struct guest *second, const struct guest *first);
+void guest_remove(struct guest *second);
 void guest_destroy(struct guest *guest);
 /* Run it, by message and by trap in turn. Returns: the reason it was left for, HV_EXIT_NONE when
  * the call failed. */
