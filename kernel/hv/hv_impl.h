@@ -37,15 +37,16 @@ struct vm_page;
 /* Keys: [L] this->lock, [T] task->lock, [I] immutable, [a] atomic */
 struct hv_machine {
     struct port_object object;
-    struct spinlock lock;  /* MACHINE */
-    struct list vcpus;     /* [L] */
-    uint32_t vcpu_count;   /* [L] ever made: the next one's number */
-    uint32_t last_chosen;  /* [L] for an interrupt to whom it disturbs least */
-    bool has_apics;        /* [L] those made from now on have one */
-    struct vm_map *map;    /* [I] owns a reference: guest physical memory */
-    struct task *task;     /* [L] that made it and is charged, with a reference; NULL: it ended */
-    struct list task_link; /* [T] */
-    bool ended;            /* [a] */
+    struct spinlock lock;   /* MACHINE */
+    struct list vcpus;      /* [L] */
+    uint32_t vcpu_count;    /* [L] ever made: the next one's number */
+    uint32_t last_chosen;   /* [L] for an interrupt to whom it disturbs least */
+    bool has_apics;         /* [L] those made from now on have one */
+    struct hv_dirty *dirty; /* [L] log of written pages, or NULL (hv_dirty.c) */
+    struct vm_map *map;     /* [I] owns a reference: guest physical memory */
+    struct task *task;      /* [L] that made it and is charged, with a reference; NULL: it ended */
+    struct list task_link;  /* [T] */
+    bool ended;             /* [a] */
 };
 
 /* What a step of a processor has come to. */

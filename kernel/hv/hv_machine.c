@@ -4,6 +4,7 @@
  * and the object stays until nobody has a right to its port. Locks: task->lock for the list it is
  * on; machine->lock for the processors. */
 #include "arch/pmap_nested.h"
+#include "hv/hv_dirty.h"
 #include "hv/hv_impl.h"
 #include "hv_kernel_server.h"
 #include "ipc/ipc_port.h"
@@ -86,6 +87,7 @@ static void hv_machine_stop(struct hv_machine *machine)
     }
     spin_unlock(&task->lock);
     hv_machine_end_vcpus(machine);
+    hv_dirty_end(machine, task);
     (void)vm_map_remove(machine->map, machine->map->min,
                         machine->map->max); /* whole entries only: cannot fail */
     (void)pmap_charge_to(machine->map->pmap, NULL);

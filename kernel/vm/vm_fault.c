@@ -104,6 +104,11 @@ static kern_return_t vm_fault_prepare_object(struct vm_fault_ctx *ctx)
     return KERN_SUCCESS;
 }
 
+static unsigned vm_fault_written(const struct vm_fault_ctx *ctx)
+{
+    return (ctx->access & VM_PROT_WRITE) != 0 ? PMAP_WRITTEN : 0;
+}
+
 /* Device memory: nothing to find, and not to be copied by the kernel. */
 static kern_return_t vm_fault_device(const struct vm_fault_ctx *ctx)
 {
@@ -114,7 +119,7 @@ static kern_return_t vm_fault_device(const struct vm_fault_ctx *ctx)
     }
     ctx->entry->entered = true;
     return pmap_enter(ctx->map->pmap, ctx->va, object->device_phys + ctx->offset,
-                      ctx->entry->protection, object->device_flags);
+                      ctx->entry->protection, object->device_flags | vm_fault_written(ctx));
 }
 
 static enum vm_fault_status vm_fault_lookup(struct vm_fault_ctx *ctx)
@@ -272,7 +277,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
 {
     struct vm_map_entry *entry = ctx->entry;
     vm_prot_t prot = entry->protection & ~(hit->page->access_lock & VM_PAGE_LOCKED);
-    unsigned flags = 0;
+    unsigned flags = vm_fault_written(ctx);
     kern_return_t kr;
 
     assert(spin_is_held(&first->lock) && hit->page != NULL);
@@ -294,7 +299,7 @@ static kern_return_t vm_fault_finish(struct vm_fault_ctx *ctx, struct vm_object 
         prot &= ~VM_PROT_WRITE;
     }
     if (entry->wired_count != 0 || (ctx->flags & FAULT_WIRE) != 0) {
-        flags = PMAP_WIRED;
+        flags |= PMAP_WIRED;
     }
     entry->entered = true;
     kr = pmap_enter(ctx->map->pmap, ctx->va, vm_page_to_phys(hit->page), prot, flags);

@@ -13,6 +13,7 @@
 #include "arch/io.h"
 #include "arch/pmap_ept.h"
 #include "arch/pmap_impl.h"
+#include "arch/pmap_log.h"
 #include "arch/pmap_nested.h"
 #include "arch/pmap_setup.h"
 #include "arch/pmap_switch.h"
@@ -380,6 +381,9 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
     uint64_t *entry;
 
     spin_lock(&pmap->lock);
+    if (__builtin_expect(pmap->log != NULL, 0)) {
+        wanted = pmap_log_entry(pmap, va, wanted, flags);
+    }
     table = pmap_walk_create(pmap, va, path);
     if (table == NULL) {
         kr = KERN_RESOURCE_SHORTAGE;
@@ -422,6 +426,9 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
     assert(va < VM_MAX_ADDRESS &&
            (va & ~(LARGE_PAGE_SIZE - 1)) == ((va + n * PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1)));
     spin_lock(&pmap->lock);
+    if (__builtin_expect(pmap->log != NULL, 0)) {
+        bits &= ~PTE_WRITE;
+    }
     table = pmap_walk_create(pmap, va, path);
     if (table != NULL) {
         uint64_t entered = pmap_pv_enter_batch(pmap, va, &table[va >> 12 & 511], pages, n, bits);
@@ -449,7 +456,7 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
     entry = table != NULL ? &table[va >> 21 & 511] : NULL;
     if (entry == NULL) {
         kr = KERN_RESOURCE_SHORTAGE;
-    } else if ((*entry & PTE_PRESENT) != 0) {
+    } else if ((*entry & PTE_PRESENT) != 0 || pmap->log != NULL) {
         kr = KERN_INVALID_ARGUMENT;
     } else if (pages != NULL && !pmap_large_prepare(pmap, va, pages, path[2])) {
         kr = KERN_RESOURCE_SHORTAGE;

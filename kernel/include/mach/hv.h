@@ -163,6 +163,11 @@
 #define HV_STATE_MAX 64
 typedef int64_t hv_state_t[HV_STATE_MAX];
 
+/* hv_machine_get_dirty: pages of guest physical memory, 64 to a word. */
+#define HV_DIRTY_PAGES 64
+#define HV_DIRTY_MAX   64 /* words at a time */
+typedef int64_t hv_dirty_t[HV_DIRTY_MAX];
+
 /* Kinds of hv_vcpu_inject. */
 #define HV_INJECT_INTERRUPT       0 /* when the guest takes interrupts */
 #define HV_INJECT_NMI             2

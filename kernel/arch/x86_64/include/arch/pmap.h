@@ -32,6 +32,7 @@ struct pv_entry {
 #define PMAP_WIRED   1u /* counts in the statistics; stays until removed */
 #define PMAP_NOCACHE 2u /* device registers */
 #define PMAP_WC      4u /* frame buffers: write-combining */
+#define PMAP_WRITTEN 8u /* because it is written now (pmap_log.h) */
 
 /* A new empty address space with the kernel half shared. NULL when out of memory. Refs: caller owns
  * one. */
@@ -56,7 +57,8 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
                       vm_prot_t prot);
 /* Map 2 MiB, aligned both ways, where no table is. In the user half its managed pages, which
  * were never mapped and whose object is locked, are on their lists as if each was entered; not for
- * the end of that half. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (a table is there),
+ * the end of that half. Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (a table is there, or a log
+ * is kept),
  * KERN_RESOURCE_SHORTAGE; after an error nothing changed. */
 kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm_prot_t prot,
                                unsigned flags);

@@ -44,6 +44,7 @@ struct pmap {
     uint64_t resident;     /* [a] pages mapped */
     uint64_t tables;       /* [L] pages of tables */
     struct ledger *ledger; /* [L] that they are charged to, or NULL */
+    struct pmap_log *log;  /* [L] of written pages, or NULL (pmap_log.h) */
 };
 
 /* A range whose translations other processors may still hold. */
