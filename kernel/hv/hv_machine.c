@@ -68,6 +68,17 @@ static void hv_machine_end_vcpus(struct hv_machine *machine)
     }
 }
 
+/* Who found the map before the machine ended may still be about to put something into it: that is
+ * over its limit. */
+static void hv_machine_empty(struct vm_map *map)
+{
+    mutex_lock(&map->lock);
+    map->size_limit = 0;
+    map->size_limit_max = 0;
+    mutex_unlock(&map->lock);
+    (void)vm_map_remove(map, map->min, map->max); /* whole entries only: cannot fail */
+}
+
 /* End the machine, unless it has ended. Locks: none. Sleeps: yes. */
 static void hv_machine_stop(struct hv_machine *machine)
 {
@@ -88,8 +99,7 @@ static void hv_machine_stop(struct hv_machine *machine)
     spin_unlock(&task->lock);
     hv_machine_end_vcpus(machine);
     hv_dirty_end(machine, task);
-    (void)vm_map_remove(machine->map, machine->map->min,
-                        machine->map->max); /* whole entries only: cannot fail */
+    hv_machine_empty(machine->map);
     (void)pmap_charge_to(machine->map->pmap, NULL);
     task_unref(task);
 }

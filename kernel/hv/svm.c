@@ -73,12 +73,29 @@ static bool svm_is_there(void)
     return (r.edx & CPUID_SVM_NESTED) != 0 && r.ebx > 1 && (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) == 0;
 }
 
-/* Pages that stay. 0: out of memory. */
+/* Zeroed. 0: out of memory. */
 static phys_addr_t svm_take_pages(uint64_t n)
 {
     struct vm_page *page = vm_page_alloc_contig(n, 0, VM_PAGE_ZERO, 0, 0);
 
     return page != NULL ? vm_page_to_phys(page) : 0;
+}
+
+static void svm_give_pages(phys_addr_t phys, uint64_t n)
+{
+    if (phys != 0) {
+        vm_page_free_contig(vm_page_from_phys(phys), n);
+    }
+}
+
+static void svm_give_all(void)
+{
+    svm_give_pages(svm_iopm, SVM_IOPM_PAGES);
+    svm_give_pages(svm_msrpm, SVM_MSRPM_PAGES);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        svm_give_pages(svm_cpus[i].save, 1);
+        svm_give_pages(svm_cpus[i].host, 1);
+    }
 }
 
 static bool svm_init(void)
@@ -99,6 +116,8 @@ static bool svm_init(void)
     if (complete) {
         svm_map_fill_io(phys_to_virt(svm_iopm));
         svm_map_fill_msrs(phys_to_virt(svm_msrpm));
+    } else {
+        svm_give_all();
     }
     return complete;
 }

@@ -65,6 +65,27 @@ KTEST(hv, machines_and_processors_are_refused)
     test_end_task(task);
 }
 
+KTEST(hv, nothing_is_put_into_the_memory_of_a_machine_that_has_ended)
+{
+    struct vm_map_request request = {.size = PAGE_SIZE,
+                                     .protection = VM_PROT_DEFAULT,
+                                     .max_protection = VM_PROT_ALL,
+                                     .inheritance = VM_INHERIT_DEFAULT};
+    vm_offset_t address = 0;
+    hv_machine_t machine;
+    struct vm_map *map;
+
+    if (hv_ops == NULL) {
+        return;
+    }
+    EXPECT_EQ(hv_machine_create(host_hv_port, &machine), KERN_SUCCESS);
+    map = hv_machine_take_map(machine); /* as a call has it that comes just before the end */
+    EXPECT_EQ(hv_machine_terminate(machine), KERN_SUCCESS);
+    EXPECT_EQ(vm_map_enter(map, &address, &request), KERN_NO_SPACE);
+    vm_map_unref(map);
+    test_end_machine(machine);
+}
+
 KTEST(hv, a_processor_outlives_its_machines_last_right)
 {
     vm_address_t record;
