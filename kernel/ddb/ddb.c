@@ -12,6 +12,7 @@
 #include "arch/panic.h"
 #include "arch/pmap.h"
 #include "ddb/backtrace.h"
+#include "hv/hv.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_space.h"
 #include "kern/atomic.h"
@@ -190,6 +191,11 @@ static void ddb_iommu(unsigned words, char **word)
     iommu_print();
 }
 
+static void ddb_machines(unsigned words, char **word)
+{
+    hv_print();
+}
+
 static void ddb_trace(unsigned words, char **word)
 {
     trace_print_last(words > 1 ? (unsigned)ddb_number(word[1]) : 32);
@@ -254,6 +260,7 @@ static const struct ddb_command ddb_commands[] = {
     {"maps", "TASK", "address map of a task", ddb_maps},
     {"locks", "", "spin locks held by each processor", ddb_locks},
     {"iommu", "", "what devices reach memory, and what they may not", ddb_iommu},
+    {"machines", "", "virtual machines, their processors and APICs", ddb_machines},
     {"trace", "[N]", "last N events", ddb_trace},
     {"bt", "[THREAD]", "kernel stack of a thread, or of this one", ddb_bt},
     {"x", "ADDRESS [N]", "N words of kernel memory", ddb_x},

@@ -11,6 +11,8 @@ struct task;
 
 /* Prepare for guests if the processors can run any: once, after the other processors run. */
 void hv_init(void);
+/* Machines and their processors, for the kernel debugger. Locks: none. */
+void hv_print(void);
 
 struct hv_machine *convert_port_to_machine(struct ipc_port *port);
 struct ipc_port *convert_machine_to_port(struct hv_machine *machine);

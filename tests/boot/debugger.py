@@ -10,6 +10,7 @@ COMMANDS = [
     ("ports 2", r"send refs \d+ port .*sends \d+ queued \d+"),
     ("maps 2", r"[0-9a-f]{12}-[0-9a-f]{12} r-x object"),
     ("locks", r"(?i)^cpu|^$|no|held"),
+    ("machines", r"^machines by \w+"),
     ("trace", r"\w+"),
     ("bt", r"(?s)#1 .*(host_reboot|ddb)"),
     ("x 0xffffffff80100000 2", r"ffffffff80100000: [0-9a-f]{16}\n"),
