@@ -126,6 +126,7 @@ MATRIX = [
     Suite("date", clock.date),
     Suite("swap 1 cpu", lambda: swap.swap("build/test/swap-release.iso", 256)),
     Suite("swap 2 cpus debug", lambda: swap.swap("build/test/swap-debug.iso", 96, cpus=2)),
+    Suite("swap of guests 2 cpus", lambda: swap.guests("build/test/swap-machines.iso", cpus=2)),
     Suite("swap disk 1 cpu", lambda: swap.disk(SYSTEM, 96)),
     Suite("swap disk 2 cpus", lambda: swap.disk(SYSTEM, 72, cpus=2)),
     Suite("swap disk driver killed", lambda: swap.disk(SYSTEM, 72, cpus=2, kills=6)),

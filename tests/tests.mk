@@ -139,6 +139,7 @@ $(eval $(call TEST_ISO,not-elf,release,iso/motd $(ARCHIVE),))
 $(eval $(call TEST_ISO,broken-elf,release,build/test/broken-bootstrap $(ARCHIVE),))
 $(eval $(call TEST_ISO,prompt-debug,debug,$(BOOTSTRAP) $(ARCHIVE),))
 $(eval $(call TEST_ISO,swap-release,release,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
+$(eval $(call TEST_ISO,swap-machines,release,$(BOOTSTRAP) build/test/machines.tar,memdisk=320M))
 $(eval $(call TEST_ISO,swap-full,release,$(BOOTSTRAP) build/test/system.tar,memdisk=16M))
 $(eval $(call TEST_ISO,swap-debug,debug,$(BOOTSTRAP) build/test/system.tar,memdisk=320M))
 $(eval $(call TEST_ISO,system-debug,debug,$(BOOTSTRAP) build/test/system.tar,))
@@ -163,7 +164,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := linux-release machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug

@@ -1,5 +1,6 @@
 """swap.py - more memory in use than the machine has: what is paged out comes back as it was."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from machine import Machine
 
 SWAP_MIB = 320
 SWAP_FILE_MIB = 100
+GUEST_MIB = 96
 MEMORY_MIB = 64  # what the system has beside the memory disk
 
 
@@ -23,6 +25,23 @@ def swap(iso, mib, cpus=1):
         m.expect(r"\$ $")
         for what in ("memory comes back", "and again, the swap space being free"):
             checks.expect(what, rf"^{mib} MiB written and read twice, 0 pages wrong\n", m.command_output(f"/tests/swap {mib}", 300))
+        checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
+        m.power_off()
+        checks.reached("poweroff")
+    return checks.result()
+
+
+def guests(iso, cpus=1):
+    """A virtual machine with more memory than there is: the guest's pages go out and come back while it runs."""
+    checks = Checks()
+    with Machine(iso, cpus=cpus, memory=MEMORY_MIB + SWAP_MIB) as m:
+        m.come_up()
+        for what in ("a guest's memory comes back", "and again"):
+            checks.expect(what, r"^\n?vm: fill: the guest ended with 0\n", m.command_output(f"vm run /guests/fill memory={GUEST_MIB}", 300))
+            checks.expect("the machine is gone", r"^$", m.command_output("vm list", 60))
+            used = re.search(r"(\d+) KiB used", m.command_output("swap", 60))  # by what others have there
+            checks.expect("and its memory with it", "^True", str(used is not None and 0 < int(used.group(1)) < GUEST_MIB * 1024 // 4) + f" {used}")
+        checks.expect("the kernel has nothing to say against it", r"(?m)^0 errors|checked by the debug kernel alone", m.command_output("ports --check", 60))
         checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
         m.power_off()
         checks.reached("poweroff")
