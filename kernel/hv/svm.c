@@ -5,6 +5,7 @@
  * guest's, so global interrupts are off (CLGI); interrupts of the host are enabled, and with
  * V_INTR_MASKING make it leave the guest, to be taken after STGI. Nested page tables are the pmap
  * of the machine's map (arch/pmap_nested.h). */
+#include "arch/apic.h"
 #include "arch/boot_info.h"
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
@@ -350,6 +351,7 @@ static bool svm_enter(struct hv_vcpu *vcpu)
     enters = cpu->ast == 0 && __atomic_load_n(&vcpu->signals, __ATOMIC_SEQ_CST) == 0;
     if (enters) {
         svm_cross(vcpu, s);
+        apic_look_again();
     }
     pmap_nested_leave(cpu);
     atomic_store(&vcpu->cpu, -1);

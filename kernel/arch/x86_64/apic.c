@@ -82,6 +82,13 @@ void apic_end_of_interrupt(void)
     apic_write(APIC_EOI, 0);
 }
 
+void apic_look_again(void)
+{
+    if (cpu_features.emulated) {
+        apic_write(APIC_TPR, 0); /* as it is: the APIC then compares it with what waits */
+    }
+}
+
 static void apic_command(uint32_t target, uint32_t low)
 {
     uint64_t flags = interrupt_save_disable();

@@ -5,6 +5,11 @@
 #include "kern/assert.h"
 #include "kern/string.h"
 
+#define HYPERVISOR_LEAF   0x40000000u
+#define TCG_SIGNATURE     0x54474354u /* "TCGTCGTCGTCG" */
+#define TCG_SIGNATURE_ECX 0x43544743u
+#define TCG_SIGNATURE_EDX 0x47435447u
+
 struct cpu_features cpu_features;
 
 #define XSAVE_X87 1u
@@ -37,6 +42,14 @@ static void cpu_features_read_xsave(void)
         r = cpuid(0xd, 2);
         cpu_features.xsave_size = r.eax + r.ebx;
     }
+}
+
+/* The signature of QEMU's TCG, as hypervisors have one. */
+static bool cpu_features_is_emulated(void)
+{
+    struct cpuid_result r = cpuid(HYPERVISOR_LEAF, 0);
+
+    return r.ebx == TCG_SIGNATURE && r.ecx == TCG_SIGNATURE_ECX && r.edx == TCG_SIGNATURE_EDX;
 }
 
 void cpu_features_init(void)
@@ -73,6 +86,7 @@ void cpu_features_init(void)
     if (cpuid(0x80000000u, 0).eax >= 0x80000007u) {
         cpu_features.tsc_invariant = (cpuid(0x80000007u, 0).edx & (1u << 8)) != 0;
     }
+    cpu_features.emulated = (cpuid(1, 0).ecx & (1u << 31)) != 0 && cpu_features_is_emulated();
     if (cpu_features.xsave) {
         cpu_features_read_xsave();
     }

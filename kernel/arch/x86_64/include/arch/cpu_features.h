@@ -10,6 +10,7 @@ struct cpu_features {
     bool smep, smap, umip, fsgsbase, pcid, pge, pdpe1gb;
     bool xsave, avx;
     bool x2apic, tsc_deadline, tsc_invariant, rdtscp;
+    bool emulated;       /* by QEMU, in software (TCG) */
     uint64_t xsave_mask; /* XCR0 */
     uint32_t xsave_size; /* bytes of a save area with that mask */
     char vendor[13];
