@@ -82,9 +82,15 @@ build/linux/vmlinuz build/linux/busybox &: tools/linux.sh
 
 build/test/guests/initrd: tests/guests/mkinitramfs.py tests/guests/init build/linux/busybox
 	@mkdir -p $(@D)
-	@tests/guests/mkinitramfs.py $@ build/linux/busybox tests/guests/init
+	@tests/guests/mkinitramfs.py $@ build/linux/busybox tests/guests/init build/linux/modules/*.ko
 
-build/test/linux.tar: build/linux/vmlinuz build/test/guests/initrd
+# A disk with one file, for guests.
+build/test/guests/disk:
+	@mkdir -p $(@D)/files
+	@echo "this file is on a disk" >$(@D)/files/hello
+	@/usr/sbin/mke2fs -q -F -t ext2 -d $(@D)/files $@ 2048k
+
+build/test/linux.tar: build/linux/vmlinuz build/test/guests/initrd build/test/guests/disk
 
 build/test/broken: $(USER_BIN)/true
 	@mkdir -p $(@D)

@@ -1,13 +1,13 @@
 #!/bin/sh
 # linux.sh - fetch what Linux as a guest is made of: Debian's kernel for clouds and a static busybox, neither installed nor changed.
-# usage: tools/linux.sh DIRECTORY      Leaves DIRECTORY/vmlinuz and DIRECTORY/busybox.
+# usage: tools/linux.sh DIRECTORY      Leaves DIRECTORY/vmlinuz, DIRECTORY/busybox and the virtio drivers, DIRECTORY/modules/*.ko.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: tools/linux.sh DIRECTORY" >&2; exit 2; }
 directory=$1
 
 for tool in apt-get apt-cache dpkg-deb; do
-    command -v "$tool" >/dev/null 2>&1 || { echo "linux: $tool is missing: put a kernel at $directory/vmlinuz and a static busybox at $directory/busybox" >&2; exit 1; }
+    command -v "$tool" >/dev/null 2>&1 || { echo "linux: $tool is missing: put a kernel at $directory/vmlinuz, its modules in $directory/modules, a static busybox at $directory/busybox" >&2; exit 1; }
 done
 
 # What the package that says which kernel is the current one depends on.
@@ -31,5 +31,9 @@ for package in "$scratch"/*.deb; do
     dpkg-deb -x "$package" "$scratch/tree"
 done
 mv "$scratch"/tree/boot/vmlinuz-* "$directory/vmlinuz"
+mkdir -p "$directory/modules"
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio-rng; do
+    find "$scratch/tree" -name "$module.ko" -exec cp {} "$directory/modules/" \;
+done
 busybox=$(find "$scratch/tree" -name busybox -type f -perm -u+x | head -n 1)
 mv "$busybox" "$directory/busybox"

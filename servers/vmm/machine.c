@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "disk.h"
 #include "hv.h"
 
 #define TIMER_STACK 65536u
@@ -82,7 +84,23 @@ static void machine_interrupt(void *target, unsigned input, bool level)
     }
 }
 
-static const struct platform_ops machine_ops = {machine_power, machine_written, machine_interrupt};
+static void machine_broken(void *context, const char *sentence)
+{
+    machine_end(context, 1, "%s", sentence);
+}
+
+static void machine_fill(void *data, uint32_t size)
+{
+    (void)getentropy(data, size);
+}
+
+static const struct platform_ops machine_ops = {
+    .power = machine_power,
+    .written = machine_written,
+    .interrupt = machine_interrupt,
+    .broken = machine_broken,
+    .random = machine_fill,
+};
 
 /* --- making one --- */
 
@@ -118,6 +136,7 @@ static void machine_init_locks(struct machine *m)
 
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->changed, NULL);
+    pthread_cond_init(&m->requests, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&m->timers, &attributes);
@@ -198,18 +217,36 @@ static void *machine_run_timers(void *argument)
     return NULL;
 }
 
-static bool machine_start_timers(struct machine *m)
+static bool machine_start(void *(*function)(void *), void *argument, size_t stack)
 {
     pthread_attr_t attributes;
     pthread_t thread;
     int error;
 
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, TIMER_STACK);
+    pthread_attr_setstacksize(&attributes, stack);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    error = pthread_create(&thread, &attributes, machine_run_timers, m);
+    error = pthread_create(&thread, &attributes, function, argument);
     pthread_attr_destroy(&attributes);
     return error == 0;
+}
+
+bool machine_thread(struct machine *m, void *(*function)(void *), void *argument, size_t stack)
+{
+    bool is_started;
+
+    pthread_mutex_lock(&m->lock);
+    m->running++; /* before anybody could see it end */
+    is_started = machine_start(function, argument, stack);
+    m->running -= !is_started;
+    pthread_mutex_unlock(&m->lock);
+    return is_started;
+}
+
+void machine_leave(struct machine *m)
+{
+    m->running--;
+    pthread_cond_signal(&m->timers);
 }
 
 const char *machine_run(struct machine *m, const struct load_start *start)
@@ -217,9 +254,10 @@ const char *machine_run(struct machine *m, const struct load_start *start)
     const char *why = vcpu_set_start(&m->vcpus[0], start);
 
     m->started_ns = machine_now();
-    if (why == NULL && !machine_start_timers(m)) {
+    if (why == NULL && !machine_start(machine_run_timers, m, TIMER_STACK)) {
         why = "there is no memory for a thread";
     }
+    why = why != NULL ? why : disk_run(m);
     return why != NULL ? why : vcpu_run(&m->vcpus[0]);
 }
 
@@ -270,5 +308,6 @@ void machine_end(struct machine *m, int status, const char *format, ...)
     }
     pthread_cond_broadcast(&m->changed);
     pthread_cond_signal(&m->timers);
+    pthread_cond_signal(&m->requests);
     m->output(m);
 }

@@ -2,7 +2,7 @@
  *
  * One lock, machine->lock, for all devices and everything marked [L]; it is not held while a guest
  * runs, nor while anybody but the kernel is waited for. Threads: one a processor (vcpu.c), one for
- * timers (machine.c), one for messages (service.c). */
+ * timers (machine.c), one for disks (disk.c), one for messages (service.c). */
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
@@ -13,8 +13,10 @@
 
 #include "load.h"
 #include "platform.h"
+#include "store.h"
 
 #define MACHINE_VCPUS_MAX    16u
+#define MACHINE_DISKS_MAX    4u
 #define MACHINE_SENTENCE_MAX 160u
 
 struct machine;
@@ -43,12 +45,15 @@ struct machine {
     struct clock clock;       /* [L] */
     struct platform platform; /* [L] */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
-    unsigned vcpu_count;      /* [I] */
-    unsigned running;         /* [L] threads of processors */
-    uint64_t started_ns;      /* [I] */
-    bool is_paused;           /* [L] */
-    bool is_ended;            /* [L] */
-    int status;               /* [L] how it ended */
+    unsigned vcpu_count;                        /* [I] */
+    unsigned running;                           /* [L] threads that use the guest's memory */
+    struct virtio_blk disks[MACHINE_DISKS_MAX]; /* [L] */
+    unsigned disk_count;                        /* [I] */
+    pthread_cond_t requests;                    /* a disk may have one, or is_ended */
+    uint64_t started_ns;                        /* [I] */
+    bool is_paused;                             /* [L] */
+    bool is_ended;                              /* [L] */
+    int status;                                 /* [L] how it ended */
     struct clock_timer flush; /* [L] output has been written, and is to be sent soon */
     void (*output)(struct machine *machine); /* [I] called then, and when it has ended */
 };
@@ -74,6 +79,13 @@ void machine_end(struct machine *machine, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Have the guest stand still or go on. False: it has ended. Locks: none. */
 bool machine_set_paused(struct machine *machine, bool is_paused);
+
+/* A thread that uses the guest's memory, and tells by machine_leave() when it does so no more.
+ * False: there is no memory for it. */
+bool machine_thread(struct machine *machine, void *(*function)(void *), void *argument,
+                    size_t stack);
+/* Locks: machine->lock held. */
+void machine_leave(struct machine *machine);
 
 /* --- vcpu.c --- */
 

@@ -1,8 +1,8 @@
 /* main.c - the monitor of one virtual machine: what it was given, the image loaded, then messages.
  *
- * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]...
+ * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]... [disk=rw|ro]...
  * rights: hv, control (the receive right of vm_machine.defs), right0 (the image), right1 and so on,
- * one for each module. */
+ * one for each module and disk, in the order of these. */
 #include <io.h>
 #include <portolan/io_types.h>
 #include <portolan/portolan.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "acpi.h"
+#include "disk.h"
 #include "mach.h"
 #include "service.h"
 
@@ -20,8 +21,22 @@
 
 static struct machine main_machine;
 static struct load_request main_request = {.cmdline = ""};
+static mach_port_t main_modules[LOAD_MODULES_MAX];
+static struct store main_disks[MACHINE_DISKS_MAX];
+static unsigned main_disk_count;
+static unsigned main_file_count; /* that arguments have spoken of; the image is the first */
 
 /* --- arguments --- */
+
+/* The file that goes with the argument. */
+static mach_port_t main_next_file(void)
+{
+    char name[16];
+
+    main_file_count++;
+    snprintf(name, sizeof(name), "right%u", main_file_count);
+    return portolan_port(name);
+}
 
 /* A number from min to max, or 0. */
 static unsigned long main_number(const char *text, unsigned long min, unsigned long max)
@@ -38,7 +53,22 @@ static const char *main_module(const char *words)
         return "there are too many modules";
     }
     main_request.modules[main_request.module_count].words = words;
+    main_modules[main_request.module_count] = main_next_file();
     main_request.module_count++;
+    return NULL;
+}
+
+static const char *main_disk(const char *how)
+{
+    if (strcmp(how, "rw") != 0 && strcmp(how, "ro") != 0) {
+        return "a disk is rw or ro";
+    }
+    if (main_disk_count == MACHINE_DISKS_MAX) {
+        return "there are too many disks";
+    }
+    main_disks[main_disk_count].file = main_next_file();
+    main_disks[main_disk_count].disk.is_read_only = how[1] == 'o';
+    main_disk_count++;
     return NULL;
 }
 
@@ -67,6 +97,9 @@ static const char *main_argument(const char *word, struct machine_options *optio
     }
     if (strncmp(word, "module=", size) == 0) {
         return main_module(value);
+    }
+    if (strncmp(word, "disk=", size) == 0) {
+        return main_disk(value);
     }
     return "there is no such argument";
 }
@@ -109,10 +142,7 @@ static const char *main_read_all(void)
     const char *why = main_read(portolan_port("right0"), &main_request.image);
 
     for (unsigned i = 0; i < main_request.module_count && why == NULL; i++) {
-        char name[16];
-
-        snprintf(name, sizeof(name), "right%u", i + 1);
-        why = main_read(portolan_port(name), &main_request.modules[i]);
+        why = main_read(main_modules[i], &main_request.modules[i]);
     }
     return why;
 }
@@ -123,6 +153,21 @@ static void main_forget(struct load_file *file)
 }
 
 /* --- the machine --- */
+
+static const char *main_open_disks(void)
+{
+    const char *why = NULL;
+
+    for (unsigned i = 0; i < main_disk_count && why == NULL; i++) {
+        struct store *store = &main_disks[i];
+        char name[VIRTIO_BLK_ID_SIZE];
+
+        snprintf(name, sizeof(name), "disk%u", i);
+        why = store_open(store, store->file, store->disk.is_read_only, name);
+        why = why != NULL ? why : disk_insert(&main_machine, store);
+    }
+    return why;
+}
 
 static const char *main_load(struct load_start *start)
 {
@@ -152,6 +197,7 @@ static const char *main_begin(int argc, char **argv, struct machine_options *opt
         why = main_argument(argv[i], options);
     }
     why = why != NULL ? why : machine_create(&main_machine, options);
+    why = why != NULL ? why : main_open_disks();
     why = why != NULL ? why : main_load(&start);
     return why != NULL ? why : machine_run(&main_machine, &start);
 }

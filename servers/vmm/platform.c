@@ -50,6 +50,24 @@ static void platform_join(struct platform *p)
     }
 }
 
+bool platform_insert(struct platform *p, struct pci_function *function)
+{
+    bool is_inserted = pci_insert(&p->pci, p->next_slot, function);
+
+    p->next_slot += is_inserted;
+    return is_inserted;
+}
+
+/* Devices on the PCI bus that every machine has. */
+static bool platform_insert_all(struct platform *p)
+{
+    p->next_slot = 1;
+    p->virtio = (struct virtio_pci_machine){
+        .memory = p->memory, .send = NULL, .broken = p->ops->broken, .context = p->context};
+    virtio_rng_init(&p->rng, &p->virtio, p->ops->random);
+    return platform_insert(p, &p->rng.pci.function);
+}
+
 bool platform_init(struct platform *p, const struct platform_options *o)
 {
     p->ops = o->ops;
@@ -68,5 +86,5 @@ bool platform_init(struct platform *p, const struct platform_options *o)
         return false;
     }
     platform_join(p);
-    return true;
+    return platform_insert_all(p);
 }

@@ -14,12 +14,16 @@
 #include "power.h"
 #include "serial.h"
 #include "tty.h"
+#include "virtio_console.h"
+#include "virtio_rng.h"
 
 /* What the machine around it does. Called with its lock held. */
 struct platform_ops {
-    power_function *power;          /* it is off, or has been reset, or ends */
-    void (*written)(void *context); /* the guest has written to its serial line */
-    line_function *interrupt;       /* the interrupt input of the first processor */
+    power_function *power;                     /* it is off, or has been reset, or ends */
+    void (*written)(void *context);            /* the guest has written to its serial line */
+    line_function *interrupt;                  /* the interrupt input of the first processor */
+    virtio_pci_broken_function *broken;        /* the guest broke a rule: the machine ends */
+    void (*random)(void *data, uint32_t size); /* fill it with random bytes, 64 at most */
 };
 
 struct platform {
@@ -37,6 +41,9 @@ struct platform {
     struct tty tty;
     struct power power;
     struct pci pci;
+    struct virtio_pci_machine virtio; /* what virtio devices are made for */
+    struct virtio_rng rng;
+    unsigned next_slot; /* of PCI */
 };
 
 struct platform_options {
@@ -50,6 +57,8 @@ struct platform_options {
 
 /* False: devices want the same addresses, which is a mistake in here. */
 bool platform_init(struct platform *platform, const struct platform_options *options);
+/* Put a PCI function into the next slot, before the guest runs. False: there is no place for it. */
+bool platform_insert(struct platform *platform, struct pci_function *function);
 /* Somebody types. Returns: how many bytes there was room for. */
 size_t platform_type(struct platform *platform, const void *data, size_t size);
 /* After the guest has read from a port: what was typed and waits may come in. */

@@ -145,24 +145,14 @@ static void *vcpu_main(void *argument)
     while (vcpu_may_run(vcpu) && vcpu_enter(vcpu)) {
         exit_handle(vcpu);
     }
-    m->running--;
-    pthread_cond_signal(&m->timers);
+    machine_leave(m);
     pthread_mutex_unlock(&m->lock);
     return NULL;
 }
 
 const char *vcpu_run(struct vcpu *vcpu)
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int error;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, VCPU_STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    vcpu->machine->running++; /* before anybody could see it end */
-    error = pthread_create(&thread, &attributes, vcpu_main, vcpu);
-    pthread_attr_destroy(&attributes);
-    vcpu->machine->running -= error != 0;
-    return error == 0 ? NULL : "there is no memory for a processor's thread";
+    return machine_thread(vcpu->machine, vcpu_main, vcpu, VCPU_STACK)
+               ? NULL
+               : "there is no memory for a processor's thread";
 }

@@ -14,6 +14,18 @@ COMMANDS = [
     ("grep -c . /proc/iomem", r"^\d+\r*$"),
     ("dmesg | grep -c 'ACPI: PCI Root Bridge'", r"^1\r*$"),
     ("sleep 1; echo slept", r"^slept\r*$"),
+    ("cat /sys/class/misc/hw_random/rng_current", r"^virtio_rng"),
+    ("head -c 100 /dev/hwrng | sha256sum", r"^[0-9a-f]{64}"),
+]
+# A disk in a file that the monitor may write, one in a file that it may only read.
+DISKS = [
+    ("mount -t ext2 /dev/vda /mnt && cat /mnt/hello", r"^this file is on a disk\r*$"),
+    ("echo written by the guest > /mnt/new && head -c 300000 /dev/urandom > /mnt/large && sha256sum /mnt/large", r"^[0-9a-f]{64}"),
+    ("umount /mnt && mount -t ext2 /dev/vda /mnt && cat /mnt/new", r"^written by the guest\r*$"),
+    ("sha256sum < /mnt/large | grep -c $(sha256sum < /mnt/large | head -c 64) && umount /mnt", r"^1\r*$"),
+    ("mount -r -t ext2 /dev/vdb /mnt && cat /mnt/hello && umount /mnt", r"^this file is on a disk\r*$"),
+    ("echo x > /dev/vdb || echo refused", r"refused"),
+    ("cat /sys/block/vda/size /sys/block/vdb/ro /sys/block/vda/serial", r"^4096\r*\n1\r*\ndisk0"),
 ]
 
 
@@ -28,7 +40,8 @@ def shell(m, line):
 
 def to_the_shell(m, checks):
     start = time.time()
-    m.send("vm run /guests/linux initrd=/guests/initrd memory=128 cmdline=\"console=ttyS0 panic=-1\"\r")
+    m.command_output("cp /guests/disk /tmp/disk")
+    m.send("vm run /guests/linux initrd=/guests/initrd memory=128 disk=/tmp/disk disk=/guests/disk,ro cmdline=\"console=ttyS0 panic=-1\"\r")
     m.expect(r"Linux version 6\.\S+-cloud-amd64", 30)
     m.expect(r"guest: Linux \S+ is up after \S+ s", 60)
     m.expect(PROMPT)
@@ -37,7 +50,7 @@ def to_the_shell(m, checks):
 
 
 def commands(m, checks):
-    for line, pattern in COMMANDS:
+    for line, pattern in COMMANDS + DISKS:
         checks.expect(f"`{line}` in the guest", f"(?m){pattern}", shell(m, line))
 
 
@@ -59,10 +72,13 @@ def looked_at(m, checks):
 
 
 def off(m, checks):
+    digest = re.search(r"^[0-9a-f]{64}", shell(m, "sha256sum /dev/vda"), re.M).group(0)
     m.send("exit\r")
     m.expect(r"vm: linux: the guest turned the power off")
     m.settle()
     checks.expect("nothing is left", r"^$", m.command_output("vm list"))
+    checks.expect("what the guest wrote is in the file", rf"^{digest} ", m.command_output("sha256sum /tmp/disk"))
+    checks.expect("and not in the one it may only read", rf"^(?!{digest})", m.command_output("sha256sum /guests/disk"))
     checks.expect("the system is as before", r"^Hello, world!\n", m.command_output("hello"))
 
 

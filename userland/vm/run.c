@@ -35,10 +35,10 @@ static void run_word(const char *name, const char *value)
     run.size += size;
 }
 
-static void run_file(const char *path)
+static void run_file(const char *path, int flags)
 {
     mach_port_t file;
-    kern_return_t kr = portolan_open(path, O_RDONLY, 0, &file);
+    kern_return_t kr = portolan_open(path, flags, 0, &file);
 
     if (kr != KERN_SUCCESS) {
         program_fail("%s: %s", path, mach_error_string(kr));
@@ -59,8 +59,21 @@ static void run_module(char *value)
         *words = '\0';
         words++;
     }
-    run_file(value);
+    run_file(value, O_RDONLY);
     run_word("module=", words != NULL ? words : "");
+}
+
+/* A disk is written, unless ",ro" is behind its name. */
+static void run_disk(char *value)
+{
+    size_t size = strlen(value);
+    bool is_read_only = size > 3 && strcmp(value + size - 3, ",ro") == 0;
+
+    if (is_read_only) {
+        value[size - 3] = '\0';
+    }
+    run_file(value, is_read_only ? O_RDONLY : O_RDWR);
+    run_word("disk=", is_read_only ? "ro" : "rw");
 }
 
 static void run_name(const char *name)
@@ -79,6 +92,8 @@ static void run_option(char *word)
         run_module(word + 7);
     } else if (strncmp(word, "module=", 7) == 0) {
         run_module(word + 7);
+    } else if (strncmp(word, "disk=", 5) == 0) {
+        run_disk(word + 5);
     } else if (strcmp(word, "detach") == 0) {
         run.is_detached = true;
     } else {
@@ -100,7 +115,7 @@ int run_machine(char **words)
     kern_return_t kr;
 
     run_name_of(words[0]);
-    run_file(words[0]);
+    run_file(words[0], O_RDONLY);
     for (char **word = words + 1; *word != NULL; word++) {
         run_option(*word);
     }

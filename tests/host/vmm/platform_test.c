@@ -39,7 +39,8 @@ static void note_interrupt(void *target, unsigned input, bool level)
     interrupt = level;
 }
 
-static const struct platform_ops ops = {note_power, note_written, note_interrupt};
+static const struct platform_ops ops = {
+    .power = note_power, .written = note_written, .interrupt = note_interrupt};
 
 static int start(void **state)
 {
