@@ -118,7 +118,7 @@ MATRIX = [
     Suite("machines release 1 cpu", machines.use),
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
     Suite("linux 1 cpu", linux.use),
-    Suite("linux 2 cpus", lambda: linux.use(cpus=2)),
+    Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),

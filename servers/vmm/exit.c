@@ -117,6 +117,11 @@ static void exit_window(struct vcpu *vcpu)
     }
 }
 
+static void exit_end_of_interrupt(struct vcpu *vcpu)
+{
+    ioapic_end(&vcpu->machine->platform.ioapic, (uint8_t)vcpu->record->value);
+}
+
 static void exit_shutdown(struct vcpu *vcpu)
 {
     machine_end(vcpu->machine, 1, "triple fault: a fault while a double fault was delivered");
@@ -169,6 +174,8 @@ static const struct {
     [HV_EXIT_INVALID] = {"invalid", exit_invalid},
     [HV_EXIT_UNKNOWN] = {"unknown", exit_unknown},
     [HV_EXIT_TASK] = {"task", exit_task},
+    [HV_EXIT_EOI] = {"eoi", exit_end_of_interrupt},
+    [HV_EXIT_APIC] = {"apic", exit_unknown}, /* apic.c asks, and gets the answer itself */
 };
 
 const char *exit_name(unsigned reason)

@@ -140,6 +140,7 @@ void exit_emulate(struct vcpu *vcpu)
     enum emulate_result result;
 
     exit_emulate_begin(vcpu, &e);
+    vcpu->machine->current = vcpu;
     result = exit_emulate_step(vcpu, &e, &b);
     if (result == EMULATE_EXCEPTION && exit_emulate_raise(vcpu, &e)) {
         return;

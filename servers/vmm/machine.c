@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apic.h"
 #include "disk.h"
 #include "hv.h"
 
@@ -94,7 +95,16 @@ static void machine_fill(void *data, uint32_t size)
     (void)getentropy(data, size);
 }
 
+/* A message that no APIC takes is lost, as it would be. */
+static void machine_send(void *context, uint64_t address, uint32_t data)
+{
+    const struct machine *m = context;
+
+    (void)hv_machine_message(m->port, address, data);
+}
+
 static const struct platform_ops machine_ops = {
+    .send = machine_send,
     .power = machine_power,
     .written = machine_written,
     .interrupt = machine_interrupt,
@@ -166,11 +176,14 @@ const char *machine_create(struct machine *m, const struct machine_options *opti
     };
     const char *why = NULL;
 
-    if (!platform_init(&m->platform, &platform)) {
+    if (!platform_init(&m->platform, &platform) || !apic_init(m)) {
         return "two devices want the same addresses";
     }
     if (hv_machine_create(options->hv, &m->port) != KERN_SUCCESS) {
         return "this computer cannot run guests";
+    }
+    if (hv_machine_enable_apic(m->port) != KERN_SUCCESS) {
+        return "there are no local APICs for it";
     }
     why = machine_make_memory(m, options->memory_size);
     for (unsigned i = 0; i < options->vcpu_count && why == NULL; i++) {
@@ -258,7 +271,10 @@ const char *machine_run(struct machine *m, const struct load_start *start)
         why = "there is no memory for a thread";
     }
     why = why != NULL ? why : disk_run(m);
-    return why != NULL ? why : vcpu_run(&m->vcpus[0]);
+    for (unsigned i = 0; i < m->vcpu_count && why == NULL; i++) {
+        why = vcpu_run(&m->vcpus[i]); /* all but the first wait to be started */
+    }
+    return why;
 }
 
 bool machine_set_paused(struct machine *m, bool is_paused)

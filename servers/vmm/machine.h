@@ -44,6 +44,7 @@ struct machine {
     uint64_t memory_size;     /* [I] */
     struct clock clock;       /* [L] */
     struct platform platform; /* [L] */
+    struct vcpu *current;     /* [L] whose instruction is being done */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
     unsigned vcpu_count;                        /* [I] */
     unsigned running;                           /* [L] threads that use the guest's memory */

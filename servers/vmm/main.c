@@ -18,6 +18,7 @@
 #define MEMORY_MIB     64u
 #define MEMORY_MIB_MAX 65536u
 #define FILE_MAX       (1ull << 30)
+#define RATE_NS        20000000u /* to measure how fast the time stamp counts */
 
 static struct machine main_machine;
 static struct load_request main_request = {.cmdline = ""};
@@ -147,6 +148,41 @@ static const char *main_read_all(void)
     return why;
 }
 
+/* --- the time stamp --- */
+
+struct main_stamp {
+    uint64_t ns;
+    uint64_t ticks;
+};
+
+static struct main_stamp main_stamp(void)
+{
+    return (struct main_stamp){machine_now(), __builtin_ia32_rdtsc()};
+}
+
+/* Linux does not find out how fast the time stamp counts where each look at another clock leaves
+ * the guest: it is told, unless the user has, from what passed since `start`. All processors count
+ * the same, which the clock of the host relies on, too. */
+static void main_tell_rate(struct main_stamp start)
+{
+    static char line[LOAD_CMDLINE_MAX];
+    struct main_stamp now = main_stamp();
+    unsigned long long khz;
+
+    if (!load_linux_is(&main_request.image) ||
+        strstr(main_request.cmdline, "tsc_early_khz=") != NULL) {
+        return;
+    }
+    while (now.ns - start.ns < RATE_NS) {
+        now = main_stamp();
+    }
+    khz = (now.ticks - start.ticks) * 1000000 / (now.ns - start.ns);
+    if (snprintf(line, sizeof(line), "%s tsc_early_khz=%llu tsc=reliable", main_request.cmdline,
+                 khz) < (int)sizeof(line)) {
+        main_request.cmdline = line;
+    }
+}
+
 static void main_forget(struct load_file *file)
 {
     vm_deallocate(mach_task_self(), (vm_address_t)file->data, file->size + 1);
@@ -173,10 +209,16 @@ static const char *main_load(struct load_start *start)
 {
     const struct acpi_options acpi = {
         .vcpu_count = main_machine.vcpu_count,
+        .has_apic = true,
+        .has_hpet = true,
         .pci_irqs = main_machine.platform.pci.irqs,
     };
+    struct main_stamp begin = main_stamp();
     const char *why = main_read_all();
 
+    if (why == NULL) {
+        main_tell_rate(begin);
+    }
     main_request.rsdp = acpi_build(&main_machine.memory, &acpi);
     why = why != NULL ? why : load_image(&main_request, &main_machine.memory, start);
     if (why == NULL) {

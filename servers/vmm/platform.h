@@ -6,6 +6,8 @@
 #include "bus.h"
 #include "clock.h"
 #include "cmos.h"
+#include "hpet.h"
+#include "ioapic.h"
 #include "keyboard.h"
 #include "memory.h"
 #include "pci.h"
@@ -24,6 +26,7 @@ struct platform_ops {
     line_function *interrupt;                  /* the interrupt input of the first processor */
     virtio_pci_broken_function *broken;        /* the guest broke a rule: the machine ends */
     void (*random)(void *data, uint32_t size); /* fill it with random bytes, 64 at most */
+    msix_send_function *send; /* a message to local APICs; NULL: the machine has none */
 };
 
 struct platform {
@@ -34,6 +37,9 @@ struct platform {
     struct bus ports;
     struct bus registers; /* guest physical addresses that are no memory */
     struct pic pic;
+    bool has_apic; /* then there are the next two */
+    struct ioapic ioapic;
+    struct hpet hpet;
     struct pit pit;
     struct cmos cmos;
     struct keyboard keyboard;

@@ -10,7 +10,10 @@ COMMANDS = [
     ("uname -s -m", r"^Linux x86_64\r*$"),
     ("echo $((6 * 7))", r"^42\r*$"),
     ("head -c 1000000 /dev/zero | sha256sum", r"^d29751f2649b32ff572b5e0a9f541ea660a50f94ff0beedfb0b692b924cc8025 "),
-    ("cat /proc/interrupts", r"^ *0: +[1-9]\d* .*timer"),
+    ("cat /proc/interrupts", r"^ *0: +[1-9]\d* .*IO-APIC +2-edge +timer"),
+    ("cat /proc/interrupts", r"^ *LOC: +[1-9]\d\d"),
+    ("cat /proc/interrupts", r"PCI-MSI .*virtio1-req"),
+    ("cat /sys/devices/system/clocksource/clocksource0/current_clocksource", r"^tsc"),
     ("grep -c . /proc/iomem", r"^\d+\r*$"),
     ("dmesg | grep -c 'ACPI: PCI Root Bridge'", r"^1\r*$"),
     ("sleep 1; echo slept", r"^slept\r*$"),
@@ -38,10 +41,10 @@ def shell(m, line):
     return m.seen[start:]
 
 
-def to_the_shell(m, checks):
+def to_the_shell(m, checks, processors):
     start = time.time()
     m.command_output("cp /guests/disk /tmp/disk")
-    m.send("vm run /guests/linux initrd=/guests/initrd memory=128 disk=/tmp/disk disk=/guests/disk,ro cmdline=\"console=ttyS0 panic=-1\"\r")
+    m.send(f"vm run /guests/linux initrd=/guests/initrd memory=128 cpus={processors} disk=/tmp/disk disk=/guests/disk,ro cmdline=\"console=ttyS0 panic=-1\"\r")
     m.expect(r"Linux version 6\.\S+-cloud-amd64", 30)
     m.expect(r"guest: Linux \S+ is up after \S+ s", 60)
     m.expect(PROMPT)
@@ -82,12 +85,15 @@ def off(m, checks):
     checks.expect("the system is as before", r"^Hello, world!\n", m.command_output("hello"))
 
 
-def use(iso="build/test/linux-release.iso", **options):
+def use(iso="build/test/linux-release.iso", processors=1, **options):
     checks = Checks()
     with Machine(iso, memory=384, timeout=20, **options) as m:
         m.come_up()
-        for part in (to_the_shell, commands, looked_at, off):
+        checks.guard("to the shell", to_the_shell, m, checks, processors)
+        for part in (commands, looked_at, off):
             if checks.failures:
                 break
             checks.guard(part.__name__, part, m, checks)
+        if not checks.failures:
+            checks.expect("all processors were there", rf"smp: Brought up 1 node, {processors} CPU", m.seen)
     return checks.result()
