@@ -21,7 +21,8 @@ static void hv_find_limits(void)
     hv_limits.efer = HV_EFER_SCE | HV_EFER_LME | HV_EFER_LMA | HV_EFER_NXE;
     hv_limits.cr4 = HV_CR4_BASIC | (cpu_features.umip ? CR4_UMIP : 0) |
                     (cpu_features.fsgsbase ? CR4_FSGSBASE : 0) |
-                    (cpu_features.smep ? CR4_SMEP : 0) | (cpu_features.smap ? CR4_SMAP : 0);
+                    (cpu_features.smep ? CR4_SMEP : 0) | (cpu_features.smap ? CR4_SMAP : 0) |
+                    (cpu_features.xsave ? CR4_OSXSAVE : 0);
 }
 
 void hv_init(void)

@@ -2,6 +2,7 @@
  * AMD64 APM volume 3, appendix E; Intel SDM volume 2A, CPUID. */
 #include "hv/hv_cpuid.h"
 
+#include "arch/cpu_features.h"
 #include "hv/hv_apic.h"
 #include "hv/hv_impl.h"
 #include "kern/atomic.h"
@@ -10,6 +11,11 @@
 #define LEAF_FEATURES     1u
 #define LEAF_STRUCTURED   7u
 #define LEAF_TOPOLOGY     0xbu
+#define LEAF_XSAVE        0xdu
+#define XCR0_AVX          4u
+#define XSAVE_SIZE_MIN    576u
+#define XSAVE_SIZE_AVX    256u
+#define XSAVE_SUBLEAF_AVX 2u
 #define LEAF_EXTENDED     0x80000000u
 #define LEAF_AMD_FEATURES 0x80000001u
 #define LEAF_SIZES        0x80000008u
@@ -34,24 +40,23 @@
  *           0x00000180 EIST, TM2     frequency and temperature are the host's
  *           0x00020000 PCID          CR4.PCIDE is in no state that a guest may have
  *           0x00200000 x2APIC, 0x01000000 TSC deadline    but where the kernel has a local APIC
- *           0x04000000 XSAVE, 0x08000000 OSXSAVE, 0x10000000 AVX, 0x1000 FMA, 0x20000000 F16C
- *                                    XCR0 is the host's
- *   1.EDX   0x00000200 APIC          likewise, and while the guest has it disabled; 80000001, too
+ *           0x08000000 OSXSAVE       goes by the guest's CR4
+ *   1.EDX   0x00000200 APIC          but where there is one that is enabled; 80000001, too
  *           0x00004080 MCE, MCA, 0x00001000 MTRR          MSRs the kernel does not have for guests
  *           0x00600000 DS, ACPI, 0x20000000 TM            as above: the host's
- *           0x10000000 HTT           processors are told one by one; but as above
+ *           0x10000000 HTT           processors are told one by one; but with a local APIC
  *   7.EBX   0x00000002 TSC_ADJUST    the offset is the monitor's
  *           0x00000004 SGX           its memory is the host's
  *           0x00000810 HLE, RTM      transactions are aborted by exits
- *           0x00000020 AVX2, 0xdc230000 AVX-512           as AVX
+ *           0xdc230000 AVX-512       the host's threads do not have it
  *           0x00000400 INVPCID       as PCID
  *           0x0000d000 RDT-M, RDT-A  cache and bandwidth are the host's
  *           0x02000000 PT            tracing is the host's
- *   7.ECX   all but UMIP: PKU (PKRU would stay in the processor), and what needs XSAVE or MSRs
+ *   7.ECX   all but UMIP: PKU (PKRU would stay in the processor), and what needs AVX-512 or MSRs
  *   7.EDX   all: speculation control is the host's
  *   80000001.ECX  0x00000004 SVM, 0x1000 SKINIT           no guests of guests
  *           0x00000008 ExtApicSpace, 0x400 IBS, 0x0f800000 counters, 0x20000000 MWAITX  the host's
- *           0x00000800 XOP, 0x10000 FMA4, 0x8000 LWP      as XSAVE
+ *           0x00000800 XOP, 0x10000 FMA4, 0x8000 LWP      the maker has left them
  *           0x00000002 CmpLegacy     processors are told one by one
  *           0x00000200 OSVW          MSRs the kernel does not have for guests
  *   80000001.EDX  as 1.EDX; 0x08000000 RDTSCP: TSC_AUX is the host's
@@ -65,8 +70,8 @@ struct hv_cpuid_leaf {
 
 static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
     {LEAF_BASIC, 0, ALL, ALL, ALL},                           /* the maker */
-    {LEAF_FEATURES, ALL, 0x0000ffff, 0x42d82203, 0x078bad7f}, /* EBX: CLFLUSH, brand */
-    {LEAF_STRUCTURED, 0, 0x219c2389, 0x00000004, 0},          /* FSGSBASE .. SHA */
+    {LEAF_FEATURES, ALL, 0x0000ffff, 0x76d83203, 0x078bad7f}, /* EBX: CLFLUSH, brand */
+    {LEAF_STRUCTURED, 0, 0x219c23a9, 0x00000004, 0},          /* FSGSBASE .. SHA */
     {LEAF_EXTENDED, 0, ALL, ALL, ALL},
     {LEAF_AMD_FEATURES, ALL, ALL, 0x000001e1, 0x25d3ad7f},
     {0x80000002u, ALL, ALL, ALL, ALL}, /* the name */
@@ -81,7 +86,7 @@ static const struct hv_cpuid_leaf hv_cpuid_leaves[] = {
 /* The highest leaf of each range is the highest in the table. */
 static uint32_t hv_cpuid_highest(uint32_t first)
 {
-    return first == LEAF_BASIC ? LEAF_STRUCTURED : LEAF_SIZES;
+    return first == LEAF_EXTENDED ? LEAF_SIZES : cpu_features.xsave ? LEAF_XSAVE : LEAF_STRUCTURED;
 }
 
 static struct cpuid_result hv_cpuid_signature(void)
@@ -91,20 +96,38 @@ static struct cpuid_result hv_cpuid_signature(void)
 }
 
 /* What depends on the guest's processor. */
-static struct cpuid_result hv_cpuid_adjust(struct cpuid_result r, uint32_t leaf, uint32_t number)
+static struct cpuid_result hv_cpuid_adjust(struct cpuid_result r, uint32_t leaf,
+                                           const struct hv_vcpu *vcpu)
 {
     if (leaf == LEAF_BASIC || leaf == LEAF_EXTENDED) {
         r.eax = hv_cpuid_highest(leaf);
     } else if (leaf == LEAF_FEATURES) {
-        r.ebx |= number << APIC_ID_SHIFT;
-        r.ecx |= FEATURES_MACHINE;
+        r.ebx |= vcpu->number << APIC_ID_SHIFT;
+        r.ecx |= FEATURES_MACHINE | vcpu->osxsave;
     } else if (leaf == LEAF_SIZES && (r.eax & 0xff) > HV_PHYSICAL_BITS) {
         r.eax = (r.eax & ~0xffu) | HV_PHYSICAL_BITS;
     }
     return r;
 }
 
-static struct cpuid_result hv_cpuid_common(uint32_t leaf, uint32_t subleaf, uint32_t number)
+/* Vector state and its places in a save area: that of the host's threads. */
+static struct cpuid_result hv_cpuid_xsave(uint32_t subleaf, const struct hv_vcpu *vcpu)
+{
+    struct cpuid_result r = {0, 0, 0, 0};
+
+    if (subleaf == 0) {
+        r.eax = (uint32_t)cpu_features.xsave_mask;
+        r.ebx = (vcpu->xcr0 & XCR0_AVX) != 0 ? cpu_features.xsave_size : XSAVE_SIZE_MIN;
+        r.ecx = cpu_features.xsave_size;
+    } else if (subleaf == XSAVE_SUBLEAF_AVX && (cpu_features.xsave_mask & XCR0_AVX) != 0) {
+        r.eax = XSAVE_SIZE_AVX;
+        r.ebx = cpu_features.xsave_size - XSAVE_SIZE_AVX;
+    }
+    return r;
+}
+
+static struct cpuid_result hv_cpuid_common(uint32_t leaf, uint32_t subleaf,
+                                           const struct hv_vcpu *vcpu)
 {
     if (leaf == HV_CPUID_SIGNATURE_LEAF) {
         return hv_cpuid_signature();
@@ -117,10 +140,11 @@ static struct cpuid_result hv_cpuid_common(uint32_t leaf, uint32_t subleaf, uint
 
             return hv_cpuid_adjust((struct cpuid_result){r.eax & l->eax, r.ebx & l->ebx,
                                                          r.ecx & l->ecx, r.edx & l->edx},
-                                   leaf, number);
+                                   leaf, vcpu);
         }
     }
-    return (struct cpuid_result){0, 0, 0, 0};
+    return leaf == LEAF_XSAVE && cpu_features.xsave ? hv_cpuid_xsave(subleaf, vcpu)
+                                                    : (struct cpuid_result){0, 0, 0, 0};
 }
 
 /* The guest's processors: a core each, all in one package. */
@@ -150,7 +174,7 @@ static __attribute__((noinline)) struct cpuid_result hv_cpuid_with_apic(struct c
 
     switch (leaf) {
     case LEAF_BASIC:
-        r.eax = LEAF_TOPOLOGY;
+        r.eax = r.eax < LEAF_TOPOLOGY ? LEAF_TOPOLOGY : r.eax;
         break;
     case LEAF_FEATURES:
         r.ecx |= FEATURES_X2APIC | FEATURES_DEADLINE;
@@ -170,7 +194,7 @@ static __attribute__((noinline)) struct cpuid_result hv_cpuid_with_apic(struct c
 
 struct cpuid_result hv_cpuid(uint32_t leaf, uint32_t subleaf, const struct hv_vcpu *vcpu)
 {
-    struct cpuid_result r = hv_cpuid_common(leaf, subleaf, vcpu->number);
+    struct cpuid_result r = hv_cpuid_common(leaf, subleaf, vcpu);
 
     return vcpu->apic == NULL ? r : hv_cpuid_with_apic(r, leaf, subleaf, vcpu);
 }

@@ -27,6 +27,10 @@ struct vm_page;
 #define HV_SIGNAL_EVENT 4u /* there is something to inject */
 #define HV_SIGNAL_APIC  8u /* hv_apic_vcpu_attend() has something to do */
 
+/* vcpu->extras */
+#define HV_EXTRA_DEBUG 1u /* DR0-3, as it uses them */
+#define HV_EXTRA_XCR0  2u /* as it can tell */
+
 /* vcpu->pending_interrupt: the monitor's interrupt, and whether its APIC may have one. */
 #define HV_PENDING_VALID 256u /* and the vector */
 #define HV_PENDING_APIC  512u
@@ -83,6 +87,7 @@ struct hv_vcpu {
     bool window;                 /* [O] return when an interrupt would be taken */
     bool halt_exits;             /* [O] */
     uint8_t halted;              /* [O] HV_HALTED_* */
+    uint8_t extras;              /* [O] HV_EXTRA_*: what changes with the guest beside all else */
     bool unchecked;              /* [O] its state was set since it was last found good */
     struct waitq waiting;        /* its thread, while the guest has halted */
     struct task *task;           /* [O] charged for it, with a reference; NULL: it has nothing */
@@ -94,6 +99,8 @@ struct hv_vcpu {
     uint64_t registers[16]; /* [O] in the processor's order; the back end keeps RAX and RSP */
     uint64_t debug[4];      /* [O] DR0-3 */
     uint64_t exits;         /* [O] */
+    uint64_t xcr0;          /* [O] which vector state it may use (hv_xsave.c) */
+    uint32_t osxsave;       /* [O] CR4.OSXSAVE, as CPUID shows it */
     struct hv_exit exit;    /* [O] */
 };
 

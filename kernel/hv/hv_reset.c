@@ -6,6 +6,7 @@
 #include "arch/io.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_impl.h"
+#include "hv/hv_xsave.h"
 
 #define RIP_RESET  0xfff0u
 #define CS_RESET   0xf000u
@@ -58,6 +59,7 @@ void hv_reset(struct hv_vcpu *vcpu)
     words[HV_DR7] = HV_RESET_DR7;
     words[HV_TSC_OFFSET] = offset;
     (void)hv_ops->set_state(vcpu, HV_STATE_CONTROL, words);
+    hv_xsave_set_cr4(vcpu, 0);
     (void)hv_ops->set_state(vcpu, HV_STATE_EVENTS, events);
     hv_reset_segments(vcpu, CS_RESET, BASE_RESET);
     hv_reset_general(vcpu, RIP_RESET);

@@ -11,6 +11,7 @@
 #include "hv/hv_impl.h"
 #include "hv/hv_reset.h"
 #include "hv/hv_run.h"
+#include "hv/hv_xsave.h"
 #include "hv_kernel_server.h"
 #include "ipc/ipc_port.h"
 #include "kern/assert.h"
@@ -33,7 +34,7 @@ static const unsigned hv_vcpu_state_count[HV_STATE_FLAVORS] = {
     [HV_STATE_GENERAL] = HV_GENERAL_COUNT, [HV_STATE_SEGMENTS] = HV_SEGMENTS_COUNT,
     [HV_STATE_CONTROL] = HV_CONTROL_COUNT, [HV_STATE_MSRS] = HV_MSRS_COUNT,
     [HV_STATE_EVENTS] = HV_EVENTS_COUNT,   [HV_STATE_VECTORS] = HV_VECTORS_COUNT,
-    [HV_STATE_APIC] = HV_APIC_COUNT,
+    [HV_STATE_APIC] = HV_APIC_COUNT,       [HV_STATE_XSAVE] = HV_XSAVE_COUNT,
 };
 
 static_assert(HV_SEGMENTS_COUNT <= HV_STATE_MAX && HV_VECTORS_COUNT <= HV_STATE_MAX &&
@@ -151,6 +152,7 @@ static kern_return_t hv_vcpu_build(struct hv_vcpu *vcpu, struct vm_map *map, vm_
         return KERN_RESOURCE_SHORTAGE;
     }
     hv_reset(vcpu);
+    hv_xsave_reset(vcpu);
     fpu_settle(&vcpu->fpu);
     return hv_vcpu_pin_record(vcpu, map, record);
 }
@@ -284,6 +286,8 @@ static void hv_vcpu_read_state(struct hv_vcpu *vcpu, int flavor, uint64_t *words
         memcpy(words, fpu_state(&vcpu->fpu), HV_VECTORS_COUNT * sizeof(*words));
     } else if (flavor == HV_STATE_APIC) {
         hv_apic_vcpu_get_state(vcpu, words);
+    } else if (flavor == HV_STATE_XSAVE) {
+        hv_xsave_get_state(vcpu, words);
     } else {
         hv_ops->get_state(vcpu, flavor, words);
     }
@@ -298,17 +302,24 @@ static bool hv_vcpu_write_state(struct hv_vcpu *vcpu, int flavor, const uint64_t
     if (flavor == HV_STATE_APIC) {
         return hv_apic_vcpu_set_state(vcpu, words);
     }
+    if (flavor == HV_STATE_XSAVE) {
+        return hv_xsave_set_state(vcpu, words);
+    }
     if (!hv_ops->set_state(vcpu, flavor, words)) {
         return false;
     }
-    hv_apic_vcpu_set_time(vcpu); /* HV_STATE_CONTROL has the offset of its time stamp */
+    if (flavor == HV_STATE_CONTROL) {
+        hv_apic_vcpu_set_time(vcpu);
+        hv_xsave_set_cr4(vcpu, words[HV_CR4]);
+    }
     return true;
 }
 
 static bool hv_vcpu_has_flavor(const struct hv_vcpu *vcpu, int flavor)
 {
     return flavor >= 0 && flavor < HV_STATE_FLAVORS &&
-           (flavor != HV_STATE_APIC || vcpu->apic != NULL);
+           (flavor != HV_STATE_APIC || vcpu->apic != NULL) &&
+           (flavor != HV_STATE_XSAVE || hv_xsave_has_state());
 }
 
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no processor, no such flavor or no APIC),

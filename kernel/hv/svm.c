@@ -13,6 +13,7 @@
 #include "arch/pmap_nested.h"
 #include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
+#include "hv/hv_xsave.h"
 #include "hv/svm_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -319,16 +320,36 @@ static void svm_save_debug(uint64_t *debug)
                      : "=r"(debug[0]), "=r"(debug[1]), "=r"(debug[2]), "=r"(debug[3]));
 }
 
+static __attribute__((noinline)) void svm_load_extras(const struct hv_vcpu *vcpu)
+{
+    if ((vcpu->extras & HV_EXTRA_DEBUG) != 0) {
+        svm_load_debug(vcpu->debug);
+    }
+    if ((vcpu->extras & HV_EXTRA_XCR0) != 0) {
+        hv_xsave_enter(vcpu);
+    }
+}
+
+static __attribute__((noinline)) void svm_save_extras(struct hv_vcpu *vcpu)
+{
+    if ((vcpu->extras & HV_EXTRA_DEBUG) != 0) {
+        svm_save_debug(vcpu->debug);
+    }
+    if ((vcpu->extras & HV_EXTRA_XCR0) != 0) {
+        hv_xsave_leave(vcpu);
+    }
+}
+
 static void svm_cross(struct hv_vcpu *vcpu, struct svm_vcpu *s)
 {
-    if (__builtin_expect(s->uses_debug, 0)) {
-        svm_load_debug(vcpu->debug);
+    if (__builtin_expect(vcpu->extras != 0, 0)) {
+        svm_load_extras(vcpu);
     }
     interrupt_enable(); /* the host's, in the guest: here they are still off (CLGI) */
     svm_switch(virt_to_phys(s->vmcb), vcpu->registers, svm_cpus[cpu_number()].host);
     interrupt_disable();
-    if (__builtin_expect(s->uses_debug, 0)) {
-        svm_save_debug(vcpu->debug);
+    if (__builtin_expect(vcpu->extras != 0, 0)) {
+        svm_save_extras(vcpu);
     }
 }
 

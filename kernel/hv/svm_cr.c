@@ -5,6 +5,7 @@
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
 #include "hv/hv_walk.h"
+#include "hv/hv_xsave.h"
 #include "hv/svm_impl.h"
 
 #define INSTRUCTION_MAX  15
@@ -85,6 +86,7 @@ enum hv_step svm_cr_write_cr4(struct hv_vcpu *vcpu)
         return svm_exit_protection(vcpu);
     }
     s->vmcb->cr4 = value;
+    hv_xsave_set_cr4(vcpu, value);
     s->tag.cpu = -1; /* what its TLB has may be of other page tables */
     svm_exit_advance(vcpu, length);
     return HV_RESUME;

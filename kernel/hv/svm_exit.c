@@ -4,6 +4,7 @@
 #include "hv/hv_bits.h"
 #include "hv/hv_cpuid.h"
 #include "hv/hv_msr.h"
+#include "hv/hv_xsave.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
@@ -22,6 +23,7 @@
 #define LENGTH_HLT     1
 #define LENGTH_VMMCALL 3
 #define LENGTH_WBINVD  2
+#define LENGTH_XSETBV  3
 
 void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 {
@@ -115,7 +117,7 @@ static enum hv_step svm_exit_iret(struct hv_vcpu *vcpu)
 /* DR0-3 change with the guest from now on. */
 static enum hv_step svm_exit_debug_register(struct hv_vcpu *vcpu)
 {
-    svm_vcpu_of(vcpu)->uses_debug = true;
+    vcpu->extras |= HV_EXTRA_DEBUG;
     svm_vcpu_of(vcpu)->vmcb->intercept_dr = 0;
     return HV_RESUME;
 }
@@ -151,6 +153,18 @@ static enum hv_step svm_exit_msr(struct hv_vcpu *vcpu)
 
     vcpu->exit.length = svm_exit_length(v, LENGTH_MSR);
     return hv_msr_exit(vcpu, v->exit_info1 != 0, &v->rax);
+}
+
+static enum hv_step svm_exit_xsetbv(struct hv_vcpu *vcpu)
+{
+    struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    uint64_t value = (uint32_t)v->rax | vcpu->registers[HV_RDX] << 32;
+
+    if (v->cpl != 0 || !hv_xsave_write(vcpu, (uint32_t)vcpu->registers[HV_RCX], value)) {
+        return svm_exit_protection(vcpu);
+    }
+    svm_exit_advance(vcpu, svm_exit_length(v, LENGTH_XSETBV));
+    return HV_RESUME;
 }
 
 /* --- told to the monitor --- */
@@ -263,7 +277,7 @@ static svm_exit_function *const svm_exit_table[SVM_EXIT_COUNT] = {
     [SVM_EXIT_WBINVD] = svm_exit_cache,
     [SVM_EXIT_MONITOR] = svm_exit_undefined,
     [SVM_EXIT_MWAIT] = svm_exit_undefined,
-    [SVM_EXIT_XSETBV] = svm_exit_protection,
+    [SVM_EXIT_XSETBV] = svm_exit_xsetbv,
     [SVM_EXIT_RDPRU] = svm_exit_undefined,
 };
 

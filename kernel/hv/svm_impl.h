@@ -15,7 +15,6 @@
 struct svm_vcpu {
     struct svm_vmcb *vmcb; /* [O] a page of its own */
     struct hv_tag tag;     /* [O] its ASID */
-    bool uses_debug;       /* [O] DR0-3 change with it */
     bool is_quiet;         /* [O] the VMCB asks for no exit about events */
     bool has_interrupt;    /* [O] the interrupt that is pending is in the VMCB */
 };

@@ -19,6 +19,7 @@
 #include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
+#include "hv/hv_xsave.h"
 #include "hv/vmx_impl.h"
 #include "kern/assert.h"
 #include "kern/atomic.h"
@@ -329,7 +330,7 @@ static void vmx_write_controls(const struct hv_vcpu *vcpu)
               clock_machine_hz() / TIMER_PER_SECOND >> VMX_MISC_TIMER(rdmsr(MSR_VMX_MISC)));
     vmx_write(VMCS_LINK, NO_LINK);
     vmx_write(VMCS_CR0_MASK, VMX_CR0_HIDDEN);
-    vmx_write(VMCS_CR4_MASK, ~hv_limits.cr4);
+    vmx_write(VMCS_CR4_MASK, ~hv_limits.cr4 | CR4_OSXSAVE);
     vmx_write(VMCS_HOST_CS, SELECTOR_KERNEL_CODE);
     vmx_write(VMCS_HOST_SS, SELECTOR_KERNEL_DATA);
     vmx_write(VMCS_HOST_TR, SELECTOR_TSS);
@@ -535,11 +536,17 @@ static void vmx_cross(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
     if (__builtin_expect(v->uses_debug, 0)) {
         vmx_load_debug(vcpu->debug, v->dr6);
     }
+    if (__builtin_expect(vcpu->extras != 0, 0)) {
+        hv_xsave_enter(vcpu);
+    }
     __asm__ volatile("movq %0, %%cr2" ::"r"(v->cr2));
     refused = vmx_switch(vcpu->registers, v->was_entered) != 0;
     v->cr2 = read_cr2();
     if (__builtin_expect(v->uses_debug, 0)) {
         vmx_save_debug(vcpu->debug, &v->dr6);
+    }
+    if (__builtin_expect(vcpu->extras != 0, 0)) { /* HV_EXTRA_XCR0, here */
+        hv_xsave_leave(vcpu);
     }
     v->was_entered |= !refused;
     v->error = refused ? (uint32_t)vmx_read(VMCS_ERROR) : 0;

@@ -5,6 +5,7 @@
 #include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
 #include "hv/hv_msr.h"
+#include "hv/hv_xsave.h"
 #include "hv/vmx_impl.h"
 #include "kern/atomic.h"
 #include "kern/clock.h"
@@ -209,9 +210,32 @@ static enum hv_step vmx_exit_cr8(struct hv_vcpu *vcpu, uint64_t qualification)
     return HV_RESUME;
 }
 
-/* Of CR0 and CR4 only changes of what is not the guest's make it leave. Those of CR0 it sees
- * changed, and then executes the instruction again, which does the rest; those of CR4 it does not
- * have. */
+static enum hv_step vmx_exit_cr4(struct hv_vcpu *vcpu, uint64_t value)
+{
+    if ((value & ~hv_limits.cr4) != 0 ||
+        ((vmx_state_word(vcpu, VMX_EFER) & HV_EFER_LMA) != 0 && (value & HV_CR4_PAE) == 0)) {
+        return vmx_exit_protection(vcpu);
+    }
+    vmx_state_set_cr4(vcpu, value);
+    hv_xsave_set_cr4(vcpu, value);
+    vmx_exit_advance(vcpu, vmx_exit_length());
+    return HV_RESUME;
+}
+
+static enum hv_step vmx_exit_xsetbv(struct hv_vcpu *vcpu)
+{
+    uint64_t value = (uint32_t)vcpu->registers[HV_RAX] | vcpu->registers[HV_RDX] << 32;
+
+    if (!hv_xsave_write(vcpu, (uint32_t)vcpu->registers[HV_RCX], value)) {
+        return vmx_exit_protection(vcpu);
+    }
+    vmx_exit_advance(vcpu, vmx_exit_length());
+    return HV_RESUME;
+}
+
+/* Of CR0 and CR4 only changes of what is not the guest's make it leave, and of OSXSAVE. Those of
+ * CR0 it sees changed, and then executes the instruction again, which does the rest; those of CR4
+ * it does not have. */
 static enum hv_step vmx_exit_cr(struct hv_vcpu *vcpu)
 {
     uint64_t qualification = vmx_read(VMCS_QUALIFICATION);
@@ -220,6 +244,9 @@ static enum hv_step vmx_exit_cr(struct hv_vcpu *vcpu)
 
     if (VMX_CR_NUMBER(qualification) == 8) {
         return vmx_exit_cr8(vcpu, qualification);
+    }
+    if (VMX_CR_NUMBER(qualification) == 4 && VMX_CR_ACCESS(qualification) == VMX_CR_WRITE) {
+        return vmx_exit_cr4(vcpu, value);
     }
     if (VMX_CR_NUMBER(qualification) != 0 || VMX_CR_ACCESS(qualification) != VMX_CR_WRITE ||
         (value & (HV_CR0_NW | HV_CR0_CD)) == HV_CR0_NW ||
@@ -372,7 +399,7 @@ static vmx_exit_function *const vmx_exit_table[VMX_EXIT_COUNT] = {
     [VMX_EXIT_TIMER] = vmx_exit_nothing,
     [VMX_EXIT_INVVPID] = vmx_exit_undefined,
     [VMX_EXIT_WBINVD] = vmx_exit_cache,
-    [VMX_EXIT_XSETBV] = vmx_exit_protection,
+    [VMX_EXIT_XSETBV] = vmx_exit_xsetbv,
     [VMX_EXIT_ENCLS] = vmx_exit_undefined,
 };
 

@@ -113,6 +113,9 @@ void vmx_state_enter(struct vmx_vcpu *v)
     if ((v->changed & WORD(VMX_CR0)) != 0) {
         vmx_write(VMCS_CR0_SHADOW, v->cr0_shown);
     }
+    if ((v->changed & WORD(VMX_CR4)) != 0) {
+        vmx_write(VMCS_CR4_SHADOW, v->words[VMX_CR4] & CR4_OSXSAVE);
+    }
     while (v->changed != 0) {
         unsigned word = (unsigned)__builtin_ctzl(v->changed);
 
@@ -237,6 +240,12 @@ static void vmx_state_set_crs(struct hv_vcpu *vcpu, uint64_t cr0, uint64_t cr4)
     v->cr4_shown = cr4 & ~hv_limits.cr4;
     vmx_state_set_word(vcpu, VMX_CR0, (cr0 & ~VMX_CR0_HIDDEN) | vmx_cr0_fixed);
     vmx_state_set_word(vcpu, VMX_CR4, (cr4 & hv_limits.cr4) | vmx_cr4_fixed);
+}
+
+void vmx_state_set_cr4(struct hv_vcpu *vcpu, uint64_t cr4)
+{
+    vmx_state_set_crs(vcpu, vmx_state_cr0(vcpu), cr4);
+    vmx_vcpu_of(vcpu)->tag.cpu = -1; /* what its TLB has may be of other page tables */
 }
 
 static void vmx_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)

@@ -77,7 +77,7 @@ TEST(whatever_state_a_monitor_sets_the_guest_is_left_with_a_reason)
 {
     static const unsigned counts[HV_STATE_FLAVORS] = {
         HV_GENERAL_COUNT, HV_SEGMENTS_COUNT, HV_CONTROL_COUNT, HV_MSRS_COUNT,
-        HV_EVENTS_COUNT,  HV_VECTORS_COUNT,  HV_APIC_COUNT};
+        HV_EVENTS_COUNT,  HV_VECTORS_COUNT,  HV_APIC_COUNT,    HV_XSAVE_COUNT};
     struct kicker kicker;
     hv_state_t good[HV_STATE_FLAVORS], bad;
     unsigned reasons[HV_EXIT_COUNT] = {0};

@@ -154,7 +154,7 @@ static void cpu_setup_control_registers(void)
     write_cr0((read_cr0() | CR0_MP | CR0_NE | CR0_WP) & ~(CR0_EM | CR0_TS));
     write_cr4(cr4);
     if (cpu_features.xsave) {
-        __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)cpu_features.xsave_mask), "d"(0));
+        write_xcr0(cpu_features.xsave_mask);
     }
     /* PAT: the reset values, with entry 4 (PAT bit alone) write-combining */
     wrmsr(MSR_PAT, 0x0007040100070406ull);

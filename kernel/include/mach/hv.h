@@ -120,6 +120,12 @@
 /* HV_STATE_VECTORS: x87 and SSE registers as FXSAVE has them in 64-bit mode. */
 #define HV_VECTORS_COUNT 64
 
+/* HV_STATE_XSAVE, where the host's processor has XSAVE. */
+#define HV_XSAVE_XCR0   0
+#define HV_XSAVE_IN_USE 1 /* XSTATE_BV: what of HV_STATE_VECTORS and the next is not initial */
+#define HV_XSAVE_UPPER  2 /* the upper halves of YMM0-15, two words each */
+#define HV_XSAVE_COUNT  34
+
 /* HV_STATE_APIC, where there is a local APIC (hv_machine_enable_apic): a register at offset 16 * i
  * is word i, and words that are no registers have what else there is. The timer counts at 1 GHz,
  * divided. */
@@ -158,7 +164,8 @@
 #define HV_STATE_EVENTS   4
 #define HV_STATE_VECTORS  5
 #define HV_STATE_APIC     6
-#define HV_STATE_FLAVORS  7
+#define HV_STATE_XSAVE    7
+#define HV_STATE_FLAVORS  8
 
 #define HV_STATE_MAX 64
 typedef int64_t hv_state_t[HV_STATE_MAX];

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "arch/cpu_features.h"
 #include "hv/hv_apic.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
@@ -312,13 +313,13 @@ static void hidden_bits_are_hidden(void **state)
     struct cpuid_result r = hv_cpuid(1, 0, &cpuid_vcpu);
 
     (void)state;
-    assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 17 | 1u << 21 | 7u << 26), 0);
+    assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 17 | 1u << 21 | 1u << 27), 0);
     assert_int_equal(r.ecx >> 31, 1);
     assert_int_equal(r.ebx >> 24, 5);
     assert_int_equal(r.edx & (1u << 7 | 1u << 12 | 1u << 14), 0); /* MCE, MTRR, MCA */
     assert_int_equal(r.edx & (1u << 9 | 1u << 28), 0);            /* APIC, HTT */
     r = hv_cpuid(7, 0, &cpuid_vcpu);
-    assert_int_equal(r.ebx & (1u << 2 | 1u << 5 | 1u << 10 | 1u << 16), 0);
+    assert_int_equal(r.ebx & (1u << 2 | 1u << 10 | 1u << 16), 0);
     assert_int_equal(r.ecx & ~4u, 0);
     assert_int_equal(r.edx, 0);
     r = hv_cpuid(0x80000001u, 0, &cpuid_vcpu);
@@ -353,7 +354,7 @@ static void a_local_apic_is_shown_where_there_is_one(void **state)
     assert_int_equal(r.edx & (1u << 9 | 1u << 28), 1u << 9 | 1u << 28);
     assert_int_equal(r.ebx >> 16, 0x506);
     assert_int_equal(hv_cpuid(0x80000001u, 0, &vcpu).edx & 1u << 9, 1u << 9);
-    assert_int_equal(hv_cpuid(0, 0, &vcpu).eax, 0xb);
+    assert_int_equal(hv_cpuid(0, 0, &vcpu).eax, 0xd);
     r = hv_cpuid(0xb, 1, &vcpu);
     assert_int_equal(r.eax, 8);
     assert_int_equal(r.ebx, 6);
@@ -368,9 +369,28 @@ static void a_local_apic_is_shown_where_there_is_one(void **state)
     cpuid_machine.vcpu_count = 6;
 }
 
+static void a_save_area_is_as_large_as_what_is_in_use(void **state)
+{
+    struct hv_vcpu vcpu = cpuid_vcpu;
+
+    (void)state;
+    vcpu.xcr0 = 1;
+    assert_int_equal(hv_cpuid(0xd, 0, &vcpu).eax, 7);
+    assert_int_equal(hv_cpuid(0xd, 0, &vcpu).ebx, 576);
+    assert_int_equal(hv_cpuid(0xd, 0, &vcpu).ecx, 832);
+    vcpu.xcr0 = 7;
+    assert_int_equal(hv_cpuid(0xd, 0, &vcpu).ebx, 832);
+    assert_int_equal(hv_cpuid(0xd, 1, &vcpu).eax, 0);
+    assert_int_equal(hv_cpuid(0xd, 2, &vcpu).eax, 256);
+    assert_int_equal(hv_cpuid(0xd, 2, &vcpu).ebx, 576);
+    assert_int_equal(hv_cpuid(0xd, 3, &vcpu).eax, 0);
+    vcpu.osxsave = 1u << 27;
+    assert_int_equal(hv_cpuid(1, 0, &vcpu).ecx >> 27 & 1, 1);
+}
+
 static void leaves_that_are_not_in_the_table_are_zero(void **state)
 {
-    static const uint32_t leaves[] = {2,           4,           6,           0xb,        0xd,
+    static const uint32_t leaves[] = {2,           4,           6,           0xb,        0xe,
                                       0x40000001u, 0x8000000au, 0x8000001fu, 0xffffffffu};
 
     (void)state;
@@ -380,7 +400,11 @@ static void leaves_that_are_not_in_the_table_are_zero(void **state)
         assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
     }
     assert_int_equal(hv_cpuid(7, 1, &cpuid_vcpu).eax | hv_cpuid(7, 1, &cpuid_vcpu).ebx, 0);
+    assert_int_equal(hv_cpuid(0, 0, &cpuid_vcpu).eax, 0xd);
+    cpu_features.xsave = false;
     assert_int_equal(hv_cpuid(0, 0, &cpuid_vcpu).eax, 7);
+    assert_int_equal(hv_cpuid(0xd, 0, &cpuid_vcpu).eax, 0);
+    cpu_features.xsave = true;
     assert_int_equal(hv_cpuid(0x80000000u, 0, &cpuid_vcpu).eax, 0x80000008u);
     assert_true((hv_cpuid(0x80000008u, 0, &cpuid_vcpu).eax & 0xff) <= 40);
 }
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(hidden_bits_are_hidden),
         cmocka_unit_test(what_every_processor_has_is_shown),
         cmocka_unit_test(a_local_apic_is_shown_where_there_is_one),
+        cmocka_unit_test(a_save_area_is_as_large_as_what_is_in_use),
         cmocka_unit_test(leaves_that_are_not_in_the_table_are_zero),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,19 @@ static inline void clflush(const void *address)
     __asm__ volatile("clflush (%0)" ::"r"(address) : "memory");
 }
 
+static inline uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low | (uint64_t)high << 32;
+}
+
+static inline void write_xcr0(uint64_t value)
+{
+    __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
