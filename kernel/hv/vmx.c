@@ -436,9 +436,9 @@ static void vmx_write_event(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
 
 /* Have what is to be delivered delivered, and the guest left when it takes what waits, or when the
  * monitor wants to know of that. */
-static void vmx_prepare_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
+static __attribute__((noinline)) void vmx_prepare_some(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
 {
-    uint32_t primary = vmx_primary;
+    uint32_t primary = v->uses_debug ? vmx_primary & ~VMX_PRIMARY_DEBUG : vmx_primary;
 
     if ((v->event & HV_EVENT_VALID) == 0) {
         vmx_choose_event(vcpu, v);
@@ -452,12 +452,20 @@ static void vmx_prepare_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
     if (atomic_load(&vcpu->pending_nmi)) {
         primary |= VMX_PRIMARY_NMI_WINDOW;
     }
-    if (v->uses_debug) {
-        primary &= ~VMX_PRIMARY_DEBUG;
-    }
+    v->is_quiet = (primary & VMX_PRIMARY_WINDOWS) == 0;
     if (primary != v->primary) {
         v->primary = primary;
         vmx_write(VMCS_PRIMARY, primary);
+    }
+}
+
+static inline void vmx_prepare_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
+{
+    if (__builtin_expect(!v->is_quiet || (v->event & HV_EVENT_VALID) != 0 || vcpu->window ||
+                             atomic_load(&vcpu->pending_interrupt) != 0 ||
+                             atomic_load(&vcpu->pending_nmi),
+                         0)) {
+        vmx_prepare_some(vcpu, v);
     }
 }
 

@@ -26,17 +26,22 @@ static uint32_t vmx_exit_length(void)
     return (uint32_t)vmx_read(VMCS_LENGTH);
 }
 
+/* Outside 64-bit mode the instruction pointer has 32 bits. */
+static __attribute__((noinline)) uint64_t vmx_exit_wrap(const struct hv_vcpu *vcpu, uint64_t rip)
+{
+    return vmx_check_rip(rip, vmx_state_word(vcpu, VMX_EFER),
+                         vmx_state_word(vcpu, VMX_SEGMENT(HV_SEGMENT_CS, VMX_RIGHTS)))
+               ? rip
+               : (uint32_t)rip;
+}
+
 void vmx_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 {
-    uint64_t rip = vmx_state_word(vcpu, VMX_RIP) + length;
+    uint64_t from = vmx_state_word(vcpu, VMX_RIP);
+    uint64_t to = from + length;
     uint64_t shadow = vmx_state_word(vcpu, VMX_INTERRUPTIBLE);
 
-    /* outside 64-bit mode the instruction pointer has 32 bits */
-    vmx_state_set_word(vcpu, VMX_RIP,
-                       vmx_check_rip(rip, vmx_state_word(vcpu, VMX_EFER),
-                                     vmx_state_word(vcpu, VMX_SEGMENT(HV_SEGMENT_CS, VMX_RIGHTS)))
-                           ? rip
-                           : (uint32_t)rip);
+    vmx_state_set_word(vcpu, VMX_RIP, (from ^ to) >> 32 == 0 ? to : vmx_exit_wrap(vcpu, to));
     if ((shadow & VMX_SHADOW) != 0) {
         vmx_state_set_word(vcpu, VMX_INTERRUPTIBLE, shadow & ~(uint64_t)VMX_SHADOW);
     }
@@ -114,6 +119,7 @@ static enum hv_step vmx_exit_halt(struct hv_vcpu *vcpu)
 static enum hv_step vmx_exit_debug_register(struct hv_vcpu *vcpu)
 {
     vmx_vcpu_of(vcpu)->uses_debug = true;
+    vmx_vcpu_of(vcpu)->is_quiet = false;
     return HV_RESUME;
 }
 

@@ -54,6 +54,7 @@ struct vmx_vcpu {
     uint32_t error;               /* [O] VMCS_ERROR of an entry that failed at once, or 0 */
     bool was_entered;             /* [O] since the VMCS was loaded */
     bool uses_debug;              /* [O] DR0-3 and DR6 change with it */
+    bool is_quiet;                /* [O] nothing is asked for but what always is */
 };
 
 static inline struct vmx_vcpu *vmx_vcpu_of(const struct hv_vcpu *vcpu)
@@ -97,8 +98,22 @@ bool vmx_check_rip(uint64_t rip, uint64_t efer, uint64_t code);
 bool vmx_check_pdptes(const uint64_t *pdptes, unsigned physical_bits);
 
 /* vmx_state.c. A word of the guest's state; set: what the guest has from its next entry on. */
-uint64_t vmx_state_word(const struct hv_vcpu *vcpu, enum vmx_word word);
-void vmx_state_set_word(struct hv_vcpu *vcpu, enum vmx_word word, uint64_t value);
+#define VMX_WORD(word) (1ul << (word))
+uint64_t vmx_state_fetch(const struct hv_vcpu *vcpu, enum vmx_word word);
+static inline uint64_t vmx_state_word(const struct hv_vcpu *vcpu, enum vmx_word word)
+{
+    const struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
+
+    return (v->known & VMX_WORD(word)) != 0 ? v->words[word] : vmx_state_fetch(vcpu, word);
+}
+static inline void vmx_state_set_word(struct hv_vcpu *vcpu, enum vmx_word word, uint64_t value)
+{
+    struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
+
+    v->words[word] = value;
+    v->known |= VMX_WORD(word);
+    v->changed |= VMX_WORD(word);
+}
 /* Before an entry and after an exit, with the VMCS loaded. */
 void vmx_state_enter(struct vmx_vcpu *v);
 void vmx_state_leave(struct hv_vcpu *vcpu);

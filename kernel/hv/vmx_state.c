@@ -17,8 +17,6 @@
 #define RIGHTS_LOW      0xffu /* of attributes: the rest is four bits further up in VMCS_RIGHTS */
 #define RIGHTS_HIGH     0xf00u
 #define PDPTES_ALIGNED  0xffffffe0ul
-#define WORD(word)      (1ul << (word))
-#define WANTED_WORDS    4u /* after each exit */
 #define VMX_NO_FIELD    0u
 
 #define SEGMENT_FIELDS(segment)                                                                    \
@@ -56,32 +54,44 @@ static const uint16_t vmx_state_fields[VMX_WORDS] = {
     TABLE_FIELDS(HV_SEGMENT_IDTR),
 };
 
-static_assert(VMX_WORDS <= 64, "a bit for each word");
+/* What each exit reads, and what is told to the monitor besides. */
+#define VMX_STATE_WANTED                                                                           \
+    (VMX_WORD(VMX_RIP) | VMX_WORD(VMX_RSP) | VMX_WORD(VMX_RFLAGS) | VMX_WORD(VMX_INTERRUPTIBLE))
+#define VMX_STATE_KEPT                                                                             \
+    (VMX_WORD(VMX_CR0) | VMX_WORD(VMX_CR3) | VMX_WORD(VMX_CR4) | VMX_WORD(VMX_EFER) |              \
+     VMX_WORD(VMX_SEGMENT(HV_SEGMENT_CS, VMX_RIGHTS)) |                                            \
+     VMX_WORD(VMX_SEGMENT(HV_SEGMENT_CS, VMX_BASE)))
+#define VMX_STATE_ALL (VMX_WORD(VMX_WORDS) - 1)
+
+static_assert(VMX_WORDS < 64, "a bit for each word");
 
 /* --- words --- */
 
-uint64_t vmx_state_word(const struct hv_vcpu *vcpu, enum vmx_word word)
+/* Have the words of the mask that are not known read. */
+static void vmx_state_know(const struct hv_vcpu *vcpu, uint64_t mask)
 {
     struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
+    uint64_t missing = mask & ~v->known;
 
-    if ((v->known & WORD(word)) == 0) {
-        v->known |= WORD(word);
+    if (missing == 0) {
+        return;
+    }
+    vmx_load(vcpu);
+    v->known |= missing;
+    for (; missing != 0; missing &= missing - 1) {
+        unsigned word = (unsigned)__builtin_ctzl(missing);
+
         if (vmx_state_fields[word] != VMX_NO_FIELD) {
-            vmx_load(vcpu);
             v->words[word] = vmx_read(vmx_state_fields[word]);
-            vmx_unload(vcpu);
         }
     }
-    return v->words[word];
+    vmx_unload(vcpu);
 }
 
-void vmx_state_set_word(struct hv_vcpu *vcpu, enum vmx_word word, uint64_t value)
+uint64_t vmx_state_fetch(const struct hv_vcpu *vcpu, enum vmx_word word)
 {
-    struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
-
-    v->words[word] = value;
-    v->known |= WORD(word);
-    v->changed |= WORD(word);
+    vmx_state_know(vcpu, VMX_WORD(word));
+    return vmx_vcpu_of(vcpu)->words[word];
 }
 
 /* What goes with a shadow of interrupts (SDM volume 3C, 27.3.1.5): that of STI needs IF, and with
@@ -103,17 +113,17 @@ static void vmx_state_settle_shadow(struct vmx_vcpu *v)
 
 void vmx_state_enter(struct vmx_vcpu *v)
 {
-    if ((v->changed & (WORD(VMX_RFLAGS) | WORD(VMX_INTERRUPTIBLE))) != 0) {
+    if ((v->changed & (VMX_WORD(VMX_RFLAGS) | VMX_WORD(VMX_INTERRUPTIBLE))) != 0) {
         vmx_state_settle_shadow(v);
     }
-    if ((v->changed & WORD(VMX_EFER)) != 0) {
+    if ((v->changed & VMX_WORD(VMX_EFER)) != 0) {
         vmx_write(VMCS_ENTRY, (vmx_read(VMCS_ENTRY) & ~(uint64_t)VMX_ENTRY_LONG) |
                                   ((v->words[VMX_EFER] & HV_EFER_LMA) != 0 ? VMX_ENTRY_LONG : 0));
     }
-    if ((v->changed & WORD(VMX_CR0)) != 0) {
+    if ((v->changed & VMX_WORD(VMX_CR0)) != 0) {
         vmx_write(VMCS_CR0_SHADOW, v->cr0_shown);
     }
-    if ((v->changed & WORD(VMX_CR4)) != 0) {
+    if ((v->changed & VMX_WORD(VMX_CR4)) != 0) {
         vmx_write(VMCS_CR4_SHADOW, v->words[VMX_CR4] & CR4_OSXSAVE);
     }
     while (v->changed != 0) {
@@ -130,25 +140,17 @@ void vmx_state_leave(struct hv_vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
 
-    v->known = WORD(WANTED_WORDS) - 1;
-    for (unsigned word = 0; word < WANTED_WORDS; word++) {
-        v->words[word] = vmx_read(vmx_state_fields[word]);
-    }
+    v->known = VMX_STATE_WANTED;
+    v->words[VMX_RIP] = vmx_read(VMCS_RIP);
+    v->words[VMX_RSP] = vmx_read(VMCS_RSP);
+    v->words[VMX_RFLAGS] = vmx_read(VMCS_RFLAGS);
+    v->words[VMX_INTERRUPTIBLE] = vmx_read(VMCS_INTERRUPTIBLE);
     vcpu->nmi_blocked = (v->words[VMX_INTERRUPTIBLE] & VMX_SHADOW_NMI) != 0;
 }
 
 void vmx_state_keep(const struct hv_vcpu *vcpu)
 {
-    static const uint8_t kept[] = {VMX_CR0,
-                                   VMX_CR3,
-                                   VMX_CR4,
-                                   VMX_EFER,
-                                   VMX_SEGMENT(HV_SEGMENT_CS, VMX_RIGHTS),
-                                   VMX_SEGMENT(HV_SEGMENT_CS, VMX_BASE)};
-
-    for (unsigned i = 0; i < sizeof(kept); i++) {
-        (void)vmx_state_word(vcpu, kept[i]);
-    }
+    vmx_state_know(vcpu, VMX_STATE_KEPT);
 }
 
 /* --- general registers --- */
@@ -184,7 +186,7 @@ static bool vmx_state_set_general(struct hv_vcpu *vcpu, const uint64_t *words)
 
 static void vmx_state_get_segments(struct hv_vcpu *vcpu, uint64_t *words)
 {
-    vmx_load(vcpu);
+    vmx_state_know(vcpu, VMX_STATE_ALL);
     for (unsigned i = 0; i < HV_SEGMENTS_COUNT; i += HALF_OF_SEGMENT) {
         unsigned segment = i / HALF_OF_SEGMENT;
         uint64_t rights = vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_RIGHTS));
@@ -194,7 +196,6 @@ static void vmx_state_get_segments(struct hv_vcpu *vcpu, uint64_t *words)
                    vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_LIMIT)) << 32;
         words[i + 1] = vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_BASE));
     }
-    vmx_unload(vcpu);
 }
 
 static void vmx_state_set_segment(struct hv_vcpu *vcpu, unsigned segment, uint64_t attributes,
@@ -252,7 +253,7 @@ static void vmx_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)
 {
     struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
 
-    vmx_load(vcpu);
+    vmx_state_know(vcpu, VMX_STATE_ALL);
     words[HV_CR0] = vmx_state_cr0(vcpu);
     words[HV_CR2] = v->cr2;
     words[HV_CR3] = vmx_state_word(vcpu, VMX_CR3);
@@ -266,7 +267,6 @@ static void vmx_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)
     words[HV_DR6] = v->dr6;
     words[HV_DR7] = vmx_state_word(vcpu, VMX_DR7);
     words[HV_TSC_OFFSET] = vmx_state_word(vcpu, VMX_TSC_OFFSET);
-    vmx_unload(vcpu);
 }
 
 static bool vmx_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
@@ -284,6 +284,7 @@ static bool vmx_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
         vcpu->debug[i] = words[HV_DR0 + i];
     }
     v->uses_debug |= words[HV_DR7] != HV_RESET_DR7;
+    v->is_quiet = false;
     vmx_state_set_word(vcpu, VMX_CR3, words[HV_CR3]);
     vmx_state_set_word(vcpu, VMX_EFER, words[HV_EFER]);
     vmx_state_set_word(vcpu, VMX_PAT, words[HV_PAT]);
@@ -430,11 +431,7 @@ const char *vmx_state_check(struct hv_vcpu *vcpu)
     const char *sentence;
     struct hv_check state;
 
-    vmx_load(vcpu);
-    for (unsigned word = 0; word < VMX_WORDS; word++) {
-        (void)vmx_state_word(vcpu, word);
-    }
-    vmx_unload(vcpu);
+    vmx_state_know(vcpu, VMX_STATE_ALL);
     state = (struct hv_check){
         .cr0 = vmx_state_cr0(vcpu),
         .cr3 = v->words[VMX_CR3],

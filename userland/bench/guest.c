@@ -11,14 +11,15 @@
 #include "bench_impl.h"
 #include "program.h"
 
-#define GUEST_MEMORY   0x10000u
-#define GUEST_CODE     0x1000u
-#define GUEST_FRESH    0x301000u /* not the start of 2 MiB: page by page */
-#define GUEST_PAGES    200u      /* touched there */
-#define GUEST_PAGE     4096u
-#define GUEST_CODE_16  0x9bu
-#define GUEST_LIMIT_16 0xffffu
-#define GUEST_NAME     "hv."
+#define GUEST_MEMORY      0x10000u
+#define GUEST_CODE        0x1000u
+#define GUEST_FRESH       0x301000u /* not the start of 2 MiB: page by page */
+#define GUEST_PAGES       200u      /* touched there */
+#define GUEST_PAGE        4096u
+#define GUEST_CODE_16     0x9bu
+#define GUEST_LIMIT_16    0xffffu
+#define GUEST_PAGED_LIMIT 0x800ll
+#define GUEST_NAME        "hv."
 
 /* Do `text` BP times and stop with the smallest time of one in EDI. */
 #define GUEST_LOOP(name, text)                                                                     \
@@ -33,6 +34,7 @@ GUEST_LOOP(guest_nothing, "");
 GUEST_LOOP(guest_cpuid, "movl $1, %eax; cpuid");
 GUEST_LOOP(guest_port, "outb %al, $0x80");
 GUEST_LOOP(guest_hypercall, "movl $0x504f5201, %eax; vmmcall");
+GUEST_LOOP(guest_hypercall_intel, "movl $0x504f5201, %eax; vmcall");
 GUEST_LOOP(guest_touch, "movb $1, (%ebx); addl $4096, %ebx");
 
 /* Read the time again and again: what is not a step of that is an interrupt of the host. */
@@ -49,6 +51,15 @@ static struct {
     volatile struct hv_record *record;
     uint8_t *memory;
 } guest;
+
+/* Is it by Intel's VMX? */
+static bool guest_is_intel(void)
+{
+    uint32_t a = 1, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return (c & 0x20) != 0;
+}
 
 static void guest_begin(void)
 {
@@ -77,7 +88,7 @@ static void guest_set(const uint8_t *code, const uint8_t *end)
     program_check(hv_vcpu_get_state(guest.vcpu, HV_STATE_SEGMENTS, segments, &n), "state");
     segments[2 * HV_SEGMENT_CS] = GUEST_CODE_16 << 16 | (int64_t)GUEST_LIMIT_16 << 32;
     segments[2 * HV_SEGMENT_CS + 1] = 0;
-    segments[2 * HV_SEGMENT_DS] |= 0xffffffffll << 32;
+    segments[2 * HV_SEGMENT_DS] |= 0xffffffffll << 32 | GUEST_PAGED_LIMIT << 16;
     program_check(hv_vcpu_set_state(guest.vcpu, HV_STATE_SEGMENTS, segments, HV_SEGMENTS_COUNT),
                   "state");
     program_check(hv_vcpu_set_state(guest.vcpu, HV_STATE_GENERAL, general, HV_GENERAL_COUNT),
@@ -118,7 +129,11 @@ void guest_all(void)
     guest_begin();
     GUEST_MEASURE("hv.exit.kernel", guest_cpuid);
     GUEST_MEASURE("hv.exit.monitor", guest_port);
-    GUEST_MEASURE("hv.hypercall.kernel", guest_hypercall);
+    if (guest_is_intel()) {
+        GUEST_MEASURE("hv.hypercall.kernel", guest_hypercall_intel);
+    } else {
+        GUEST_MEASURE("hv.hypercall.kernel", guest_hypercall);
+    }
     GUEST_MEASURE("hv.fault.guest", guest_touch);
     GUEST_MEASURE("hv.irq", guest_interrupted);
     mach_port_deallocate(mach_task_self(), guest.vcpu);
