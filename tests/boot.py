@@ -95,7 +95,7 @@ KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
 USER.append(Suite("guests on an EPYC", lambda: user_tests(2, "build/test/hv.iso", "EPYC,+svm,+npt")))
-USER.append(Suite("guests in bochs", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=300))))
+USER.append(Suite("guests in bochs 1 cpu", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=300))))
 USER.append(Suite("guests in bochs 2 cpus", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=600, cpus=2))))
 USER.append(Suite("guests on a processor that cannot", lambda: user_tests(1, "build/test/hv.iso", "max,-svm")))
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))

@@ -241,7 +241,7 @@ static bool vmx_is_everywhere(void)
     return is_there;
 }
 
-/* A page that stays, with the revision that a region of VMX begins with. 0: out of memory. */
+/* A page that stays. 0: out of memory. */
 static phys_addr_t vmx_take_page(void)
 {
     struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
@@ -327,7 +327,7 @@ static void vmx_write_controls(const struct hv_vcpu *vcpu)
     vmx_write(VMCS_MSR_BITMAP, vmx_bitmap);
     vmx_write(VMCS_EPT, vmx_eptp(vcpu));
     vmx_write(VMCS_TIMER,
-              clock_machine_hz() / TIMER_PER_SECOND >> VMX_MISC_TIMER(rdmsr(MSR_VMX_MISC)));
+              (clock_machine_hz() / TIMER_PER_SECOND >> VMX_MISC_TIMER(rdmsr(MSR_VMX_MISC))) + 1);
     vmx_write(VMCS_LINK, NO_LINK);
     vmx_write(VMCS_CR0_MASK, VMX_CR0_HIDDEN);
     vmx_write(VMCS_CR4_MASK, ~hv_limits.cr4 | CR4_OSXSAVE);

@@ -336,7 +336,15 @@ static enum hv_step vmx_exit_ept_malformed(struct hv_vcpu *vcpu)
                             "the machine's page tables are malformed, by a bug of the kernel");
 }
 
-/* The processor found something that vmx_state_check() has not. */
+/* The sentence of a number, or that of 0. */
+static const char *vmx_exit_sentence(const char *const *sentences, uint64_t count, uint64_t number)
+{
+    return number < count && sentences[number] != NULL ? sentences[number] : sentences[0];
+}
+#define SENTENCE(sentences, number)                                                                \
+    vmx_exit_sentence(sentences, sizeof(sentences) / sizeof((sentences)[0]), number)
+
+/* The processor found something that vmx_state_check() has not (SDM volume 3C, 27.8). */
 static enum hv_step vmx_exit_bad_state(struct hv_vcpu *vcpu)
 {
     static const char *const sentences[] = {
@@ -345,22 +353,24 @@ static enum hv_step vmx_exit_bad_state(struct hv_vcpu *vcpu)
         [3] = "an NMI cannot be delivered in the shadow of STI",
         [4] = "the VMCS link pointer is wrong, by a bug of the kernel",
     };
-    uint64_t qualification = vmx_read(VMCS_QUALIFICATION);
-    bool is_known = qualification < sizeof(sentences) / sizeof(sentences[0]) &&
-                    sentences[qualification] != NULL;
 
-    return vmx_exit_invalid(vcpu, sentences[is_known ? qualification : 0]);
+    return vmx_exit_invalid(vcpu, SENTENCE(sentences, vmx_read(VMCS_QUALIFICATION)));
 }
 
 /* The entry was refused before anything of the guest was looked at (SDM volume 3C, 31.4). */
 static enum hv_step vmx_exit_refused(struct hv_vcpu *vcpu, uint32_t error)
 {
+    static const char *const sentences[] = {
+        [0] = "the processor refuses to enter the guest, by a bug of the kernel",
+        [4] = "the VMCS has been entered before, by a bug of the kernel",
+        [5] = "the VMCS has not been entered before, by a bug of the kernel",
+        [7] = "a control field is wrong, by a bug of the kernel",
+        [8] = "a host field is wrong, by a bug of the kernel",
+        [26] = "a guest is entered in the shadow of MOV SS, by a bug of the kernel",
+    };
+
     vcpu->exit.qualification = error;
-    return vmx_exit_invalid(vcpu, error == 7   ? "a control field is wrong, by a bug of the kernel"
-                                  : error == 8 ? "a host field is wrong, by a bug of the kernel"
-                                  : error == 26
-                                      ? "an event cannot be delivered in the shadow of MOV SS"
-                                      : "the VMCS is not ready, by a bug of the kernel");
+    return vmx_exit_invalid(vcpu, SENTENCE(sentences, error));
 }
 
 static enum hv_step vmx_exit_unknown(struct hv_vcpu *vcpu)

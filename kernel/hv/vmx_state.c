@@ -191,6 +191,8 @@ static void vmx_state_get_segments(struct hv_vcpu *vcpu, uint64_t *words)
         unsigned segment = i / HALF_OF_SEGMENT;
         uint64_t rights = vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_RIGHTS));
 
+        /* of an unusable one the other bits say little (SDM volume 3C, 25.4.1) */
+        rights &= (rights & VMX_RIGHTS_UNUSABLE) != 0 ? ~(uint64_t)HV_ATTRIBUTE_PRESENT : ~0ul;
         words[i] = vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_SELECTOR)) |
                    ((rights & RIGHTS_LOW) | (rights >> 4 & RIGHTS_HIGH)) << 16 |
                    vmx_state_word(vcpu, VMX_SEGMENT(segment, VMX_LIMIT)) << 32;

@@ -198,6 +198,29 @@ TEST(a_guest_goes_from_real_to_long_mode_by_itself)
     guest_destroy(&g);
 }
 
+GUEST_CODE64(null64, "xorl %eax, %eax; movw %ax, %es; outb %al, $0x80; movw %es, %cx; hlt");
+
+TEST(a_segment_that_is_null_is_not_present_and_stays_so)
+{
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t segments = {0}, again = {0};
+    struct guest g;
+
+    if (!GUEST_START(&g, GUEST_LONG, null64)) {
+        return;
+    }
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_PORT);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_SEGMENTS, segments, &n), KERN_SUCCESS);
+    CHECK_EQ((uint16_t)segments[2 * HV_SEGMENT_ES], 0);
+    CHECK_EQ(segments[2 * HV_SEGMENT_ES] >> 16 & 0x80, 0);
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_SEGMENTS, segments, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, HV_RUN_ADVANCE | HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK_EQ(guest_register(&g, HV_RCX), 0);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_SEGMENTS, again, &n), KERN_SUCCESS);
+    CHECK_EQ(again[2 * HV_SEGMENT_ES] >> 16 & 0x80, 0);
+    guest_destroy(&g);
+}
+
 /* In real mode a handler finds three words on its stack, whatever was raised. */
 GUEST_CODE16(nop16, "nop; hlt");
 GUEST_CODE16(real16, "popw %ax; popw %bx; popw %cx; hlt");
