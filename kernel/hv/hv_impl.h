@@ -59,6 +59,7 @@ enum hv_step {
     HV_RETURN, /* vcpu->exit says what to tell the monitor */
     HV_FAULT,  /* vcpu->exit has the address and access of a fault in the machine's map */
     HV_WAIT,   /* the guest has halted */
+    HV_YIELD,  /* the guest lets others run */
 };
 
 /* What hv_vcpu_run returns with, until it is written into the record. */

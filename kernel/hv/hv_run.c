@@ -175,7 +175,17 @@ static enum hv_step hv_run_step(struct hv_vcpu *vcpu)
     if (vcpu->halted == HV_HALTED_NOT) {
         step = hv_ops->run(vcpu);
     }
-    return step == HV_FAULT ? hv_run_fault(vcpu) : step == HV_WAIT ? hv_run_wait(vcpu) : step;
+    switch (step) {
+    case HV_FAULT:
+        return hv_run_fault(vcpu);
+    case HV_WAIT:
+        return hv_run_wait(vcpu);
+    case HV_YIELD:
+        thread_yield();
+        return HV_RESUME;
+    default:
+        return step;
+    }
 }
 
 /* The instruction that memory stopped, for the monitor to do in its place. */

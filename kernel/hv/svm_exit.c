@@ -3,11 +3,11 @@
 #include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
 #include "hv/hv_cpuid.h"
+#include "hv/hv_hypercall.h"
 #include "hv/hv_msr.h"
 #include "hv/hv_xsave.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
-#include "kern/clock.h"
 
 #define VECTOR_DB 1
 #define VECTOR_BP 3
@@ -191,15 +191,18 @@ static enum hv_step svm_exit_hypercall(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
     uint32_t length = svm_exit_length(v, LENGTH_VMMCALL);
+    enum hv_step step;
 
-    if (v->rax == HV_HYPERCALL_TIME) {
-        v->rax = clock_now_ns();
-        svm_exit_advance(vcpu, length);
-        return HV_RESUME;
+    if (v->cpl != 0) {
+        return svm_exit_undefined(vcpu);
     }
-    vcpu->exit.reason = HV_EXIT_HYPERCALL;
-    vcpu->exit.length = length;
-    return HV_RETURN;
+    step = hv_hypercall(vcpu, &v->rax);
+    if (step == HV_RETURN) {
+        vcpu->exit.length = length;
+    } else {
+        svm_exit_advance(vcpu, length);
+    }
+    return step;
 }
 
 /* What the VMCB says of the guest is not defined then (APM volume 2, 15.14.3). */

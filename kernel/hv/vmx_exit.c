@@ -4,11 +4,11 @@
 #include "hv/hv_bits.h"
 #include "hv/hv_check.h"
 #include "hv/hv_cpuid.h"
+#include "hv/hv_hypercall.h"
 #include "hv/hv_msr.h"
 #include "hv/hv_xsave.h"
 #include "hv/vmx_impl.h"
 #include "kern/atomic.h"
-#include "kern/clock.h"
 #include "kern/printf.h"
 
 #define VECTOR_DB 1
@@ -284,14 +284,18 @@ static enum hv_step vmx_exit_io(struct hv_vcpu *vcpu)
 
 static enum hv_step vmx_exit_hypercall(struct hv_vcpu *vcpu)
 {
-    if (vcpu->registers[HV_RAX] == HV_HYPERCALL_TIME) {
-        vcpu->registers[HV_RAX] = clock_now_ns();
-        vmx_exit_advance(vcpu, vmx_exit_length());
-        return HV_RESUME;
+    enum hv_step step;
+
+    if (HV_ATTRIBUTE_DPL(vmx_state_word(vcpu, VMX_SEGMENT(HV_SEGMENT_SS, VMX_RIGHTS))) != 0) {
+        return vmx_exit_undefined(vcpu);
     }
-    vcpu->exit.reason = HV_EXIT_HYPERCALL;
-    vcpu->exit.length = vmx_exit_length();
-    return HV_RETURN;
+    step = hv_hypercall(vcpu, &vcpu->registers[HV_RAX]);
+    if (step == HV_RETURN) {
+        vcpu->exit.length = vmx_exit_length();
+    } else {
+        vmx_exit_advance(vcpu, vmx_exit_length());
+    }
+    return step;
 }
 
 static enum hv_step vmx_exit_shutdown(struct hv_vcpu *vcpu)

@@ -5,7 +5,8 @@
 
 #include "lib/guest.h"
 
-#define XMM3 26 /* in HV_STATE_VECTORS */
+#define USER_SEGMENT 0x600003 /* privilege level 3, in attributes and selector */
+#define XMM3         26       /* in HV_STATE_VECTORS */
 
 GUEST_CODE16(halt16, "hlt; hlt");
 
@@ -427,6 +428,28 @@ TEST(the_time_is_a_hypercall_of_the_kernels)
     CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
     CHECK(guest_register(&g, HV_R8) != 0);
     CHECK(guest_register(&g, HV_RAX) >= guest_register(&g, HV_R8));
+    guest_destroy(&g);
+}
+
+/* Let others run, a number nobody knows to this kernel, then as a user, who may not. */
+GUEST_CODE64(yield64, "movl $0x504f5202, %eax; vmmcall; movq %rax, %r8; hlt; vmmcall");
+
+TEST(a_guest_lets_others_run_and_its_users_ask_nothing)
+{
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t state;
+    struct guest g;
+
+    if (!GUEST_START(&g, GUEST_LONG, yield64)) {
+        return;
+    }
+    CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK_EQ(guest_register(&g, HV_R8), 0);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_SEGMENTS, state, &n), KERN_SUCCESS);
+    state[2 * HV_SEGMENT_CS] |= USER_SEGMENT;
+    state[2 * HV_SEGMENT_SS] |= USER_SEGMENT;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_SEGMENTS, state, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_SHUTDOWN); /* #UD, for which it has no handler */
     guest_destroy(&g);
 }
 

@@ -181,10 +181,6 @@ typedef int64_t hv_dirty_t[HV_DIRTY_MAX];
 #define HV_INJECT_EXCEPTION       3 /* at once */
 #define HV_INJECT_EXCEPTION_ERROR 4 /* with an error code, which is not pushed in real mode */
 
-/* What the kernel answers of hypercalls (VMMCALL, VMCALL): RAX is the number, and the answer. All
- * others are the monitor's. */
-#define HV_HYPERCALL_TIME 0x504f5201u /* nanoseconds since the host was started */
-
 #define HV_SENTENCE_MAX 96
 
 struct hv_record {
