@@ -3,7 +3,7 @@
 
 #define DISK_STACK 262144u /* requests are large */
 
-static void disk_wake(void *context)
+void disk_wake(void *context)
 {
     struct machine *m = context;
 
@@ -21,8 +21,19 @@ const char *disk_insert(struct machine *m, struct store *store)
     if (!platform_insert(p, &m->disks[m->disk_count].pci.function)) {
         return "there is no place for a disk";
     }
+    p->hypercall.disks[m->disk_count] = &store->disk;
     m->disk_count++;
     return NULL;
+}
+
+bool disk_is_busy(const struct machine *m)
+{
+    bool is_busy = m->platform.hypercall.is_working;
+
+    for (unsigned i = 0; i < m->disk_count; i++) {
+        is_busy |= m->disks[i].is_busy;
+    }
+    return is_busy;
 }
 
 /* Do the next request of a disk. False: there is none. */
@@ -40,9 +51,26 @@ static bool disk_step(struct machine *m, struct virtio_blk *disk)
     return true;
 }
 
+/* Do the next request that came by a hypercall. False: there is none. */
+static bool disk_step_call(struct machine *m)
+{
+    struct hypercall *h = &m->platform.hypercall;
+    struct hypercall_request request;
+    bool is_good;
+
+    if (!hypercall_block_take(h, &request)) {
+        return false;
+    }
+    pthread_mutex_unlock(&m->lock);
+    is_good = hypercall_block_do(h, &request);
+    pthread_mutex_lock(&m->lock);
+    hypercall_block_finish(h, &request, is_good);
+    return true;
+}
+
 static bool disk_step_all(struct machine *m)
 {
-    bool is_done = false;
+    bool is_done = disk_step_call(m);
 
     for (unsigned i = 0; i < m->disk_count && !m->is_ended; i++) {
         is_done |= disk_step(m, &m->disks[i]);

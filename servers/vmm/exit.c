@@ -10,8 +10,6 @@
 
 #define VECTOR_GP 13
 
-#define HYPERCALL_UNKNOWN UINT64_MAX
-
 typedef void exit_function(struct vcpu *vcpu);
 
 static void exit_advance(struct vcpu *vcpu)
@@ -127,10 +125,13 @@ static void exit_shutdown(struct vcpu *vcpu)
     machine_end(vcpu->machine, 1, "triple fault: a fault while a double fault was delivered");
 }
 
-/* There is none that is the monitor's. */
 static void exit_hypercall(struct vcpu *vcpu)
 {
-    vcpu->record->registers[HV_RAX] = HYPERCALL_UNKNOWN;
+    volatile uint64_t *registers = vcpu->record->registers;
+    const uint64_t arguments[3] = {registers[HV_RBX], registers[HV_RCX], registers[HV_RDX]};
+
+    registers[HV_RAX] =
+        hypercall_do(&vcpu->machine->platform.hypercall, registers[HV_RAX], arguments);
     vcpu->request |= HV_RUN_REGISTERS;
     exit_advance(vcpu);
 }

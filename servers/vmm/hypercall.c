@@ -1,4 +1,5 @@
-/* hypercall.c - what a guest asks of its monitor: a table of calls. */
+/* hypercall.c - what a guest asks of its monitor: a table of calls. Those for the time and to yield
+ * are answered by the kernel and never come here. */
 #include "hypercall.h"
 
 #include <stddef.h>
@@ -41,25 +42,10 @@ static uint64_t hypercall_features(struct hypercall *h, const uint64_t *argument
 
 /* --- time --- */
 
-static uint64_t hypercall_time(struct hypercall *h, const uint64_t *arguments)
-{
-    (void)arguments;
-    return clock_now(h->clock);
-}
-
 static uint64_t hypercall_time_of_day(struct hypercall *h, const uint64_t *arguments)
 {
     (void)arguments;
     return h->ops->time_of_day != NULL ? h->ops->time_of_day(h->context) : HYPERCALL_UNKNOWN;
-}
-
-static uint64_t hypercall_yield(struct hypercall *h, const uint64_t *arguments)
-{
-    (void)arguments;
-    if (h->ops->yield != NULL) {
-        h->ops->yield(h->context);
-    }
-    return 0;
 }
 
 static void hypercall_due(void *device)
@@ -267,8 +253,7 @@ static uint64_t hypercall_balloon_give(struct hypercall *h, const uint64_t *argu
         memory_at(h->memory, page * PAGE, count * PAGE) == NULL) {
         return HYPERCALL_BAD;
     }
-    h->ops->give(h->context, page, count);
-    return 0;
+    return h->ops->give(h->context, page, count);
 }
 
 void hypercall_set_balloon(struct hypercall *h, uint64_t pages)
@@ -282,14 +267,16 @@ static uint64_t hypercall_power_off(struct hypercall *h, const uint64_t *argumen
     if (h->ops->power_off == NULL) {
         return HYPERCALL_UNKNOWN;
     }
-    h->ops->power_off(h->context, (int)arguments[0]);
+    if (arguments[0] == 0) {
+        h->ops->power_off(h->context, POWER_IS_OFF, 0);
+    } else {
+        h->ops->power_off(h->context, POWER_HAS_EXITED, (uint32_t)arguments[0]);
+    }
     return 0;
 }
 
 static hypercall_function *const hypercall_table[] = {
     [HYPERCALL_FEATURES - HYPERCALL_FIRST] = hypercall_features,
-    [HYPERCALL_TIME - HYPERCALL_FIRST] = hypercall_time,
-    [HYPERCALL_YIELD - HYPERCALL_FIRST] = hypercall_yield,
     [HYPERCALL_TIME_OF_DAY - HYPERCALL_FIRST] = hypercall_time_of_day,
     [HYPERCALL_CONSOLE_WRITE - HYPERCALL_FIRST] = hypercall_console_write,
     [HYPERCALL_CONSOLE_READ - HYPERCALL_FIRST] = hypercall_console_read,
@@ -307,7 +294,7 @@ uint64_t hypercall_do(struct hypercall *h, uint64_t number, const uint64_t argum
 {
     uint64_t n = number - HYPERCALL_FIRST;
 
-    if (n >= sizeof(hypercall_table) / sizeof(hypercall_table[0])) {
+    if (n >= sizeof(hypercall_table) / sizeof(hypercall_table[0]) || hypercall_table[n] == NULL) {
         return HYPERCALL_UNKNOWN;
     }
     return hypercall_table[n](h, arguments);

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "memory.h"
 #include "msix.h"
+#include "power.h"
 #include "tty.h"
 #include "virtio_blk.h"
 
@@ -21,9 +22,9 @@ struct hypercall_ops {
     void (*written)(void *context); /* the console has output */
     void (*wake)(void *context);    /* a disk has a request */
     uint64_t (*time_of_day)(void *context);
-    void (*give)(void *context, uint64_t page, uint64_t count); /* inside the memory */
-    void (*power_off)(void *context, int status);
-    void (*yield)(void *context);
+    /* Pages inside the memory. Returns: the answer. */
+    uint64_t (*give)(void *context, uint64_t page, uint64_t count);
+    power_function *power_off;
 };
 
 /* A request under way. */

@@ -103,14 +103,14 @@ static void machine_send(void *context, uint64_t address, uint32_t data)
     (void)hv_machine_message(m->port, address, data);
 }
 
-static const struct platform_ops machine_ops = {
-    .send = machine_send,
-    .power = machine_power,
-    .written = machine_written,
-    .interrupt = machine_interrupt,
-    .broken = machine_broken,
-    .random = machine_fill,
-};
+static uint64_t machine_time_of_day(void *context)
+{
+    struct timespec now;
+
+    (void)context;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
+}
 
 /* --- making one --- */
 
@@ -124,6 +124,40 @@ static const char *machine_share(struct machine *m, uint64_t address, uint64_t o
     }
     return NULL;
 }
+
+/* Pages the guest does not need: new ones, which take no memory yet, are in their place. No disk
+ * may be at work in them meanwhile. */
+static uint64_t machine_give(void *context, uint64_t page, uint64_t count)
+{
+    struct machine *m = context;
+    uint64_t address = page * MEMORY_PAGE;
+    uint64_t size = count * MEMORY_PAGE;
+    uint8_t *place = memory_at(&m->memory, address, size);
+    vm_address_t base = (vm_address_t)place;
+
+    if (disk_is_busy(m)) {
+        return HYPERCALL_BUSY;
+    }
+    if (vm_deallocate(m->port, address, size) != KERN_SUCCESS ||
+        vm_deallocate(mach_task_self(), base, size) != KERN_SUCCESS ||
+        vm_allocate(mach_task_self(), &base, size, FALSE) != KERN_SUCCESS ||
+        machine_share(m, address, (uint64_t)(place - m->memory.base), size) != NULL) {
+        machine_end(m, 1, "memory that the guest gave back cannot be replaced");
+    }
+    return 0;
+}
+
+static const struct platform_ops machine_ops = {
+    .wake = disk_wake,
+    .time_of_day = machine_time_of_day,
+    .give = machine_give,
+    .send = machine_send,
+    .power = machine_power,
+    .written = machine_written,
+    .interrupt = machine_interrupt,
+    .broken = machine_broken,
+    .random = machine_fill,
+};
 
 static const char *machine_make_memory(struct machine *m, uint64_t size)
 {

@@ -17,7 +17,7 @@ void platform_settle(struct platform *p)
 {
     uint8_t byte;
 
-    while (serial_room(&p->serial) != 0 && tty_take(&p->tty, &byte)) {
+    while (!p->hypercall.has_console && serial_room(&p->serial) != 0 && tty_take(&p->tty, &byte)) {
         serial_receive(&p->serial, byte);
     }
 }
@@ -27,6 +27,7 @@ size_t platform_type(struct platform *p, const void *data, size_t size)
     size_t n = tty_type(&p->tty, data, size);
 
     platform_settle(p);
+    hypercall_typed(&p->hypercall);
     return n;
 }
 
@@ -126,6 +127,22 @@ static bool platform_insert_all(struct platform *p)
     return platform_insert(p, &p->rng.pci.function);
 }
 
+/* Hypercalls are for the machine around, but for what devices are asked, too. */
+static void platform_init_hypercall(struct platform *p)
+{
+    const struct platform_ops *ops = p->ops;
+
+    p->hypercall_ops = (struct hypercall_ops){
+        .send = ops->send,
+        .written = ops->written,
+        .wake = ops->wake,
+        .time_of_day = ops->time_of_day,
+        .give = ops->give,
+        .power_off = ops->power,
+    };
+    hypercall_init(&p->hypercall, &p->hypercall_ops, p->context, p->memory, p->clock, &p->tty);
+}
+
 bool platform_init(struct platform *p, const struct platform_options *o)
 {
     p->ops = o->ops;
@@ -135,6 +152,7 @@ bool platform_init(struct platform *p, const struct platform_options *o)
     bus_init(&p->ports);
     bus_init(&p->registers);
     tty_init(&p->tty);
+    platform_init_hypercall(p);
     p->has_apic = o->ops->send != NULL;
     if (!pic_init(&p->pic, &p->ports) || !pit_init(&p->pit, &p->ports, o->clock) ||
         !cmos_init(&p->cmos, &p->ports, o->clock, o->memory_size, o->date_s) ||

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cmos.h"
 #include "hpet.h"
+#include "hypercall.h"
 #include "ioapic.h"
 #include "keyboard.h"
 #include "memory.h"
@@ -26,7 +27,11 @@ struct platform_ops {
     line_function *interrupt;                  /* the interrupt input of the first processor */
     virtio_pci_broken_function *broken;        /* the guest broke a rule: the machine ends */
     void (*random)(void *data, uint32_t size); /* fill it with random bytes, 64 at most */
-    msix_send_function *send; /* a message to local APICs; NULL: the machine has none */
+    msix_send_function *send;    /* a message to local APICs; NULL: the machine has none */
+    void (*wake)(void *context); /* a disk has a request by a hypercall */
+    uint64_t (*time_of_day)(void *context); /* nanoseconds since 1970 */
+    /* Pages of its memory are to be given back: HYPERCALL_BALLOON_GIVE. */
+    uint64_t (*give)(void *context, uint64_t page, uint64_t count);
 };
 
 struct platform {
@@ -45,6 +50,8 @@ struct platform {
     struct keyboard keyboard;
     struct serial serial;
     struct tty tty;
+    struct hypercall hypercall;
+    struct hypercall_ops hypercall_ops;
     struct power power;
     struct pci pci;
     struct virtio_pci_machine virtio; /* what virtio devices are made for */

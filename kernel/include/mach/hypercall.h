@@ -16,6 +16,7 @@
 
 #define HYPERCALL_UNKNOWN UINT64_MAX
 #define HYPERCALL_BAD     (UINT64_MAX - 1)
+#define HYPERCALL_BUSY    (UINT64_MAX - 2)
 
 #define HYPERCALL_FIRST 0x504f5200u
 /* HYPERCALL_HAS_*. */
@@ -47,7 +48,8 @@
 /* How many pages the monitor would like to have back, those it has included. */
 #define HYPERCALL_BALLOON_TARGET (HYPERCALL_FIRST + 11)
 /* Give back RCX pages from page number RBX on: what is in them is lost. When they are touched again
- * they are there again, and full of zeroes. Returns: 0, or HYPERCALL_BAD (not memory). */
+ * they are there again, and full of zeroes. Returns: 0, HYPERCALL_BAD (not memory), HYPERCALL_BUSY
+ * (a disk's request is being done: later). */
 #define HYPERCALL_BALLOON_GIVE (HYPERCALL_FIRST + 12)
 /* Turn the machine off; RBX is its exit status. */
 #define HYPERCALL_POWER_OFF (HYPERCALL_FIRST + 13)
