@@ -13,7 +13,9 @@
 #define STATUS_MOUSE                0x20
 #define COMMAND_READ_CONFIGURATION  0x20
 #define COMMAND_WRITE_CONFIGURATION 0x60
+#define COMMAND_TEST_KEYBOARD       0xab
 #define COMMAND_ENABLE              0xae
+#define TEST_PASSED                 0x00
 #define CONFIGURATION_INTERRUPT     0x01
 #define CONFIGURATION_DISABLED      0x10
 #define CONFIGURATION_TRANSLATE     0x40
@@ -80,8 +82,9 @@ bool keyboard_init(mach_port_t hardware)
     while ((port_read(COMMAND) & STATUS_FULL) != 0) {
         port_read(DATA);
     }
-    if (!keyboard_send(COMMAND, COMMAND_READ_CONFIGURATION)) {
-        return false;
+    if (!keyboard_send(COMMAND, COMMAND_TEST_KEYBOARD) || keyboard_wait_byte() != TEST_PASSED ||
+        !keyboard_send(COMMAND, COMMAND_READ_CONFIGURATION)) {
+        return false; /* or there is a controller, but nothing at its line */
     }
     configuration = keyboard_wait_byte();
     if (configuration < 0) {
