@@ -8,6 +8,7 @@
 #include "arch/cpu.h"
 #include "arch/cpu_features.h"
 #include "arch/cpu_setup.h"
+#include "arch/hypervisor.h"
 #include "arch/io.h"
 #include "arch/iommu.h"
 #include "arch/irq.h"
@@ -107,6 +108,7 @@ void kernel_main(uint32_t magic, uint32_t information)
     cpu_patch_smap();            /*     needs 3, and the text still writable */
     cpu_setup(cpu);              /*  4. descriptor tables, control registers: needs 3 */
     boot_info_init(information); /*  5. memory, modules, command line */
+    hypervisor_init();           /*     a monitor that is to be called: needs 3 and 5 */
     acpi_init();                 /*  6. tables: needs 5 and the boot page tables */
     pmap_setup();                /*  7. final kernel page tables: needs 5 */
     vm_page_bootstrap(boot_info.usable, boot_info.usable_count); /*  8. pages: needs 5 and 7 */

@@ -9,6 +9,8 @@
 
 /* Find the serial line. Callable before anything else is set up. */
 void console_init(void);
+/* From now on messages go to the monitor this kernel is a guest of (arch/hypervisor.h). */
+void console_use_hypervisor(void);
 /* Bracket the output of one message. Returns interrupt flags. Locks: the console lock is held
  * between the two. */
 uint64_t console_begin(void);

@@ -1,7 +1,10 @@
 /* host.c - the host's ports, and stopping the machine. */
 #include "kern/host.h"
 
+#include <mach/hypercall.h>
+
 #include "arch/acpi.h"
+#include "arch/hypervisor.h"
 #include "arch/interrupt.h"
 #include "arch/ipi.h"
 #include "ipc/ipc_port.h"
@@ -50,6 +53,7 @@ void host_power_off(void)
     kprintf("host: power off\n");
     interrupt_disable();
     ipi_stop_others();
+    (void)hypervisor_call(HYPERCALL_POWER_OFF, 0, 0, 0);
     acpi_power_off();
     host_pause(); /* it takes the hardware a moment */
     kprintf("host: the machine did not switch itself off; it is safe to do so now\n");

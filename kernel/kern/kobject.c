@@ -34,6 +34,7 @@ const char *const kobject_type_name[KOBJECT_TYPE_COUNT] = {
     [KOBJECT_IO_RANGE] = "io-range",
     [KOBJECT_IRQ] = "irq",
     [KOBJECT_DMA] = "dma",
+    [KOBJECT_HYPERCALL] = "hypercall",
     [KOBJECT_MACHINE] = "machine",
     [KOBJECT_VCPU] = "vcpu",
     [KOBJECT_MEMORY_CONTROL] = "memory-control",

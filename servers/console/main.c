@@ -11,6 +11,7 @@
 #include "device_notify_server.h"
 #include "input.h"
 #include "keyboard.h"
+#include "monitor.h"
 #include "screen.h"
 #include "uart.h"
 
@@ -34,6 +35,15 @@ static void drain_uart(void)
     }
 }
 
+static void drain_monitor(void)
+{
+    int byte;
+
+    while ((byte = monitor_read()) >= 0) {
+        input_key((uint8_t)byte);
+    }
+}
+
 static void drain_keyboard(void)
 {
     const char *text;
@@ -45,9 +55,12 @@ static void drain_keyboard(void)
     }
 }
 
+#define MONITOR_IRQ (-1) /* no line, but an interrupt of its own */
+
 static struct source sources[] = {
     {UART_IRQ, drain_uart, MACH_PORT_NULL},
     {KEYBOARD_IRQ, drain_keyboard, MACH_PORT_NULL},
+    {MONITOR_IRQ, drain_monitor, MACH_PORT_NULL},
 };
 
 /* Ask for the next interrupt, then look once more: what came while the line was masked would not
@@ -108,7 +121,9 @@ int main(void)
         server_port_create(server.receive, &interrupt_port) != KERN_SUCCESS) {
         main_fail("no memory for its ports");
     }
-    if (uart_init(hardware)) {
+    if (monitor_init(hardware, &sources[2].irq)) {
+        source_arm(&sources[2]);
+    } else if (uart_init(hardware)) {
         source_open(&sources[0], hardware);
     }
     screen_init(hardware);

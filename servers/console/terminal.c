@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "monitor.h"
 #include "screen.h"
 #include "uart.h"
 
@@ -15,6 +16,7 @@ static size_t terminal_line_length;
 void terminal_write(const char *text, size_t size)
 {
     uart_write(text, size);
+    monitor_write(text, size);
     screen_write(text, size);
 }
 

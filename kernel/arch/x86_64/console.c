@@ -1,7 +1,12 @@
-/* console.c - kernel messages: out on the first serial port (16550) and into a ring buffer. */
+/* console.c - kernel messages: out on the first serial port (16550), or to the monitor of a guest
+ * that wants no devices, and into a ring buffer. */
 #include "kern/console.h"
 
+#include <mach/hypercall.h>
+
+#include "arch/hypervisor.h"
 #include "arch/io.h"
+#include "arch/layout.h"
 #include "kern/atomic.h"
 #include "kern/spinlock.h"
 
@@ -18,12 +23,16 @@
 #define UART_SPIN_MAX         1000000u
 
 #define CONSOLE_RING_SIZE 32768u
+#define CONSOLE_LINE_SIZE 128u
 
 static struct spinlock console_lock = SPINLOCK_INITIALIZER(LOCK_RANK_CONSOLE, "console");
 static bool console_lock_broken;
 static bool console_has_uart;
 static char console_ring[CONSOLE_RING_SIZE]; /* [console_lock] */
 static uint64_t console_written;             /* [console_lock] bytes since start-up */
+static bool console_has_monitor;             /* [I] after console_use_hypervisor() */
+static char console_line[CONSOLE_LINE_SIZE]; /* [console_lock] for the monitor */
+static uint32_t console_line_size;           /* [console_lock] */
 
 void console_init(void)
 {
@@ -41,6 +50,20 @@ void console_init(void)
     outb(UART_MODEM_CONTROL, 0x0b);
 }
 
+/* In the kernel's image, where the monitor finds it. */
+static uint64_t console_call(uint64_t number, const void *bytes, uint64_t size)
+{
+    return hypervisor_call(number, (uint64_t)bytes - KERNEL_IMAGE_BASE, size, 0);
+}
+
+static void console_flush(void)
+{
+    if (console_line_size != 0) {
+        (void)console_call(HYPERCALL_CONSOLE_WRITE, console_line, console_line_size);
+        console_line_size = 0;
+    }
+}
+
 uint64_t console_begin(void) NO_LOCK_ANALYSIS /* taken unless a panic broke it */
 {
     if (console_lock_broken) {
@@ -51,6 +74,7 @@ uint64_t console_begin(void) NO_LOCK_ANALYSIS /* taken unless a panic broke it *
 
 void console_end(uint64_t flags) NO_LOCK_ANALYSIS
 {
+    console_flush();
     if (console_lock_broken) {
         interrupt_restore(flags);
         return;
@@ -72,21 +96,49 @@ static void console_put_uart(char c)
     outb(UART_DATA, (uint8_t)c);
 }
 
+static void console_send(char c)
+{
+    if (console_has_monitor) {
+        console_line[console_line_size] = c;
+        console_line_size++;
+        if (c == '\n' || console_line_size == CONSOLE_LINE_SIZE) {
+            console_flush();
+        }
+    } else if (console_has_uart) {
+        console_put_uart(c);
+    }
+}
+
 void console_put(char c)
 {
     console_ring[console_written % CONSOLE_RING_SIZE] = c;
     console_written++;
-    if (!console_has_uart) {
-        return;
-    }
     if (c == '\n') {
-        console_put_uart('\r');
+        console_send('\r');
     }
-    console_put_uart(c);
+    console_send(c);
+}
+
+/* What nobody has seen yet is sent again. */
+void console_use_hypervisor(void)
+{
+    uint64_t flags = console_begin();
+    uint64_t seen = console_has_uart ? console_written : 0;
+
+    console_has_monitor = true;
+    for (; seen < console_written; seen++) {
+        console_send(console_ring[seen % CONSOLE_RING_SIZE]);
+    }
+    console_end(flags);
 }
 
 int console_poll(void)
 {
+    static char typed; /* where the monitor finds it */
+
+    if (console_has_monitor) {
+        return console_call(HYPERCALL_CONSOLE_READ, &typed, 1) == 1 ? (uint8_t)typed : -1;
+    }
     if (!console_has_uart || (inb(UART_LINE_STATUS) & UART_STATUS_READY) == 0) {
         return -1;
     }

@@ -28,11 +28,14 @@ typedef int64_t dma_pages_t[DMA_PAGES_MAX];
 #if KERNEL
 struct hardware_irq;
 struct hardware_dma;
+struct hardware_hypercall;
 typedef struct hardware_irq *irq_t;
 typedef struct hardware_dma *dma_t;
+typedef struct hardware_hypercall *hypercall_t;
 #else
 typedef mach_port_t irq_t;
 typedef mach_port_t dma_t;
+typedef mach_port_t hypercall_t;
 #endif
 
 #endif
