@@ -19,6 +19,7 @@ import iommu        # noqa: E402
 import linux        # noqa: E402
 import machines     # noqa: E402
 import mounting     # noqa: E402
+import nested       # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
@@ -119,6 +120,9 @@ MATRIX = [
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
     Suite("linux 1 cpu", linux.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
+    Suite("portolan in portolan", lambda: nested.use("")),
+    Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
+    Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
