@@ -234,14 +234,16 @@ static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, str
     interrupt = hv_vcpu_interrupt(vcpu);
     waits = interrupt != 0 || vcpu->window || hv_apic_vcpu_is_wanted(vcpu);
     is_masked = (atomic_load(&vcpu->pending_interrupt) & HV_PENDING_APIC) != 0; /* by CR8 */
-    s->has_interrupt = interrupt != 0 && !vcpu->window;
+    s->watches =
+        (s->watches & SVM_WATCH_STEP) | (interrupt != 0 && !vcpu->window ? SVM_WATCH_INTERRUPT : 0);
     s->is_quiet = !waits && !is_masked && !vcpu->nmi_blocked;
     v->virtual_vector = interrupt & HV_EVENT_VECTOR;
     v->virtual_control &= ~SVM_V_IRQ;
     v->virtual_control |= waits ? SVM_V_IRQ : 0;
     v->intercept_cr = SVM_CR4_WRITE | (waits || is_masked ? SVM_CR8_WRITE : 0);
-    v->intercept_misc1 = SVM_MISC1 | (s->has_interrupt ? 0 : SVM_MISC1_VINTR) |
-                         (vcpu->nmi_blocked ? SVM_MISC1_IRET : 0);
+    v->intercept_misc1 =
+        SVM_MISC1 | ((s->watches & SVM_WATCH_INTERRUPT) != 0 ? 0 : SVM_MISC1_VINTR) |
+        (vcpu->nmi_blocked && (s->watches & SVM_WATCH_STEP) == 0 ? SVM_MISC1_IRET : 0);
 }
 
 static inline void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
@@ -270,6 +272,18 @@ static bool svm_is_to_repeat(const struct svm_vmcb *v)
             ((v->virtual_control & SVM_V_IRQ) == 0 || vector != v->virtual_vector));
 }
 
+static __attribute__((noinline)) void svm_settle_watched(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+{
+    struct svm_vcpu *s = svm_vcpu_of(vcpu);
+
+    if ((s->watches & SVM_WATCH_INTERRUPT) != 0 && (v->virtual_control & SVM_V_IRQ) == 0) {
+        hv_vcpu_set_interrupt(vcpu, 0);
+    }
+    if ((s->watches & SVM_WATCH_STEP) != 0) {
+        svm_exit_stepped(vcpu);
+    }
+}
+
 /* What has become of it. */
 static void svm_settle_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
@@ -277,8 +291,8 @@ static void svm_settle_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
         return;
     }
     v->event = svm_is_to_repeat(v) ? v->exit_event : 0;
-    if (svm_vcpu_of(vcpu)->has_interrupt && (v->virtual_control & SVM_V_IRQ) == 0) {
-        hv_vcpu_set_interrupt(vcpu, 0);
+    if (__builtin_expect(svm_vcpu_of(vcpu)->watches != 0, 0)) {
+        svm_settle_watched(vcpu, v);
     }
 }
 

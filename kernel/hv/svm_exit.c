@@ -25,6 +25,8 @@
 #define LENGTH_WBINVD  2
 #define LENGTH_XSETBV  3
 
+#define DR6_STEP (1ul << 14)
+
 void svm_exit_advance(struct hv_vcpu *vcpu, uint32_t length)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
@@ -107,11 +109,33 @@ static enum hv_step svm_exit_halt(struct hv_vcpu *vcpu)
     return HV_WAIT;
 }
 
-/* The end of an NMI's handler: the next may come. */
+/* The end of an NMI's handler. The next may come behind this instruction, not before it, where the
+ * handler's frame is still in use: the guest steps over it. */
 static enum hv_step svm_exit_iret(struct hv_vcpu *vcpu)
 {
-    vcpu->nmi_blocked = false;
+    struct svm_vcpu *s = svm_vcpu_of(vcpu);
+
+    s->iret = s->vmcb->rip;
+    s->vmcb->rflags |= HV_RFLAGS_TF;
+    s->watches |= SVM_WATCH_STEP;
     return HV_RESUME;
+}
+
+/* Where it is still at the IRET, that is for another reason, and it will be intercepted again. */
+void svm_exit_stepped(struct hv_vcpu *vcpu)
+{
+    struct svm_vcpu *s = svm_vcpu_of(vcpu);
+
+    s->watches &= (uint8_t)~SVM_WATCH_STEP;
+    if (s->vmcb->rip == s->iret && s->vmcb->exit_code != SVM_EXIT_STEP) {
+        s->vmcb->rflags &= ~HV_RFLAGS_TF;
+        return;
+    }
+    vcpu->nmi_blocked = false;
+    if (s->vmcb->exit_code == SVM_EXIT_STEP) {
+        s->vmcb->exit_code = SVM_EXIT_INTR; /* nothing that the guest knows of */
+        s->vmcb->dr6 &= ~DR6_STEP;
+    }
 }
 
 /* DR0-3 change with the guest from now on. */

@@ -11,12 +11,16 @@
 
 #define SVM_EFER_SVME (1ul << 12)
 
+#define SVM_WATCH_INTERRUPT 1u /* the one that is pending is in the VMCB */
+#define SVM_WATCH_STEP      2u /* over the IRET that ends an NMI's handler */
+
 /* vcpu->control. Keys: [O] whoever owns the vcpu */
 struct svm_vcpu {
     struct svm_vmcb *vmcb; /* [O] a page of its own */
     struct hv_tag tag;     /* [O] its ASID */
     bool is_quiet;         /* [O] the VMCB asks for no exit about events */
-    bool has_interrupt;    /* [O] the interrupt that is pending is in the VMCB */
+    uint8_t watches;       /* [O] SVM_WATCH_*: what an exit may have changed */
+    uint64_t iret;         /* [O] where the IRET is that is stepped over */
 };
 
 static inline struct svm_vcpu *svm_vcpu_of(const struct hv_vcpu *vcpu)
@@ -47,6 +51,8 @@ enum hv_step svm_cr_write_cr8(struct hv_vcpu *vcpu);
 enum hv_step svm_exit(struct hv_vcpu *vcpu);
 /* An exception for the guest; false: another event is on its way. */
 bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
+/* The guest was left after it was to step over an IRET. */
+void svm_exit_stepped(struct hv_vcpu *vcpu);
 /* #GP. */
 enum hv_step svm_exit_protection(struct hv_vcpu *vcpu);
 /* Go on behind the instruction. */

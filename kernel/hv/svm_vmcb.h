@@ -146,6 +146,7 @@ static_assert(__builtin_offsetof(struct svm_vmcb, pat) == 0x668, "APM volume 2, 
 #define SVM_EXIT_DR_FIRST    0x20ul
 #define SVM_EXIT_DR_LAST     0x3ful
 #define SVM_EXIT_EXCEPTION   0x40ul /* and the vector */
+#define SVM_EXIT_STEP        0x41ul /* #DB */
 #define SVM_EXIT_INTR        0x60ul
 #define SVM_EXIT_NMI         0x61ul
 #define SVM_EXIT_INIT        0x63ul

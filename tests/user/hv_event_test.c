@@ -127,6 +127,33 @@ TEST(an_nmi_is_taken_though_interrupts_are_off_and_not_within_another)
     guest_destroy(&g);
 }
 
+/* Keeps where its frame is; the second waits while the first is handled. */
+GUEST_CODE64(stack64, "incl %r8d; movq %rsp, 0x3000(,%r8,8); outb %al, $0x90; iretq");
+
+TEST(the_frame_of_an_nmi_is_gone_when_the_next_comes)
+{
+    const uint64_t *frames;
+    struct guest g;
+
+    if (!START(&g, deaf64, 2, stack64)) {
+        return;
+    }
+    frames = (const uint64_t *)(g.memory + 0x3000);
+    CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_NMI, 0, 0), KERN_SUCCESS);
+    for (unsigned i = 1; i <= 3; i++) {
+        CHECK_EQ(guest_run(&g, i != 1 ? HV_RUN_ADVANCE : 0), HV_EXIT_PORT);
+        CHECK_EQ(g.record->address, 0x90);
+        CHECK_EQ(frames[i], frames[1]);
+        if (i < 3) {
+            CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_NMI, 0, 0), KERN_SUCCESS);
+        }
+    }
+    CHECK_EQ(guest_run(&g, HV_RUN_ADVANCE), HV_EXIT_PORT);
+    CHECK_EQ(g.record->address, 0x80);
+    CHECK_EQ(guest_register(&g, HV_RFLAGS) & 0x100, 0);
+    guest_destroy(&g);
+}
+
 /* --- while it runs --- */
 
 static void *run_guest(void *argument)
