@@ -68,7 +68,7 @@ static bool hv_run_take_request(struct hv_vcpu *vcpu)
 /* Is there something to do before the guest goes on? */
 static bool hv_run_is_called(const struct hv_vcpu *vcpu)
 {
-    return atomic_load(&vcpu->signals) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
+    return (atomic_load(&vcpu->signals) | cpu_ast()) != 0 ||
            (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0;
 }
 
@@ -158,6 +158,9 @@ static __attribute__((noinline)) enum hv_step hv_run_attend(struct hv_vcpu *vcpu
         vcpu->exit.reason = HV_EXIT_KICKED;
         return HV_RETURN;
     }
+    if ((cpu_ast() & AST_RESCHED) != 0) {
+        preempt_check();
+    }
     hv_apic_vcpu_attend(vcpu);
     return hv_run_is_valid(vcpu) ? HV_RESUME : HV_RETURN;
 }
@@ -169,11 +172,11 @@ static enum hv_step hv_run_step(struct hv_vcpu *vcpu)
     if (__builtin_expect(hv_run_is_called(vcpu) && hv_run_attend(vcpu) == HV_RETURN, 0)) {
         return HV_RETURN;
     }
-    if (__builtin_expect((cpu_ast() & AST_RESCHED) != 0, 0)) {
-        preempt_check();
-    }
     if (vcpu->halted == HV_HALTED_NOT) {
         step = hv_ops->run(vcpu);
+    }
+    if (__builtin_expect(step == HV_RESUME, 1)) {
+        return step;
     }
     switch (step) {
     case HV_FAULT:
