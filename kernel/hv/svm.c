@@ -231,6 +231,7 @@ static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, str
     bool waits, is_masked;
 
     svm_prepare_injection(vcpu, v);
+    v->rflags |= (s->watches & SVM_WATCH_STEP) != 0 ? HV_RFLAGS_TF : 0;
     interrupt = hv_vcpu_interrupt(vcpu);
     waits = interrupt != 0 || vcpu->window || hv_apic_vcpu_is_wanted(vcpu);
     is_masked = (atomic_load(&vcpu->pending_interrupt) & HV_PENDING_APIC) != 0; /* by CR8 */
@@ -402,6 +403,7 @@ static enum hv_step svm_run(struct hv_vcpu *vcpu)
     atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_EVENT); /* before it is seen what there is */
     svm_prepare_events(vcpu, v);
     if (!svm_enter(vcpu)) {
+        svm_exit_unstep(vcpu);
         return HV_RESUME;
     }
     vcpu->exits++;

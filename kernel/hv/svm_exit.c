@@ -115,10 +115,22 @@ static enum hv_step svm_exit_iret(struct hv_vcpu *vcpu)
 {
     struct svm_vcpu *s = svm_vcpu_of(vcpu);
 
+    if ((s->vmcb->rflags & HV_RFLAGS_TF) != 0) { /* it steps itself */
+        vcpu->nmi_blocked = false;
+        return HV_RESUME;
+    }
     s->iret = s->vmcb->rip;
-    s->vmcb->rflags |= HV_RFLAGS_TF;
     s->watches |= SVM_WATCH_STEP;
     return HV_RESUME;
+}
+
+void svm_exit_unstep(struct hv_vcpu *vcpu)
+{
+    struct svm_vcpu *s = svm_vcpu_of(vcpu);
+
+    if ((s->watches & SVM_WATCH_STEP) != 0) {
+        s->vmcb->rflags &= ~HV_RFLAGS_TF;
+    }
 }
 
 /* Where it is still at the IRET, that is for another reason, and it will be intercepted again. */

@@ -53,6 +53,8 @@ enum hv_step svm_exit(struct hv_vcpu *vcpu);
 bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
 /* The guest was left after it was to step over an IRET. */
 void svm_exit_stepped(struct hv_vcpu *vcpu);
+/* It was not entered: nobody is to see it step. */
+void svm_exit_unstep(struct hv_vcpu *vcpu);
 /* #GP. */
 enum hv_step svm_exit_protection(struct hv_vcpu *vcpu);
 /* Go on behind the instruction. */
