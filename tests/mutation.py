@@ -34,6 +34,7 @@ AFTER = 15
 HOST = {
     "model": (["-f", "tests/host/vm/vm.mk", "build/host/vm/vm_host_test"], ["build/host/vm/vm_host_test", "1", "400", "1000"]),
     "ext2": (["-f", "tests/host/fs/fs.mk", "build/host/fs/test"], ["build/host/fs/test"]),
+    "apic": (["-f", "tests/host/hv/hv.mk", "build/host/hv/apic_test"], ["build/host/hv/apic_test"]),
     "dmar": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/dmar_test"], ["build/host/iommu/dmar_test"]),
     "tables": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/table_test"], ["build/host/iommu/table_test"]),
     "stray": (["DEBUG=1", "build/test/stray-debug.iso"], ["python3", "tests/run.py", "--level", "boot", "--filter", "iommu refuses debug"]),

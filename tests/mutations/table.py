@@ -3,7 +3,8 @@
 Each: (threat, what is gone, file, old text, new text, program). The old text is in the file exactly once; the program, attack_PROGRAM_test,
 must fail without it. For "vm", what is gone is no check but a step of kernel/vm, and the program is the random histories of tests/host/vm; for
 "ext2", a step or a check of servers/fs, and the program is the tests of tests/host/fs; for "dma", a step or a check of what keeps devices to their
-memory, and the program is a test of tests/host/iommu, or the driver that strays (tests/boot/stray.c)."""
+memory, and the program is a test of tests/host/iommu, or the driver that strays (tests/boot/stray.c); for "apic", a step of a guest's local
+APIC, and the program is tests/host/hv/apic_test.c."""
 
 RIGHT_OPS = "kernel/ipc/ipc_right_ops.c"
 RIGHT = "kernel/ipc/ipc_right.c"
@@ -192,4 +193,19 @@ MUTATIONS = [
      ": context[0] | CONTEXT_QUIET", ": context[0]", "stray"),
     ("dma", "a new driver's faults are recorded", "kernel/arch/x86_64/iommu_fault.c",
      "    iommu_keep_faults(source, true);\n", "", "stray"),
+    ("apic", "an interrupt waits for its class", "kernel/hv/hv_apic.c",
+     "    return vector >= 0 && vector >> 4 > hv_apic_highest(apic->isr) >> 4 ? vector : -1;\n", "    return vector;\n", "apic"),
+    ("apic", "what is disabled takes nothing", "kernel/hv/hv_apic.c",
+     "    if ((atomic_load(&apic->spurious) & SPURIOUS_ENABLED) == 0 || !hv_apic_is_enabled(apic) ||\n        vector < VECTOR_MIN) {\n",
+     "    if (vector < VECTOR_MIN) {\n", "apic"),
+    ("apic", "only the end of a level is told", "kernel/hv/hv_apic.c",
+     "        effect->ends = hv_apic_has(apic->tmr, (unsigned)vector);\n", "        effect->ends = true;\n", "apic"),
+    ("apic", "a timer's interrupts are apart", "kernel/hv/hv_apic.c",
+     "                   apic->deadline_ns < soon\n", "                   apic->deadline_ns == 0\n", "apic"),
+    ("apic", "a deadline is of its mode", "kernel/hv/hv_apic.c",
+     "    if (hv_apic_is_tsc(apic)) {\n        apic->tsc = tsc;\n", "    if (tsc != 0) {\n        apic->tsc = tsc;\n", "apic"),
+    ("apic", "an illegal vector is not sent", "kernel/hv/hv_apic.c",
+     "    if (message.kind <= HV_APIC_LOWEST && message.vector < VECTOR_MIN) {\n", "    if (message.kind > HV_APIC_STARTUP) {\n", "apic"),
+    ("apic", "a start-up interrupt comes once", "kernel/hv/hv_apic.c",
+     "    } while ((old & HV_APIC_STARTUP_VALID) == 0 &&\n             !atomic_cas", "    } while (\n             !atomic_cas", "apic"),
 ]

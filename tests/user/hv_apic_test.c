@@ -479,6 +479,64 @@ TEST(processors_that_wake_each_other_lose_no_interrupt)
     guest_destroy(&g);
 }
 
+static void enable(const struct guest *g)
+{
+    hv_state_t state;
+
+    get(g, HV_STATE_APIC, state);
+    state[HV_APIC_SVR] = 0x1ff;
+    CHECK_EQ(hv_vcpu_set_state(g->vcpu, HV_STATE_APIC, state, HV_APIC_COUNT), KERN_SUCCESS);
+}
+
+/* Lowest priority, to all: one of them is chosen, by turns. */
+TEST(an_interrupt_for_one_of_many_goes_round)
+{
+    struct guest g[3];
+    unsigned asked[3] = {0};
+
+    if (!START(&g[0], ready64)) {
+        return;
+    }
+    guest_add(&g[1], &g[0]);
+    guest_add(&g[2], &g[0]);
+    for (unsigned i = 0; i < 3; i++) {
+        enable(&g[i]);
+    }
+    for (unsigned vector = 0x40; vector < 0x46; vector++) {
+        CHECK_EQ(hv_machine_message(g[0].machine, MESSAGE | 0xff000, 0x100 | (int)vector),
+                 KERN_SUCCESS);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        hv_state_t state;
+
+        get(&g[i], HV_STATE_APIC, state);
+        asked[i] = (unsigned)__builtin_popcountl((unsigned long)state[HV_APIC_IRR + 2]);
+        CHECK_EQ(asked[i], 2);
+    }
+    guest_remove(&g[2]);
+    guest_remove(&g[1]);
+    guest_destroy(&g[0]);
+}
+
+TEST(a_machine_has_as_many_processors_as_there_are_ids)
+{
+    hv_vcpu_t vcpu = MACH_PORT_NULL;
+    vm_address_t record = 0;
+    struct guest g;
+
+    if (!START(&g, ready64)) {
+        return;
+    }
+    CHECK_EQ(vm_allocate(mach_task_self(), &record, IPC_PAGE_SIZE, TRUE), KERN_SUCCESS);
+    for (unsigned i = 1; i < 255; i++) {
+        CHECK_EQ(hv_vcpu_create(g.machine, mach_task_self(), record, &vcpu), KERN_SUCCESS);
+        ipc_drop(vcpu);
+    }
+    CHECK_EQ(hv_vcpu_create(g.machine, mach_task_self(), record, &vcpu), KERN_RESOURCE_SHORTAGE);
+    vm_deallocate(mach_task_self(), record, IPC_PAGE_SIZE);
+    guest_destroy(&g);
+}
+
 /* --- by memory: the monitor has decoded it --- */
 
 static void write_register(struct guest *g, unsigned number, uint64_t value)
