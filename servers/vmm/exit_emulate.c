@@ -142,11 +142,9 @@ void exit_emulate(struct vcpu *vcpu)
     exit_emulate_begin(vcpu, &e);
     vcpu->machine->current = vcpu;
     result = exit_emulate_step(vcpu, &e, &b);
-    if (result == EMULATE_EXCEPTION && exit_emulate_raise(vcpu, &e)) {
-        return;
-    }
-    if (result == EMULATE_DONE || result == EMULATE_AGAIN) {
-        exit_emulate_put_registers(vcpu, &e);
+    if (result == EMULATE_DONE || result == EMULATE_AGAIN ||
+        (result == EMULATE_EXCEPTION && exit_emulate_raise(vcpu, &e))) {
+        exit_emulate_put_registers(vcpu, &e); /* a string may have been done in part */
         return;
     }
     machine_end(vcpu->machine, 1,

@@ -509,6 +509,95 @@ static void the_acpi_timer_counts(void **state)
     assert_int_equal(bus_read(&p.ports, POWER_EVENTS, 4), 0x07210000);
 }
 
+/* --- with an I/O APIC and an HPET --- */
+
+static unsigned messages;
+static uint64_t last_address;
+static uint32_t last_data;
+
+static void note_message(void *context, uint64_t address, uint32_t data)
+{
+    (void)context;
+    messages++;
+    last_address = address;
+    last_data = data;
+}
+
+static void start_with_apic(void)
+{
+    static const struct platform_ops with_apic = {.power = note_power,
+                                                  .written = note_written,
+                                                  .interrupt = note_interrupt,
+                                                  .send = note_message};
+    struct platform_options options = {
+        &memory, MEMORY_SIZE, &test.clock, DATE, &with_apic, NULL,
+    };
+
+    test_clock_init(&test);
+    messages = 0;
+    assert_true(platform_init(&p, &options));
+}
+
+static void set_entry(unsigned line, uint64_t entry)
+{
+    for (unsigned half = 0; half < 2; half++) {
+        bus_write(&p.registers, IOAPIC_BASE, 4, 0x11 + 2 * line - half);
+        bus_write(&p.registers, IOAPIC_BASE + 0x10, 4, entry >> (half == 0 ? 32 : 0) & 0xffffffff);
+    }
+}
+
+static void lines_lead_to_the_io_apic_too(void **state)
+{
+    (void)state;
+    start_with_apic();
+    set_entry(2, 0x70);
+    set_entry(4, 0x74);
+    set_timer(0x30, 1193); /* line 0 is input 2 there */
+    test_clock_pass(&test, 2000000);
+    assert_int_equal(messages, 1);
+    assert_int_equal(last_data & 0xff, 0x70);
+    assert_int_equal(last_address, 0xfee00000);
+    out8(0x3fc, 0x08);
+    out8(0x3f9, 0x02);
+    assert_int_equal(messages, 2);
+    assert_int_equal(last_data & 0xff, 0x74);
+}
+
+static void the_hpet_takes_the_place_of_the_timer(void **state)
+{
+    (void)state;
+    start_with_apic();
+    set_entry(2, 0x71);
+    bus_write(&p.registers, HPET_BASE + 0x10, 4, 3);
+    bus_write(&p.registers, HPET_BASE + 0x100, 4, 4);
+    set_timer(0x34, 1193); /* is not heard */
+    bus_write(&p.registers, HPET_BASE + 0x10c, 4, 0);
+    bus_write(&p.registers, HPET_BASE + 0x108, 4,
+              bus_read(&p.registers, HPET_BASE + 0xf0, 4) + 500000);
+    test_clock_pass(&test, 4900000);
+    assert_int_equal(messages, 0);
+    test_clock_pass(&test, 200000);
+    assert_int_equal(messages, 1);
+    assert_int_equal(last_data & 0xff, 0x71);
+}
+
+/* Two lines of PCI share an interrupt: it is up as long as one of both is. */
+static void lines_of_pci_share_interrupts(void **state)
+{
+    (void)state;
+    start_with_apic();
+    set_entry(11, 0x8075); /* by level */
+    line_set(&p.pci.lines[1], true);
+    assert_int_equal(messages, 1);
+    line_set(&p.pci.lines[3], true);
+    line_set(&p.pci.lines[1], false);
+    ioapic_end(&p.ioapic, 0x75);
+    assert_int_equal(messages, 2);
+    line_set(&p.pci.lines[3], false);
+    ioapic_end(&p.ioapic, 0x75);
+    assert_int_equal(messages, 2);
+}
+
 /* --- all --- */
 
 /* A guest writes anything to any port, and time passes: nothing is written out of bounds (the
@@ -564,6 +653,9 @@ static const struct CMUnitTest tests[] = {
     PLATFORM_TEST(there_are_ways_to_reset),
     PLATFORM_TEST(the_power_goes_off),
     PLATFORM_TEST(the_acpi_timer_counts),
+    PLATFORM_TEST(lines_lead_to_the_io_apic_too),
+    PLATFORM_TEST(the_hpet_takes_the_place_of_the_timer),
+    PLATFORM_TEST(lines_of_pci_share_interrupts),
     PLATFORM_TEST(anything_may_be_written),
 };
 TEST_MAIN("platform", tests)
