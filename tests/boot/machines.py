@@ -31,6 +31,31 @@ RUNS = [
     ("vm", r"usage: vm run IMAGE", 2),
 ]
 
+# Guests that are a test each: (name, options, what they end with)
+CASES = [
+    ("exceptions", "", "ended with 0"),
+    ("paging", "", "ended with 0"),
+    ("long", "", "ended with 0"),
+    ("timer", "", "ended with 0"),
+    ("serialirq", "", "ended with 0"),
+    ("date", "", "ended with 0"),
+    ("pci", "", "ended with 0"),
+    ("acpi", "", "ended with 0"),
+    ("apic", "", "ended with 0"),
+    ("apictimer", "", "ended with 0"),
+    ("ioapic", "", "ended with 0"),
+    ("hpet", "", "ended with 0"),
+    ("smp", "cpus=4", "ended with 0"),
+    ("msrs", "", "ended with 0"),
+    ("msrnoise", "", "ended with 0"),
+    ("scatter", "", "ended with 0"),
+    ("memory", "", "ended with 0"),
+    ("cpuid", "", "ended with 0"),
+    ("keyboardreset", "", "reset the machine"),
+    ("acpireset", "", "reset the machine"),
+    ("losttables", "", "a page table of the guest is at 0xd0000000, where nothing is"),
+]
+
 
 def status(m, line):
     """What a line prints, and its exit status."""
@@ -46,6 +71,11 @@ def runs(m, checks):
         if number is not None:
             checks.expect(f"the status of `{line}`", rf"^{number}$", str(got))
     checks.expect("none is left", r"^$", m.command_output("vm list"))
+
+
+def cases(m, checks):
+    for name, options, end in CASES:
+        checks.expect(f"the guest {name}", rf"vm: {name}: .*{end}\n", m.command_output(f"vm run /guests/{name} {options}"))
 
 
 def spinning(m, checks):
@@ -97,7 +127,7 @@ def use(iso="build/test/machines-release.iso", **options):
     checks = Checks()
     with Machine(iso, timeout=20, **options) as m:
         m.come_up()
-        for part in (runs, spinning, typing):
+        for part in (runs, cases, spinning, typing):
             checks.guard(part.__name__, part, m, checks)
         checks.expect("the kernel has nothing to say against it", r"(?m)^0 errors$|checked by the debug kernel alone", m.command_output("ports --check"))
         m.send("poweroff\r")
