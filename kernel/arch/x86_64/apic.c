@@ -36,8 +36,9 @@
 #define APIC_DIVIDE_BY_1    0xbu
 #define CALIBRATE_NS        10000000ull
 
-static bool apic_x2;             /* [I] after the boot processor's apic_init_cpu() */
-static uint64_t apic_timer_rate; /* [I] timer ticks per 2^32 time stamp ticks */
+static bool apic_x2;              /* [I] after the boot processor's apic_init_cpu() */
+volatile uint32_t *apic_priority; /* [I] likewise */
+static uint64_t apic_timer_rate;  /* [I] timer ticks per 2^32 time stamp ticks */
 
 static uint32_t apic_read(uint32_t reg)
 {
@@ -62,6 +63,9 @@ void apic_init_cpu(void)
         apic_x2 = true;
         wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2);
     }
+    if (cpu_features.emulated && !apic_x2) {
+        apic_priority = (uint32_t *)((uint8_t *)phys_to_virt(acpi_info.lapic) + APIC_TPR);
+    }
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_TIMER, APIC_MASKED);
     apic_write(APIC_LVT_LINT0, APIC_MASKED);
@@ -80,13 +84,6 @@ uint32_t apic_id(void)
 void apic_end_of_interrupt(void)
 {
     apic_write(APIC_EOI, 0);
-}
-
-void apic_look_again(void)
-{
-    if (cpu_features.emulated) {
-        apic_write(APIC_TPR, 0); /* as it is: the APIC then compares it with what waits */
-    }
 }
 
 static void apic_command(uint32_t target, uint32_t low)

@@ -16,11 +16,19 @@ void apic_send_nmi_others(void);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint32_t page);
 
+/* Where the task priority is, on QEMU's processors that have it in memory; else NULL. */
+extern volatile uint32_t *apic_priority;
+
 /* Have interrupts that wait in the local APIC looked for once more. For whoever has left a guest:
  * QEMU 7.2 changes its word of pending interrupts there (do_vmexit) without the lock by which its
  * other thread sets a bit in it, so what comes at that moment may be lost until there is another.
  * Does nothing on a processor that is one. */
-void apic_look_again(void);
+static inline void apic_look_again(void)
+{
+    if (__builtin_expect(apic_priority != 0, 0)) {
+        *apic_priority = 0; /* as it is: the APIC then compares it with what waits */
+    }
+}
 
 /* The timer: find its rate once (interrupts off), then one shot per call. Deadline in time stamp
  * counter ticks. */
