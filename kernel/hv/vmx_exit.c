@@ -218,13 +218,13 @@ static enum hv_step vmx_exit_cr8(struct hv_vcpu *vcpu, uint64_t qualification)
 
 static enum hv_step vmx_exit_cr4(struct hv_vcpu *vcpu, uint64_t value)
 {
-    if ((value & ~hv_limits.cr4) != 0 ||
-        ((vmx_state_word(vcpu, VMX_EFER) & HV_EFER_LMA) != 0 && (value & HV_CR4_PAE) == 0)) {
+    uint64_t cr4 = vmx_state_word(vcpu, VMX_CR4);
+
+    if ((value & ~hv_limits.cr4) != 0 || ((value ^ cr4) & CR4_OSXSAVE) == 0) {
         return vmx_exit_protection(vcpu);
     }
-    vmx_state_set_cr4(vcpu, value);
+    vmx_state_set_word(vcpu, VMX_CR4, cr4 ^ CR4_OSXSAVE);
     hv_xsave_set_cr4(vcpu, value);
-    vmx_exit_advance(vcpu, vmx_exit_length());
     return HV_RESUME;
 }
 
@@ -239,9 +239,8 @@ static enum hv_step vmx_exit_xsetbv(struct hv_vcpu *vcpu)
     return HV_RESUME;
 }
 
-/* Of CR0 and CR4 only changes of what is not the guest's make it leave, and of OSXSAVE. Those of
- * CR0 it sees changed, and then executes the instruction again, which does the rest; those of CR4
- * it does not have. */
+/* Of CR0 and CR4 only changes of what is not the guest's make it leave, and of OSXSAVE. Those that
+ * it may make it sees made, and then executes the instruction again, which does the rest. */
 static enum hv_step vmx_exit_cr(struct hv_vcpu *vcpu)
 {
     uint64_t qualification = vmx_read(VMCS_QUALIFICATION);

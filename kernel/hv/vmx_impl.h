@@ -122,8 +122,6 @@ void vmx_state_keep(const struct hv_vcpu *vcpu);
 /* State by flavor, as in struct hv_ops. */
 /* What hv_reset() leaves as it is, as after a reset. */
 void vmx_state_clear(struct hv_vcpu *vcpu);
-/* The guest writes it: bits that it has. */
-void vmx_state_set_cr4(struct hv_vcpu *vcpu, uint64_t cr4);
 uint64_t vmx_state_get_tsc_offset(struct hv_vcpu *vcpu);
 void vmx_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
 bool vmx_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);

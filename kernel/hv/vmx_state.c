@@ -245,12 +245,6 @@ static void vmx_state_set_crs(struct hv_vcpu *vcpu, uint64_t cr0, uint64_t cr4)
     vmx_state_set_word(vcpu, VMX_CR4, (cr4 & hv_limits.cr4) | vmx_cr4_fixed);
 }
 
-void vmx_state_set_cr4(struct hv_vcpu *vcpu, uint64_t cr4)
-{
-    vmx_state_set_crs(vcpu, vmx_state_cr0(vcpu), cr4);
-    vmx_vcpu_of(vcpu)->tag.cpu = -1; /* what its TLB has may be of other page tables */
-}
-
 static void vmx_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)
 {
     struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
