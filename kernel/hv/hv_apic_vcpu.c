@@ -65,6 +65,20 @@ void hv_apic_vcpu_destroy(struct hv_vcpu *vcpu)
 
 /* --- time --- */
 
+/* The interrupt that is next, -1: none. */
+static int hv_apic_vcpu_waiting(struct hv_vcpu *vcpu)
+{
+    int vector;
+
+    /* Who posts one sets the bit last: cleared first, it is not lost. */
+    (void)__atomic_fetch_and(&vcpu->pending_interrupt, ~HV_PENDING_APIC, __ATOMIC_SEQ_CST);
+    vector = hv_apic_waiting(vcpu->apic);
+    if (vector >= 0) {
+        (void)atomic_fetch_or(&vcpu->pending_interrupt, HV_PENDING_APIC);
+    }
+    return vector;
+}
+
 /* Post what is due, and have the host's timer call for what will be. One that fires too early does
  * no harm, and takes less than to set it later. */
 static void hv_apic_vcpu_keep_time(struct hv_vcpu *vcpu)
@@ -79,6 +93,7 @@ static void hv_apic_vcpu_keep_time(struct hv_vcpu *vcpu)
         timer_cancel(&apic->timer);
         timer_arm(&apic->timer, alarm);
     }
+    (void)hv_apic_vcpu_waiting(vcpu); /* a time that has come already is an interrupt now */
 }
 
 /* When the guest's time stamp will be that. */
@@ -105,20 +120,6 @@ void hv_apic_vcpu_set_time(struct hv_vcpu *vcpu)
 }
 
 /* --- interrupts --- */
-
-/* The interrupt that is next, -1: none. */
-static int hv_apic_vcpu_waiting(struct hv_vcpu *vcpu)
-{
-    int vector;
-
-    /* Who posts one sets the bit last: cleared first, it is not lost. */
-    (void)__atomic_fetch_and(&vcpu->pending_interrupt, ~HV_PENDING_APIC, __ATOMIC_SEQ_CST);
-    vector = hv_apic_waiting(vcpu->apic);
-    if (vector >= 0) {
-        (void)atomic_fetch_or(&vcpu->pending_interrupt, HV_PENDING_APIC);
-    }
-    return vector;
-}
 
 static int hv_apic_vcpu_next(struct hv_vcpu *vcpu)
 {
@@ -172,7 +173,6 @@ void hv_apic_vcpu_attend(struct hv_vcpu *vcpu)
     (void)atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_APIC); /* before it is seen what there is */
     hv_apic_vcpu_start_up(vcpu);
     hv_apic_vcpu_keep_time(vcpu);
-    (void)hv_apic_vcpu_waiting(vcpu);
 }
 
 /* --- registers --- */

@@ -207,6 +207,7 @@ GUEST_CODE64(
         0x832,
         0x40040) "rdtsc; addl $5000000, %eax; adcl $0, %edx; movl $0x6e0, %ecx; wrmsr\n" WAIT(1)
         READ(0x6e0) "orl %edx, %eax; movl %eax, %r12d; outb %al, $0x80");
+GUEST_CODE64(past64, ENABLE_FIRST WRITE(0x832, 0x40040) WRITE(0x6e0, 1) WAIT(1));
 GUEST_CODE64(busy64, ENABLE_FIRST WRITE(0x832, 0x20040)
                          WRITE(0x838, 1000000) "sti; 1: cmpl $4, %r8d; jb 1b; outb %al, $0x80");
 
@@ -261,6 +262,18 @@ TEST(a_timer_waits_for_a_time_stamp)
     CHECK_EQ(guest_register(&g, HV_R8), 1);
     CHECK_EQ(guest_run(&g, HV_RUN_ADVANCE), HV_EXIT_PORT);
     CHECK_EQ(guest_register(&g, HV_R8 + 4), 0);
+    guest_destroy(&g);
+}
+
+TEST(a_time_stamp_that_has_been_is_an_interrupt_at_once)
+{
+    struct guest g;
+
+    if (!START(&g, past64)) {
+        return;
+    }
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_PORT);
+    CHECK_EQ(guest_register(&g, HV_R8), 1);
     guest_destroy(&g);
 }
 
