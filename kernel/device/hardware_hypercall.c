@@ -35,7 +35,7 @@ static void hardware_hypercall_end(struct port_object *object)
 }
 
 /* Returns: KERN_SUCCESS, KERN_NO_ACCESS (not the hardware port), KERN_INVALID_ARGUMENT (an empty
- * range), KERN_FAILURE (no monitor to call), KERN_RESOURCE_SHORTAGE. */
+ * range), KERN_RESOURCE_SHORTAGE. */
 kern_return_t hardware_hypercall_create(struct ipc_port *hardware, uint64_t first, uint64_t last,
                                         hypercall_t *result)
 {
@@ -46,9 +46,6 @@ kern_return_t hardware_hypercall_create(struct ipc_port *hardware, uint64_t firs
     }
     if (first > last) {
         return KERN_INVALID_ARGUMENT;
-    }
-    if (!hypervisor_is_used()) {
-        return KERN_FAILURE;
     }
     hypercall = kalloc(sizeof(*hypercall));
     if (hypercall == NULL) {

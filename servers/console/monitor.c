@@ -4,6 +4,7 @@
 
 #include <hardware.h>
 #include <mach.h>
+#include <mach_port.h>
 #include <mach/hypercall.h>
 #include <mach/vm_param.h>
 #include <portolan/portolan.h>
@@ -68,12 +69,31 @@ static kern_return_t monitor_take_irq(mach_port_t hardware, mach_port_t *irq)
     return kr;
 }
 
+/* Is there a monitor that has a console, and tells when something is typed? */
+static bool monitor_is_there(void)
+{
+    const uint64_t needed = HYPERCALL_HAS_CONSOLE | HYPERCALL_HAS_EVENTS;
+    uint64_t features = monitor_call(HYPERCALL_FEATURES, 0, 0, 0);
+
+    return features != HYPERCALL_UNKNOWN && (features & needed) == needed;
+}
+
+static void monitor_give_up(void)
+{
+    mach_port_deallocate(mach_task_self(), monitor.calls);
+    monitor.calls = MACH_PORT_NULL;
+}
+
 bool monitor_init(mach_port_t hardware, mach_port_t *irq)
 {
-    kern_return_t kr = hardware_hypercall_create(hardware, HYPERCALL_CONSOLE_WRITE,
-                                                 HYPERCALL_EVENTS, &monitor.calls);
+    kern_return_t kr =
+        hardware_hypercall_create(hardware, HYPERCALL_FEATURES, HYPERCALL_EVENTS, &monitor.calls);
 
     if (kr != KERN_SUCCESS) {
+        return false;
+    }
+    if (!monitor_is_there()) {
+        monitor_give_up();
         return false;
     }
     kr = monitor_take_page(hardware);
@@ -82,7 +102,7 @@ bool monitor_init(mach_port_t hardware, mach_port_t *irq)
     }
     if (kr != KERN_SUCCESS) {
         portolan_print("console: the monitor's console cannot be used: 0x%x\n", (unsigned)kr);
-        monitor.calls = MACH_PORT_NULL;
+        monitor_give_up();
     }
     return kr == KERN_SUCCESS;
 }

@@ -1,5 +1,6 @@
 /* hardware_test.c - interrupts and memory for devices, as the hardware port gives them out. */
 #include <mach/hardware.h>
+#include <mach/hypercall.h>
 
 #include "arch/interrupt.h"
 #include "arch/iommu.h"
@@ -117,6 +118,26 @@ KTEST(hardware, a_line_that_nobody_asks_for_is_masked)
     EXPECT_TRUE(test_is_told(port, 2));
     test_release_irq(irq);
     test_drop_port(port);
+}
+
+KTEST(hardware, rights_to_calls_are_for_their_numbers)
+{
+    uint64_t answer = 0;
+    hypercall_t calls;
+
+    EXPECT_EQ(hardware_hypercall_create(host_priv_port, 1, 2, &calls), KERN_NO_ACCESS);
+    EXPECT_EQ(hardware_hypercall_create(host_hardware_port, 2, 1, &calls), KERN_INVALID_ARGUMENT);
+    slab_debug_refuse(0);
+    EXPECT_EQ(hardware_hypercall_create(host_hardware_port, 1, 2, &calls), KERN_RESOURCE_SHORTAGE);
+    slab_debug_refuse(1);
+    EXPECT_EQ(hardware_hypercall_create(host_hardware_port, 1, 2, &calls), KERN_RESOURCE_SHORTAGE);
+    EXPECT_EQ(hardware_hypercall_create(host_hardware_port, 1, 2, &calls), KERN_SUCCESS);
+    EXPECT_EQ(hypercall_make(calls, 0, 0, 0, 0, &answer), KERN_NO_ACCESS);
+    EXPECT_EQ(hypercall_make(calls, 3, 0, 0, 0, &answer), KERN_NO_ACCESS);
+    EXPECT_EQ(answer, 0);
+    EXPECT_EQ(hypercall_make(calls, 2, 0, 0, 0, &answer), KERN_SUCCESS);
+    EXPECT_EQ(answer, HYPERCALL_UNKNOWN); /* nobody is there to be called */
+    ipc_port_release_send(convert_hypercall_to_port(calls));
 }
 
 KTEST(hardware, a_message_of_a_device_is_an_interrupt)

@@ -181,6 +181,7 @@ TEST(a_port_that_is_no_right_to_hardware_is_refused)
     static dma_pages_t pages;
     mach_port_t irq, dma, port = test_port();
     int64_t address;
+    uint64_t answer;
     boolean_t is_translated;
     vm_size_t size;
     int number, last;
@@ -191,6 +192,7 @@ TEST(a_port_that_is_no_right_to_hardware_is_refused)
     CHECK_EQ(hardware_memory_disk(privileged(), &address, &size), KERN_NO_ACCESS);
     CHECK_EQ(hardware_pci(privileged(), &address, &number, &last), KERN_NO_ACCESS);
     CHECK_EQ(irq_wait(host(), 1, port), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hypercall_make(host(), 1, 2, 3, 4, &answer), KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_pin(host(), task(), 4096, 4096, VM_PROT_READ, &number, pages, &count),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_unpin(host(), 1), KERN_INVALID_ARGUMENT);
