@@ -15,6 +15,7 @@ import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
+import inside       # noqa: E402
 import iommu        # noqa: E402
 import linux        # noqa: E402
 import machines     # noqa: E402
@@ -118,6 +119,7 @@ MATRIX = [
     Suite("prompt debug 2 cpus", lambda: prompt.person("build/test/system-debug.iso", cpus=2)),
     Suite("machines release 1 cpu", machines.use),
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
+    Suite("inside a virtual machine", inside.use),
     Suite("linux 1 cpu", linux.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
     Suite("portolan in portolan", lambda: nested.use("")),

@@ -15,6 +15,7 @@ RUNS = [
     ("vm run /guests/triple", r"vm: triple: triple fault", 1),
     ("vm run /guests/stray", r"vm: stray: the guest wanted to run code at 0xd0000000, where nothing is", 1),
     ("vm run /guests/strings", r"said by a string instruction\n(.*\n)*vm: strings: the guest ended with 0", 0),
+    ("vm run /guests/hypercall name=calls", r"said by a hypercall\n(.*\n)*vm: calls: the guest (ended with 0|turned the power off)", 0),
     ("vm run /guests/registers", r"vm: registers: the guest ended with 0", 0),
     ("vm run /guests/hello memory=1", r"memory= is a number of MiB", 1),
     ("vm run /guests/hello memory=65537", r"memory= is a number of MiB", 1),
