@@ -6,14 +6,16 @@ usage: tests/mutation.py [--filter PATTERN] [--write]
 
 For each line of tests/mutations/table.py: takes the check out of a copy of the tree (build/mutation), builds the debug system, runs the
 attack program on 4 processors, and demands that a case fails, the kernel panics, or the machine stands still; for the programs `model` and
-`ext2`, that the random histories of kernel/vm or the tests of servers/fs fail on the host, for `dmar` and `tables` those of tests/host/iommu; for
-`stray` the test of tests/boot/iommu.py. Closes with `N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
+`ext2`, that the random histories of kernel/vm or the tests of servers/fs fail on the host, for `dmar` and `tables` those of tests/host/iommu, for
+`hv_check` and `vmx_check` those of tests/host/hv; for `stray` the test of tests/boot/iommu.py; for `svm` and `vmx` those of guests in QEMU and Bochs.
+Closes with `N noticed, N missed`; --write keeps the result in tests/mutations/README.md. Takes minutes.
 
 --check only looks whether each old text is in the source exactly once, and prints `N passed, N failed`."""
 import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +39,10 @@ HOST = {
     "apic": (["-f", "tests/host/hv/hv.mk", "build/host/hv/apic_test"], ["build/host/hv/apic_test"]),
     "dmar": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/dmar_test"], ["build/host/iommu/dmar_test"]),
     "tables": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/table_test"], ["build/host/iommu/table_test"]),
+    "hv_check": (["-f", "tests/host/hv/hv.mk", "build/host/hv/hv_test"], ["build/host/hv/hv_test"]),
+    "vmx_check": (["-f", "tests/host/hv/hv.mk", "build/host/hv/vmx_test"], ["build/host/hv/vmx_test"]),
+    "svm": (["DEBUG=1", "build/test/hv.iso"], ["python3", "tests/run.py", "--level", "user", "--filter", "guests on an EPYC"]),
+    "vmx": (["DEBUG=1", "build/test/hv.iso"], ["python3", "tests/run.py", "--level", "user", "--filter", "guests in bochs 1 cpu"]),
     "stray": (["DEBUG=1", "build/test/stray-debug.iso"], ["python3", "tests/run.py", "--level", "boot", "--filter", "iommu refuses debug"]),
 }
 
@@ -91,15 +97,18 @@ def build(program):
 
 def histories(program):
     """What showed that a history failed, or None."""
-    try:
-        result = subprocess.run(HOST[program][1], cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=STILL)
-    except subprocess.TimeoutExpired:
-        return "it does not end"
-    lines = re.findall(r"^\[  (?:FAILED  |ERROR   )\] ([a-z]\w+)", result.stdout, re.M) or \
-        re.findall(r"^SUMMARY: \w+: (\S+)", result.stdout, re.M) or \
-        re.findall(r"^     \| ([^:]*): expected", result.stdout, re.M) or \
-        [line for line in result.stdout.splitlines() if line.strip("= ")]
-    return None if result.returncode == 0 else re.sub(r"^==\d+==", "", lines[0])
+    with subprocess.Popen(HOST[program][1], cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          start_new_session=True) as process:
+        try:
+            output = process.communicate(timeout=STILL)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the emulator, too
+            return "it does not end"
+    lines = re.findall(r"^\[  (?:FAILED  |ERROR   )\] ([a-z]\w+)", output, re.M) or \
+        re.findall(r"^SUMMARY: \w+: (\S+)", output, re.M) or \
+        re.findall(r"^     \| +([^:]*(?::\d+)?): expected", output, re.M) or \
+        [line for line in output.splitlines() if line.strip("= ")]
+    return None if process.returncode == 0 else re.sub(r"^==\d+==", "", lines[0])
 
 
 def boot(program):

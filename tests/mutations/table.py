@@ -4,7 +4,8 @@ Each: (threat, what is gone, file, old text, new text, program). The old text is
 must fail without it. For "vm", what is gone is no check but a step of kernel/vm, and the program is the random histories of tests/host/vm; for
 "ext2", a step or a check of servers/fs, and the program is the tests of tests/host/fs; for "dma", a step or a check of what keeps devices to their
 memory, and the program is a test of tests/host/iommu, or the driver that strays (tests/boot/stray.c); for "apic", a step of a guest's local
-APIC, and the program is tests/host/hv/apic_test.c."""
+APIC, and the program is tests/host/hv/apic_test.c; for "hv", a step or a check of the rest of kernel/hv, and the program is a test of tests/host/hv, or
+those of guests in QEMU (svm) or Bochs (vmx)."""
 
 RIGHT_OPS = "kernel/ipc/ipc_right_ops.c"
 RIGHT = "kernel/ipc/ipc_right.c"
@@ -208,4 +209,42 @@ MUTATIONS = [
      "    if (message.kind <= HV_APIC_LOWEST && message.vector < VECTOR_MIN) {\n", "    if (message.kind > HV_APIC_STARTUP) {\n", "apic"),
     ("apic", "a start-up interrupt comes once", "kernel/hv/hv_apic.c",
      "    } while ((old & HV_APIC_STARTUP_VALID) == 0 &&\n             !atomic_cas", "    } while (\n             !atomic_cas", "apic"),
+    ("hv", "bits of EFER that there are not", "kernel/hv/hv_check.c",
+     "    if ((s->efer & ~limits->efer) != 0) {\n", "    if (0) {\n", "hv_check"),
+    ("hv", "EFER.LMA is as paging has it", "kernel/hv/hv_check.c",
+     "((s->efer & HV_EFER_LMA) != 0) != is_long", "0", "hv_check"),
+    ("hv", "a fault has its error code", "kernel/hv/hv_check.c",
+     "((event & HV_EVENT_HAS_ERROR) != 0) != has_error", "has_error && 0", "hv_check"),
+    ("hv", "what a guest writes to EFER", "kernel/hv/hv_msr.c",
+     "!hv_check_efer(words[HV_CR0], words[HV_EFER], &hv_limits,", "0 && !hv_check_efer(words[HV_CR0], words[HV_EFER], &hv_limits,", "hv_check"),
+    ("hv", "a TLB that is emptied when ASIDs start again", "kernel/hv/hv_tag.c",
+     "    return starts;\n", "    return false;\n", "hv_check"),
+    ("hv", "an ASID is of no use after an invalidation", "kernel/hv/hv_tag.h",
+     "tag->flushes == flushes &&", "1 &&", "hv_check"),
+    ("hv", "addresses in MSRs that are canonical", "kernel/hv/vmx_check.c",
+     "!vmx_check_is_canonical(msrs[HV_LSTAR])", "0", "vmx_check"),
+    ("hv", "a limit that goes with its rights", "kernel/hv/vmx_check.c",
+     "           (pages ? (limit & 0xfff) == 0xfff : limit >> 20 == 0);\n", "           (pages ? (limit & 0xfff) == 0xfff : limit != 7);\n", "vmx_check"),
+    ("hv", "which MSRs a guest may write", "kernel/hv/vmx_map.c",
+     "    memset(bitmap, 0xff, VMX_MSR_BITMAP_SIZE);\n", "    memset(bitmap, 0xff, WRITES);\n", "vmx_check"),
+    ("hv", "state is looked at before the guest is entered", "kernel/hv/hv_run.c",
+     "    if (vcpu->unchecked) {\n", "    if (0) {\n", "svm"),
+    ("hv", "the record is not asked how long an instruction is", "kernel/hv/hv_run.c",
+     "        hv_ops->advance(vcpu);\n", "        vcpu->exit.length = record->size;\n        hv_ops->advance(vcpu);\n", "svm"),
+    ("hv", "bits of CR4 that a guest does not have", "kernel/hv/svm_cr.c",
+     "    if ((value & ~hv_limits.cr4) != 0 ||\n", "    if (0 ||\n", "svm"),
+    ("hv", "MSRs of the host", "kernel/hv/svm.c",
+     "     SVM_MISC1_MSR | SVM_MISC1_TASK_SWITCH |", "     SVM_MISC1_TASK_SWITCH |", "svm"),
+    ("hv", "bits of CR4 that a guest does not have, by their mask", "kernel/hv/vmx.c",
+     "    vmx_write(VMCS_CR4_MASK, ~hv_limits.cr4 | CR4_OSXSAVE);\n", "    vmx_write(VMCS_CR4_MASK, VMX_CR4_VMXE | CR4_OSXSAVE);\n", "vmx"),
+    ("hv", "what was being delivered is delivered again", "kernel/hv/vmx.c",
+     "} else if (HV_EVENT_KIND(event) <= HV_EVENT_IS_FAULT) {", "} else if (0) {", "vmx"),
+    ("hv", "the host's descriptor tables and TSS after a guest", "kernel/hv/vmx.c",
+     "    cpu_setup_reload_tables();\n", "", "vmx"),
+    ("hv", "the page directory pointers of PAE", "kernel/hv/vmx_state.c",
+     "        vmx_write(VMCS_PDPTE + 2 * i, pdptes[i]);\n", "        vmx_write(VMCS_PDPTE + 2 * i, 0);\n", "vmx"),
+    ("hv", "the kernel's way of system calls after a guest", "kernel/hv/vmx.c",
+     "        v->msrs[i] = rdmsr(vmx_msrs[i]);\n        wrmsr(vmx_msrs[i], hosts);\n", "        (void)hosts;\n", "vmx"),
+    ("hv", "a guest leaves when it has written CR0.NW alone", "kernel/hv/vmx_exit.c",
+     "        (value & (HV_CR0_NW | HV_CR0_CD)) == HV_CR0_NW ||\n", "", "vmx"),
 ]
