@@ -311,20 +311,11 @@ static void pmap_free_tables(struct list *freed)
     }
 }
 
-static __attribute__((noinline)) uint64_t pmap_make_extended(phys_addr_t phys, vm_prot_t prot,
-                                                             unsigned flags)
-{
-    return pmap_ept_entry(phys, prot, flags);
-}
-
-static inline uint64_t pmap_make_entry(const struct pmap *pmap, uint64_t va, phys_addr_t phys,
-                                       vm_prot_t prot, unsigned flags)
+static inline uint64_t pmap_make_plain(uint64_t va, phys_addr_t phys, vm_prot_t prot,
+                                       unsigned flags)
 {
     uint64_t entry = phys | PTE_PRESENT;
 
-    if (__builtin_expect(pmap->used_shift != 0, 0)) {
-        return pmap_make_extended(phys, prot, flags);
-    }
     entry |= (prot & VM_PROT_WRITE) != 0 ? PTE_WRITE : 0;
     /* nothing runs in the last page below the hole, so no system call there returns to an address
      * that is not canonical */
@@ -334,6 +325,24 @@ static inline uint64_t pmap_make_entry(const struct pmap *pmap, uint64_t va, phy
     entry |= (flags & PMAP_NOCACHE) != 0 ? PTE_NOCACHE | PTE_WRITE_THROUGH : 0;
     entry |= (flags & PMAP_WC) != 0 ? PTE_PAT : 0;
     return entry;
+}
+
+/* Of a virtual machine: in its format, and as its log of written pages wants it. */
+static __attribute__((noinline)) uint64_t
+pmap_make_nested(struct pmap *pmap, uint64_t va, phys_addr_t phys, vm_prot_t prot, unsigned flags)
+{
+    uint64_t entry = pmap->used_shift != 0 ? pmap_ept_entry(phys, prot, flags)
+                                           : pmap_make_plain(va, phys, prot, flags);
+
+    return pmap->log != NULL ? pmap_log_entry(pmap, va, entry, flags) : entry;
+}
+
+/* Locks: pmap->lock held. */
+static inline uint64_t pmap_make_entry(struct pmap *pmap, uint64_t va, phys_addr_t phys,
+                                       vm_prot_t prot, unsigned flags)
+{
+    return __builtin_expect(pmap->is_nested, 0) ? pmap_make_nested(pmap, va, phys, prot, flags)
+                                                : pmap_make_plain(va, phys, prot, flags);
 }
 
 /* Is the page under the reverse map? Kernel mappings are not: they are never taken away by page
@@ -357,7 +366,9 @@ static void pmap_remove_entry(struct pmap *pmap, uint64_t va, uint64_t *entry,
  * now. */
 static bool pmap_enter_same(const struct pmap *pmap, uint64_t *entry, uint64_t wanted)
 {
-    const uint64_t kept = (PTE_ACCESSED | PTE_DIRTY) << pmap->used_shift | PTE_MANAGED;
+    const uint64_t used = PTE_ACCESSED | PTE_DIRTY;
+    const uint64_t kept =
+        PTE_MANAGED | (__builtin_expect(pmap->is_nested, 0) ? used << pmap->used_shift : used);
     const uint64_t cached = PTE_NOCACHE | PTE_WRITE_THROUGH | PTE_PAT; /* or memory types of EPT */
     uint64_t old = *entry;
     uint64_t new;
@@ -373,17 +384,15 @@ kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, phys_addr_t phys, vm
                          unsigned flags)
 {
     uint64_t *path[4];
-    uint64_t wanted = pmap_make_entry(pmap, va, phys, prot, flags);
     struct vm_page *page = pmap_managed_page(va, phys);
     kern_return_t kr = KERN_SUCCESS;
     bool flush = false;
+    uint64_t wanted;
     uint64_t *table;
     uint64_t *entry;
 
     spin_lock(&pmap->lock);
-    if (__builtin_expect(pmap->log != NULL, 0)) {
-        wanted = pmap_log_entry(pmap, va, wanted, flags);
-    }
+    wanted = pmap_make_entry(pmap, va, phys, prot, flags);
     table = pmap_walk_create(pmap, va, path);
     if (table == NULL) {
         kr = KERN_RESOURCE_SHORTAGE;
@@ -419,15 +428,16 @@ out:
 void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *pages, unsigned n,
                       vm_prot_t prot)
 {
-    uint64_t bits = pmap_make_entry(pmap, va, 0, prot, 0) | PTE_MANAGED;
     uint64_t *path[4];
     uint64_t *table;
+    uint64_t bits;
 
     assert(va < VM_MAX_ADDRESS &&
            (va & ~(LARGE_PAGE_SIZE - 1)) == ((va + n * PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1)));
     spin_lock(&pmap->lock);
+    bits = pmap_make_entry(pmap, va, 0, prot, 0) | PTE_MANAGED;
     if (__builtin_expect(pmap->log != NULL, 0)) {
-        bits &= ~PTE_WRITE;
+        bits &= ~PTE_WRITE; /* its range may begin behind the first of them */
     }
     table = pmap_walk_create(pmap, va, path);
     if (table != NULL) {
@@ -443,15 +453,16 @@ kern_return_t pmap_enter_large(struct pmap *pmap, vm_offset_t va, phys_addr_t ph
                                unsigned flags)
 {
     uint64_t *path[4];
-    uint64_t wanted = pmap_make_entry(pmap, va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
     struct vm_page *pages = pmap_managed_page(va, phys);
     kern_return_t kr = KERN_SUCCESS;
+    uint64_t wanted;
     uint64_t *table;
     uint64_t *entry;
 
     assert(((va | phys) & (LARGE_PAGE_SIZE - 1)) == 0);
     assert(pages == NULL || va + LARGE_PAGE_SIZE < VM_MAX_ADDRESS);
     spin_lock(&pmap->lock);
+    wanted = pmap_make_entry(pmap, va, phys, prot, flags & ~PMAP_WC) | PTE_LARGE;
     table = pmap_walk_make(pmap, va, 2, path);
     entry = table != NULL ? &table[va >> 21 & 511] : NULL;
     if (entry == NULL) {
