@@ -73,7 +73,7 @@ TEST(a_guest_sees_the_vector_state_that_the_hosts_threads_have)
 }
 
 GUEST_CODE64(wrong64,
-             "xorl %r10d, %r10d; " OSXSAVE SET(0) SET(2) SET(5) SET(0x207)
+             "xorl %r10d, %r10d; " OSXSAVE SET(0) SET(2) SET(5) SET(0x407)
                  SET(0x11) "movl $1, %ecx; movl $1, %eax; xorl %edx, %edx; xsetbv\n"
                            "xorl %ecx, %ecx; movl $7, %eax; movl $0x80000000, %edx; xsetbv\n" SET(3)
                                GET "movl %eax, %r12d; vaddps %ymm0, %ymm1, %ymm2; outb %al, $0x80");
