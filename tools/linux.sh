@@ -32,7 +32,7 @@ for package in "$scratch"/*.deb; do
 done
 mv "$scratch"/tree/boot/vmlinuz-* "$directory/vmlinuz"
 mkdir -p "$directory/modules"
-for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio-rng; do
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio-rng virtio_console; do
     find "$scratch/tree" -name "$module.ko" -exec cp {} "$directory/modules/" \;
 done
 busybox=$(find "$scratch/tree" -name busybox -type f -perm -u+x | head -n 1)

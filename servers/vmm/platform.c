@@ -9,16 +9,38 @@ static void platform_output(void *context, uint8_t byte)
 {
     struct platform *p = context;
 
+    p->is_virtio = false;
     tty_put(&p->tty, byte);
     p->ops->written(p->context);
+}
+
+static void platform_emit(void *context, const uint8_t *data, uint32_t size)
+{
+    struct platform *p = context;
+
+    p->is_virtio = true;
+    for (uint32_t i = 0; i < size; i++) {
+        tty_put(&p->tty, data[i]);
+    }
+    p->ops->written(p->context);
+}
+
+/* Is there room for a byte where it would go? */
+static bool platform_has_room(const struct platform *p)
+{
+    return p->is_virtio ? virtio_console_room(&p->console) != 0 : serial_room(&p->serial) != 0;
 }
 
 void platform_settle(struct platform *p)
 {
     uint8_t byte;
 
-    while (!p->hypercall.has_console && serial_room(&p->serial) != 0 && tty_take(&p->tty, &byte)) {
-        serial_receive(&p->serial, byte);
+    while (!p->hypercall.has_console && platform_has_room(p) && tty_take(&p->tty, &byte)) {
+        if (p->is_virtio) {
+            (void)virtio_console_input(&p->console, &byte, 1);
+        } else {
+            serial_receive(&p->serial, byte);
+        }
     }
 }
 
@@ -124,7 +146,8 @@ static bool platform_insert_all(struct platform *p)
     p->virtio = (struct virtio_pci_machine){
         .memory = p->memory, .send = p->ops->send, .broken = p->ops->broken, .context = p->context};
     virtio_rng_init(&p->rng, &p->virtio, p->ops->random);
-    return platform_insert(p, &p->rng.pci.function);
+    virtio_console_init(&p->console, &p->virtio, platform_emit, p);
+    return platform_insert(p, &p->rng.pci.function) && platform_insert(p, &p->console.pci.function);
 }
 
 /* Hypercalls are for the machine around, but for what devices are asked, too. */

@@ -19,6 +19,12 @@ struct virtio_console {
 void virtio_console_init(struct virtio_console *console, const struct virtio_pci_machine *machine,
                          void (*emit)(void *context, const uint8_t *data, uint32_t size),
                          void *context);
+/* How many bytes there is room for. */
+static inline uint32_t virtio_console_room(const struct virtio_console *console)
+{
+    return VIRTIO_CONSOLE_INPUT - console->count;
+}
+
 /* Give the guest bytes to read. Returns: how many there was room for. */
 uint32_t virtio_console_input(struct virtio_console *console, const uint8_t *data, uint32_t size);
 

@@ -12,7 +12,7 @@ COMMANDS = [
     ("head -c 1000000 /dev/zero | sha256sum", r"^d29751f2649b32ff572b5e0a9f541ea660a50f94ff0beedfb0b692b924cc8025 "),
     ("cat /proc/interrupts", r"^ *0: +[1-9]\d* .*IO-APIC +2-edge +timer"),
     ("cat /proc/interrupts", r"^ *LOC: +[1-9]\d\d"),
-    ("cat /proc/interrupts", r"PCI-MSI .*virtio1-req"),
+    ("cat /proc/interrupts", r"PCI-MSI .*virtio2-req"),
     ("cat /sys/devices/system/clocksource/clocksource0/current_clocksource", r"^tsc"),
     ("grep -c . /proc/iomem", r"^\d+\r*$"),
     ("dmesg | grep -c 'ACPI: PCI Root Bridge'", r"^1\r*$"),
@@ -57,6 +57,16 @@ def commands(m, checks):
         checks.expect(f"`{line}` in the guest", f"(?m){pattern}", shell(m, line))
 
 
+def consoles(m, checks):
+    """What is typed goes to the console that the guest wrote to last."""
+    m.send("echo go > /dev/hvc0; read line < /dev/hvc0; echo \"read: $line\"\r")
+    m.expect(r"\ngo\r*\n")
+    m.send("across\r")
+    m.expect(r"read: across")
+    m.expect(PROMPT)
+    checks.reached("a line by the virtio console")
+
+
 def looked_at(m, checks):
     """It is left, looked at from outside, stands still, and is joined again."""
     m.send("\x1d")
@@ -90,7 +100,7 @@ def use(iso="build/test/linux-release.iso", processors=1, **options):
     with Machine(iso, memory=384, timeout=20, **options) as m:
         m.come_up()
         checks.guard("to the shell", to_the_shell, m, checks, processors)
-        for part in (commands, looked_at, off):
+        for part in (commands, consoles, looked_at, off):
             if checks.failures:
                 break
             checks.guard(part.__name__, part, m, checks)

@@ -118,6 +118,26 @@ static void input_waits_for_room(void **state)
     assert_int_equal(in8(0x3fd) & 3, 1);
 }
 
+static void input_goes_where_output_came_from(void **state)
+{
+    char data[4];
+
+    (void)state;
+    p.console.emit(p.console.context, (const uint8_t *)"v", 1);
+    assert_int_equal(tty_read(&p.tty, data, sizeof(data)), 1);
+    assert_int_equal(platform_type(&p, "ab", 2), 2);
+    assert_int_equal(p.console.count, 2);
+    assert_int_equal(in8(0x3fd) & 1, 0);
+    out8(0x3f8, 's');
+    assert_int_equal(platform_type(&p, "c", 1), 1);
+    assert_int_equal(p.console.count, 2);
+    assert_int_equal(in8(0x3f8), 'c');
+    p.hypercall.has_console = true; /* and by a call it is for nobody else */
+    assert_int_equal(platform_type(&p, "d", 1), 1);
+    assert_int_equal(in8(0x3fd) & 1, 0);
+    assert_int_equal(p.hypercall.events, HYPERCALL_EVENT_CONSOLE);
+}
+
 static void the_serial_port_interrupts(void **state)
 {
     (void)state;
@@ -636,6 +656,7 @@ static void anything_may_be_written(void **state)
 static const struct CMUnitTest tests[] = {
     PLATFORM_TEST(output_is_kept_until_it_is_read),
     PLATFORM_TEST(input_waits_for_room),
+    PLATFORM_TEST(input_goes_where_output_came_from),
     PLATFORM_TEST(the_serial_port_interrupts),
     PLATFORM_TEST(a_loop_shows_outputs_as_inputs),
     PLATFORM_TEST(lines_have_priorities),
