@@ -57,7 +57,7 @@ struct platform {
     struct virtio_pci_machine virtio; /* what virtio devices are made for */
     struct virtio_rng rng;
     struct virtio_console console;
-    bool is_virtio; /* the guest wrote last to `console`: what is typed goes there */
+    bool is_virtio;     /* the guest wrote last to `console`: what is typed goes there */
     unsigned next_slot; /* of PCI */
 };
 
@@ -76,8 +76,8 @@ bool platform_init(struct platform *platform, const struct platform_options *opt
 bool platform_insert(struct platform *platform, struct pci_function *function);
 /* Somebody types. Returns: how many bytes there was room for. */
 size_t platform_type(struct platform *platform, const void *data, size_t size);
-/* After the guest has read from a port: what was typed and waits may come in, to where the guest has
- * written last: its serial line, its virtio console, or by hypercalls. */
+/* After the guest has read from a port: what was typed and waits may come in, to where the guest
+ * has written last: its serial line, its virtio console, or by hypercalls. */
 void platform_settle(struct platform *platform);
 
 #endif
