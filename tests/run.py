@@ -65,7 +65,10 @@ class Totals:
         mark = "ok  " if failed == 0 else "FAIL"
         print(f"{mark} {name}: {passed} passed, {failed} failed ({seconds:.1f} s)", flush=True)
         if failed:
-            print("\n".join("     | " + line for line in output.splitlines()[-60:] if line.strip()), flush=True)
+            lines = [line for line in output.splitlines() if line.strip()]
+            if len(lines) > 60:  # what went wrong stands at the beginning, what it did last at the end
+                lines = lines[:8] + ["[...]"] + lines[-52:]
+            print("\n".join("     | " + line for line in lines), flush=True)
 
 
 class Command:

@@ -4,6 +4,7 @@
 #include <mach.h>
 #include <mach_port.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -157,6 +158,11 @@ static void *run_processor(void *argument)
     struct guest *g = argument;
 
     CHECK_EQ(guest_run(g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    if (g->record->reason != HV_EXIT_HALT) {
+        printf("  reason %u, address 0x%lx, qualification %lu, value 0x%lx, rip 0x%lx rcx 0x%lx exits %lu\n", g->record->reason,
+               g->record->address, g->record->qualification, g->record->value,
+               g->record->registers[HV_RIP], g->record->registers[HV_RCX], g->record->exits);
+    }
     return NULL;
 }
 
