@@ -151,32 +151,22 @@ static void print_leak(const int64_t *before, const int64_t *after)
 }
 
 /* Does the ledger of rights balance, and does the kernel hold what it held? What another task has
- * under way may pass through the kernel, so look again. */
-static bool rights_balance(const char *path, const int64_t *before)
+ * under way may pass through the kernel, so look again. *now is what was seen last. */
+static bool is_balanced(const int64_t *before, portolan_counts_t now)
 {
     struct timespec pause = {0, 10000000};
-    portolan_counts_t now;
 
     for (unsigned tries = 0; tries < RIGHTS_TRIES; tries++) {
-        if (!rights_now(now)) {
-            return true; /* the release kernel */
-        }
+        rights_now(now);
         if (now[PORTOLAN_RIGHTS_ERRORS] != 0) {
             break;
         }
         if (now[PORTOLAN_RIGHTS_KERNEL_SEND] == before[PORTOLAN_RIGHTS_KERNEL_SEND] &&
             now[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE] == before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]) {
-            printf("case ok %s: rights_balance\n", path);
             return true;
         }
         nanosleep(&pause, NULL);
     }
-    printf("case FAILED %s: rights_balance\n", path);
-    printf("  errors %ld; held by the kernel: send %ld before, %ld after, send-once %ld before, "
-           "%ld after\n",
-           (long)now[PORTOLAN_RIGHTS_ERRORS], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND],
-           (long)now[PORTOLAN_RIGHTS_KERNEL_SEND], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE],
-           (long)now[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]);
     return false;
 }
 
@@ -291,6 +281,42 @@ static bool nothing_is_left(const char *path, int64_t *before)
         print_leak(before, after);
     }
     return is_settled;
+}
+
+/* Are fewer rights held, and no more of either kind? Then something was still on its way out
+ * before, as in nothing_is_left(). */
+static bool is_fewer(const int64_t *before, const int64_t *after)
+{
+    return after[PORTOLAN_RIGHTS_ERRORS] == 0 &&
+           after[PORTOLAN_RIGHTS_KERNEL_SEND] <= before[PORTOLAN_RIGHTS_KERNEL_SEND] &&
+           after[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE] <= before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE];
+}
+
+static bool rights_balance(const char *path, int64_t *before)
+{
+    portolan_counts_t now;
+    bool is_good;
+
+    if (!rights_now(now)) {
+        return true; /* the release kernel has no ledger */
+    }
+    is_good = is_balanced(before, now);
+    for (unsigned tries = 0; !is_good && tries < RUNNER_REPEATS && is_fewer(before, now); tries++) {
+        printf("once more %s, as fewer rights are held by the kernel\n", path);
+        rights_settled(before);
+        run(path);
+        is_good = is_balanced(before, now);
+    }
+    printf("case %s %s: rights_balance\n", is_good ? "ok" : "FAILED", path);
+    if (!is_good) {
+        printf(
+            "  errors %ld; held by the kernel: send %ld before, %ld after, send-once %ld before, "
+            "%ld after\n",
+            (long)now[PORTOLAN_RIGHTS_ERRORS], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND],
+            (long)now[PORTOLAN_RIGHTS_KERNEL_SEND], (long)before[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE],
+            (long)now[PORTOLAN_RIGHTS_KERNEL_SEND_ONCE]);
+    }
+    return is_good;
 }
 
 static bool run_checked(const char *path)
