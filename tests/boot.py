@@ -218,3 +218,8 @@ MATRIX = [
     Suite("text screen", screen.text_screen),
     Suite("window", window.window),
 ]
+# not part of every run
+LONG = [
+    Suite("user tests in portolan in portolan", lambda: nested.user_tests("")),
+    Suite("user tests in portolan in portolan paravirtual", lambda: nested.user_tests("paravirtual")),
+]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """run.py - run the tests of all levels and count them.
 
-usage: tests/run.py [--level host|kernel|user|coverage|boot|bench|all] [--filter TEXT] [--verbose]
+usage: tests/run.py [--level host|kernel|user|coverage|boot|bench|all|long] [--filter TEXT] [--verbose]
 
-Closes with `N passed, N failed`; the exit status is 0 only when nothing failed. tests/README.md says how to add a test."""
+`long` is what takes many minutes and is not part of `all`. Closes with `N passed, N failed`; the exit status is 0 only when nothing failed. tests/README.md says how to add a test."""
 import argparse
 import os
 import re
@@ -47,6 +47,7 @@ BESIDE = [
 BENCH = [
     ("figures", ["python3", "tools/bench.py", "--check", "build/test/bench.iso", "build/test/prompt-release.iso"]),
     ("disk", ["python3", "tools/disk_count.py", "--check", "build/test/system-release.iso", "build/release/kernel.elf"]),
+    ("guests", ["python3", "tools/guest_count.py", "--check"]),
     ("scheduling", ["python3", "tools/demo_scheduling.py", "--check", "build/test/machines-release.iso"]),
 ]
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed", re.M)
@@ -101,7 +102,7 @@ def run_commands(totals, level, commands, only):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "coverage", "boot", "bench", "all"])
+    parser.add_argument("--level", default="all", choices=["host", "kernel", "user", "coverage", "boot", "bench", "all", "long"])
     parser.add_argument("--filter", default="")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
@@ -110,8 +111,8 @@ def main():
     if arguments.level in ("host", "all"):
         run_commands(totals, "host", HOST, arguments.filter)
     beside = list(start_commands("boot", BESIDE, arguments.filter)) if arguments.level in ("boot", "all") else []
-    for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("coverage", boot.COVERAGE), ("boot", boot.MATRIX)):
-        if arguments.level not in (level, "all"):
+    for level, suites in (("kernel", boot.KERNEL), ("user", boot.USER), ("coverage", boot.COVERAGE), ("boot", boot.MATRIX), ("long", boot.LONG)):
+        if arguments.level != level and (arguments.level != "all" or level == "long"):
             continue
         for suite in suites:
             if arguments.filter and arguments.filter not in suite.name:

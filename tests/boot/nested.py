@@ -63,3 +63,16 @@ def use(words, iso="build/test/nested-release.iso", **options):
             checks.expect("its console", r"^hypercalls$" if words else r"^ports$", "hypercalls" if counts.get("hypercall", 0) > 20 else "ports")
             checks.guard("power", off, m, checks)
     return checks.result()
+
+
+def user_tests(words, iso="build/test/nested-tests.iso"):
+    """All programs of the user tests, in a debug kernel that is a guest."""
+    with Machine(iso, memory=640, timeout=60) as m:
+        m.come_up()
+        start = len(m.seen)
+        m.send(f'vm run /guests/kernel memory=256 module="/guests/bootstrap bootstrap" module="/guests/archive archive" '
+               f'cmdline="memdisk=64M {words} -- run=/tests/runner"\r')
+        m.expect(r"runner: (\d+) programs, (\d+) with failures", 900)
+        m.expect(r"vm: kernel: the guest turned the power off")
+        passed, failed = (re.findall(rf"^case {word} .*", m.seen[start:], re.M) for word in ("ok", "FAILED"))
+        return len(passed), len(failed), "\n".join(failed)
