@@ -106,6 +106,7 @@ kern_return_t machines_start(const char *name, char *const *words, unsigned coun
     m->control = control;
     kr = machines_spawn(m, words, count, rights, nrights);
     if (kr != KERN_SUCCESS) {
+        portolan_print("vm_master: no " MONITOR ": %s\n", spawn_error_string(kr));
         portolan_port_destroy_receive(control);
         mach_port_deallocate(mach_task_self(), control);
         m->control = MACH_PORT_NULL;

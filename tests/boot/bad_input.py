@@ -2,7 +2,6 @@
 import tarfile
 
 from check import Checks
-from disk import Disk
 from machine import Machine
 
 PROMPT = "build/test/prompt-release.iso"
@@ -60,14 +59,15 @@ def wrong_manifest():
 
 
 def cut_archive():
-    """The last file of the archive, the driver of a disk, is cut short: it alone is missing."""
-    checks, disk = Checks(), Disk()
+    """The last file of the archive, the monitor of virtual machines, is cut short: it alone is missing."""
+    checks = Checks()
     with tarfile.open("build/user/archive.tar") as archive:
         last = archive.getnames()[-1]
-    with Machine("build/test/cut-archive.iso", extra=disk.arguments("pc")) as m:
+    with Machine("build/test/cut-archive.iso") as m:
         m.expect(r"\$ $")
         checks.expect("the file is named", rf"bootstrap: archive: /{last} is cut short", m.seen)
-        checks.expect("the program is told missing", rf"device_master: no /{last}: there is no such program", m.seen)
+        m.command_output("vm run /bin/true")
+        checks.expect("the program is told missing", rf"vm_master: no /{last}: there is no such program", m.seen)
         checks.expect("other services are there", r"^Hello, world!\n", m.command_output("hello"))
         checks.expect("other files are", r"motd\n", m.command_output("ls /etc"))
         m.power_off()
