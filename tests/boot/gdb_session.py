@@ -1,5 +1,6 @@
 """gdb_session.py - what `make debug` starts, used as a person does: the kernel's start, a function of a program, Ctrl-C, and the commands."""
 import re
+import time
 
 import pexpect
 
@@ -48,6 +49,7 @@ def stopped_at_prompt(gdb, checks):
     checks.expect("the program's stack", r"(?s)#0 +jobs_report.* main \(", gdb.command("backtrace"))
     gdb.child.send("continue\n")
     gdb.until(r"Continuing\.")
+    time.sleep(1)  # gdb says so before the machine runs: a Ctrl-C in between ends the command, and the machine runs on
     gdb.child.sendintr()
     checks.expect("Ctrl-C stops the machine", r"SIGINT", gdb.until(PROMPT))
 
