@@ -72,6 +72,7 @@ build/test/abi: tests/boot/abi.asm
 # Guests of virtual machines: those with a Multiboot header are linked, the others are code alone.
 GUESTS := $(patsubst tests/guests/%.asm,build/test/guests/%,$(wildcard tests/guests/*.asm))
 GUESTS_LINKED := hello
+.SECONDARY: $(GUESTS)
 build/test/guests/%: tests/guests/%.asm $(wildcard tests/guests/*.inc) tests/guests/guest.ld
 	@mkdir -p $(@D)
 	@echo "  NASM $<"; $(if $(filter $*,$(GUESTS_LINKED)),nasm -f elf32 -Itests/guests/ -o $@.o $< && \
