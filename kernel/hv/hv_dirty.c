@@ -16,9 +16,15 @@ struct hv_dirty {
     size_t size; /* of its bits, in bytes */
 };
 
-static uint64_t hv_dirty_pages(const struct hv_dirty *dirty)
+/* Bytes of bits for so much memory, and the pages they are charged as. */
+static size_t hv_dirty_size(vm_size_t size)
 {
-    return (dirty->size + PAGE_MASK) >> PAGE_SHIFT;
+    return (size + WORD_SIZE - 1) / WORD_SIZE * sizeof(uint64_t);
+}
+
+static uint64_t hv_dirty_pages(size_t size)
+{
+    return (size + PAGE_MASK) >> PAGE_SHIFT;
 }
 
 static void hv_dirty_free(struct hv_dirty *dirty)
@@ -36,7 +42,7 @@ static struct hv_dirty *hv_dirty_create(vm_offset_t start, vm_size_t size)
     if (dirty == NULL) {
         return NULL;
     }
-    dirty->size = (size + WORD_SIZE - 1) / WORD_SIZE * sizeof(uint64_t);
+    dirty->size = hv_dirty_size(size);
     dirty->log.start = start;
     dirty->log.end = start + size;
     dirty->log.bits = kalloc_zeroed(dirty->size);
@@ -56,9 +62,6 @@ static kern_return_t hv_dirty_install(struct hv_machine *machine, struct hv_dirt
     if (machine->dirty != NULL) {
         return KERN_FAILURE;
     }
-    if (!ledger_charge(&machine->task->ledger, LEDGER_KMEM_PAGES, hv_dirty_pages(dirty))) {
-        return KERN_RESOURCE_SHORTAGE;
-    }
     machine->dirty = dirty;
     (void)pmap_log_begin(machine->map->pmap, &dirty->log); /* it has no other */
     return KERN_SUCCESS;
@@ -72,7 +75,7 @@ static struct hv_dirty *hv_dirty_remove(struct hv_machine *machine, struct task 
     if (dirty != NULL) {
         (void)pmap_log_end(machine->map->pmap);
         machine->dirty = NULL;
-        ledger_credit(&task->ledger, LEDGER_KMEM_PAGES, hv_dirty_pages(dirty));
+        ledger_credit(&task->ledger, LEDGER_KMEM_PAGES, hv_dirty_pages(dirty->size));
     }
     return dirty;
 }
@@ -82,12 +85,50 @@ void hv_dirty_end(struct hv_machine *machine, struct task *task)
     hv_dirty_free(hv_dirty_remove(machine, task));
 }
 
+/* Who is charged for it, with a reference; NULL: it has ended. */
+static struct task *hv_dirty_take_task(struct hv_machine *machine)
+{
+    struct task *task;
+
+    spin_lock(&machine->lock);
+    task = machine->task;
+    if (task != NULL) {
+        task_ref(task);
+    }
+    spin_unlock(&machine->lock);
+    return task;
+}
+
+/* Charged first: what is refused takes no memory, not even for a moment. */
+static kern_return_t hv_dirty_begin(struct hv_machine *machine, struct task *task,
+                                    vm_offset_t start, vm_size_t size)
+{
+    uint64_t pages = hv_dirty_pages(hv_dirty_size(size));
+    kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+    struct hv_dirty *dirty;
+
+    if (!ledger_charge(&task->ledger, LEDGER_KMEM_PAGES, pages)) {
+        return kr;
+    }
+    dirty = hv_dirty_create(start, size);
+    if (dirty != NULL) {
+        spin_lock(&machine->lock);
+        kr = hv_dirty_install(machine, dirty);
+        spin_unlock(&machine->lock);
+    }
+    if (kr != KERN_SUCCESS) {
+        hv_dirty_free(dirty);
+        ledger_credit(&task->ledger, LEDGER_KMEM_PAGES, pages);
+    }
+    return kr;
+}
+
 /* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (no machine, not page aligned, no size),
  * KERN_INVALID_ADDRESS (beyond the guest's addresses), KERN_FAILURE (there is a log),
  * KERN_RESOURCE_SHORTAGE, KERN_TERMINATED. */
 kern_return_t hv_machine_start_dirty(hv_machine_t machine, vm_address_t address, vm_size_t size)
 {
-    struct hv_dirty *dirty;
+    struct task *task;
     kern_return_t kr;
 
     if (((address | size) & PAGE_MASK) != 0 || size == 0) {
@@ -96,15 +137,13 @@ kern_return_t hv_machine_start_dirty(hv_machine_t machine, vm_address_t address,
     if (address >= HV_PHYSICAL_END || size > HV_PHYSICAL_END - address) {
         return KERN_INVALID_ADDRESS;
     }
-    dirty = hv_dirty_create(address, size);
-    if (dirty == NULL) {
-        return KERN_RESOURCE_SHORTAGE;
+    task = hv_dirty_take_task(machine);
+    if (task == NULL) {
+        return KERN_TERMINATED;
     }
-    spin_lock(&machine->lock);
-    kr = hv_dirty_install(machine, dirty);
-    spin_unlock(&machine->lock);
+    kr = hv_dirty_begin(machine, task, address, size);
+    task_unref(task);
     if (kr != KERN_SUCCESS) {
-        hv_dirty_free(dirty);
         return kr;
     }
     pmap_log_protect(machine->map->pmap, address, address + size);
