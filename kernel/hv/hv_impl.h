@@ -155,6 +155,10 @@ static inline void hv_vcpu_set_interrupt(struct hv_vcpu *vcpu, uint32_t interrup
     (void)atomic_fetch_or(&vcpu->pending_interrupt, interrupt);
 }
 
+/* HV_STATE_EVENTS, but for what is injected and the shadow, which are the back end's. False: a word
+ * can be of no state, and nothing has changed. */
+bool hv_vcpu_set_events(struct hv_vcpu *vcpu, const uint64_t *words);
+void hv_vcpu_get_events(const struct hv_vcpu *vcpu, uint64_t *words);
 /* Have the processor look at its signals. Locks: machine's may be held. */
 void hv_vcpu_signal(struct hv_vcpu *vcpu, uint32_t signals);
 /* Own it, unless somebody does. */

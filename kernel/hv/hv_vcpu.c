@@ -280,6 +280,30 @@ kern_return_t hv_vcpu_kick(hv_vcpu_t vcpu)
     return KERN_SUCCESS;
 }
 
+void hv_vcpu_get_events(const struct hv_vcpu *vcpu, uint64_t *words)
+{
+    words[HV_EVENT_INTERRUPT_PENDING] = hv_vcpu_interrupt(vcpu);
+    words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
+    words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
+    words[HV_EVENT_HALTED] = vcpu->halted;
+}
+
+bool hv_vcpu_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
+{
+    uint64_t interrupt = words[HV_EVENT_INTERRUPT_PENDING];
+
+    if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
+        words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
+        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > HV_HALTED_STARTUP) {
+        return false;
+    }
+    hv_vcpu_set_interrupt(vcpu, (uint32_t)interrupt);
+    atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
+    vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
+    vcpu->halted = (uint8_t)words[HV_EVENT_HALTED];
+    return true;
+}
+
 static void hv_vcpu_read_state(struct hv_vcpu *vcpu, int flavor, uint64_t *words)
 {
     if (flavor == HV_STATE_VECTORS) {

@@ -319,27 +319,16 @@ static void vmx_state_get_events(struct hv_vcpu *vcpu, uint64_t *words)
 {
     const struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
 
-    words[HV_EVENT_INTERRUPT_PENDING] = hv_vcpu_interrupt(vcpu);
-    words[HV_EVENT_NMI_PENDING] = atomic_load(&vcpu->pending_nmi);
-    words[HV_EVENT_NMI_BLOCKED] = vcpu->nmi_blocked;
+    hv_vcpu_get_events(vcpu, words);
     words[HV_EVENT_INJECTED] = (v->event & HV_EVENT_VALID) != 0 ? v->event : 0;
     words[HV_EVENT_SHADOW] = (vmx_state_word(vcpu, VMX_INTERRUPTIBLE) & VMX_SHADOW) != 0;
-    words[HV_EVENT_HALTED] = vcpu->halted;
 }
 
 static bool vmx_state_set_events(struct hv_vcpu *vcpu, const uint64_t *words)
 {
-    uint64_t interrupt = words[HV_EVENT_INTERRUPT_PENDING];
-
-    if ((interrupt != 0 && (interrupt < HV_PENDING_VALID || interrupt >= 2 * HV_PENDING_VALID)) ||
-        words[HV_EVENT_NMI_PENDING] > 1 || words[HV_EVENT_NMI_BLOCKED] > 1 ||
-        words[HV_EVENT_SHADOW] > 1 || words[HV_EVENT_HALTED] > HV_HALTED_STARTUP) {
+    if (!hv_vcpu_set_events(vcpu, words)) {
         return false;
     }
-    hv_vcpu_set_interrupt(vcpu, (uint32_t)interrupt);
-    atomic_store(&vcpu->pending_nmi, words[HV_EVENT_NMI_PENDING] != 0);
-    vcpu->nmi_blocked = words[HV_EVENT_NMI_BLOCKED] != 0;
-    vcpu->halted = (uint8_t)words[HV_EVENT_HALTED];
     vmx_vcpu_of(vcpu)->event = words[HV_EVENT_INJECTED];
     vmx_state_set_word(vcpu, VMX_INTERRUPTIBLE,
                        (words[HV_EVENT_SHADOW] != 0 ? VMX_SHADOW_STI : 0) |
