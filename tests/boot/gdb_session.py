@@ -1,5 +1,6 @@
 """gdb_session.py - what `make debug` starts, used as a person does: the kernel's start, a function of a program, Ctrl-C, and the commands."""
 import re
+import termios
 import time
 
 import pexpect
@@ -30,6 +31,15 @@ class Debugger:
         self.child.send(line + "\n")
         return re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", self.until(PROMPT)).replace("\r", "")
 
+    def wait_for_the_machine(self):
+        """gdb says that it continues before it lets the machine run; a Ctrl-C in between ends the command, and the machine runs on. The
+        machine has the terminal, which reads whole lines then, when it runs."""
+        for _ in range(600):
+            if termios.tcgetattr(self.child.child_fd)[3] & termios.ICANON:
+                return
+            time.sleep(0.1)
+        raise Failure("gdb: the machine does not run on")
+
     def close(self):
         """Leave as a person does; the emulator must end with it."""
         self.child.send("set confirm off\nquit\n")
@@ -49,7 +59,7 @@ def stopped_at_prompt(gdb, checks):
     checks.expect("the program's stack", r"(?s)#0 +jobs_report.* main \(", gdb.command("backtrace"))
     gdb.child.send("continue\n")
     gdb.until(r"Continuing\.")
-    time.sleep(1)  # gdb says so before the machine runs: a Ctrl-C in between ends the command, and the machine runs on
+    gdb.wait_for_the_machine()
     gdb.child.sendintr()
     checks.expect("Ctrl-C stops the machine", r"SIGINT", gdb.until(PROMPT))
 
