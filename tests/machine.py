@@ -31,7 +31,7 @@ class Failure(Exception):
 class Machine:
     """One boot of an image. Use as a context manager; `expect` and `send` work on the serial line."""
 
-    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, sleep="off", one_thread=False, extra=(), timeout=60, stay=False):
+    def __init__(self, iso, cpus=1, memory=256, firmware="bios", cpu="max", icount=False, sleep="off", one_thread=False, extra=(), timeout=60, stay=False, monitored=False):
         self.iso = iso
         self.timeout = timeout
         self.environment = None  # as here
@@ -51,6 +51,9 @@ class Machine:
             self.command += ["-machine", "q35",
                              "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                              "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
+        self.monitor_path = os.path.join(self.scratch, "monitor")  # Monitor() speaks there, when it is monitored
+        if monitored:
+            self.command += ["-qmp", f"unix:{self.monitor_path},server=on,wait=off"]
         self.command += list(extra)
         self.child = None
         self.seen = ""
@@ -156,12 +159,12 @@ class Program(Machine):
 
 
 class Monitor:
-    """The emulator's monitor, by its machine protocol."""
+    """The emulator's monitor, by its machine protocol: of a machine that was made with monitored=True, and runs."""
 
-    def __init__(self, path):
+    def __init__(self, machine):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(30)
-        self.socket.connect(path)
+        self.socket.connect(machine.monitor_path)
         self.stream = self.socket.makefile("rw", encoding="utf-8")
         self.stream.readline()  # the greeting
         self.ask({"execute": "qmp_capabilities"})

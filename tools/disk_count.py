@@ -68,13 +68,12 @@ def executed(m, monitor, log, command):
 
 def measure(iso, disk, functions, names):
     """figure -> how often each function was executed for what MANY reads more than FEW."""
-    m = Machine(iso, icount=True, timeout=300)
-    path, log = os.path.join(m.scratch, "monitor"), os.path.join(m.scratch, "log")
-    m.command += ["-singlestep", "-drive", f"if=none,id=disk,format=raw,file={disk}", "-device",
-                  "virtio-blk-pci,drive=disk,disable-legacy=on", "-qmp", f"unix:{path},server=on,wait=off"]
+    m = Machine(iso, icount=True, timeout=300, monitored=True, extra=[
+        "-singlestep", "-drive", f"if=none,id=disk,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"])
+    log = os.path.join(m.scratch, "log")
     with m:
         m.expect(r"\$ $")
-        monitor = Monitor(path)
+        monitor = Monitor(m)
         for name in names:
             command = FIGURES[name][0]
             m.command_output(command.format(MANY))  # the programs are in memory then

@@ -72,12 +72,10 @@ def read_log(path):
 
 def traces(iso, first, last):
     """(figure, its value, addresses executed in the kernel meanwhile) of each figure."""
-    m = Machine(iso, icount=True, timeout=300)
-    path = os.path.join(m.scratch, "monitor")
-    m.command += ["-singlestep", "-dfilter", f"{first:#x}..{last:#x}", "-qmp", f"unix:{path},server=on,wait=off"]
+    m = Machine(iso, icount=True, timeout=300, monitored=True, extra=["-singlestep", "-dfilter", f"{first:#x}..{last:#x}"])
     with m:
         m.expect(r"\$ $")
-        monitor = Monitor(path)
+        monitor = Monitor(m)
         for figure in FIGURES:
             log = os.path.join(m.scratch, figure)
             monitor.command(f"logfile {log}")

@@ -42,7 +42,7 @@ static mach_msg_return_t ipc_copyout_port(struct ipc_kmsg *kmsg, struct ipc_spac
  * with, wait for some. */
 mach_msg_return_t ipc_copyout_map(struct vm_map *map, struct vm_copy *copy, uint64_t *address)
 {
-    struct vm_pageout_wait memory = {.waits = false};
+    struct vm_pageout_wait memory = {.deadline_ns = 0};
     vm_offset_t where = 0;
     kern_return_t kr;
 

@@ -193,7 +193,7 @@ static kern_return_t memory_object_supply(struct vm_object *object, vm_offset_t 
                                           struct vm_copy *data, vm_prot_t lock_value, bool precious,
                                           vm_size_t *done)
 {
-    struct vm_pageout_wait memory = {.waits = false};
+    struct vm_pageout_wait memory = {.deadline_ns = 0};
     vm_size_t size = vm_copy_size(data);
 
     for (*done = 0; *done < size; *done += PAGE_SIZE) {

@@ -345,7 +345,7 @@ static kern_return_t memory_object_ask_once(const struct memory_object_wait *wai
 /* Send the question, when there is memory for it. Returns: as memory_object_ask_once(). */
 static kern_return_t memory_object_ask(const struct memory_object_wait *wait, uint32_t timeout_ms)
 {
-    struct vm_pageout_wait memory = {.waits = false};
+    struct vm_pageout_wait memory = {.deadline_ns = 0};
     kern_return_t kr;
 
     do {

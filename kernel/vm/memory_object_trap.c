@@ -18,7 +18,7 @@
 static kern_return_t memory_object_trap_copy(struct vm_map *map, vm_offset_t at,
                                              struct vm_page **page)
 {
-    struct vm_pageout_wait memory = {.waits = false};
+    struct vm_pageout_wait memory = {.deadline_ns = 0};
     kern_return_t kr;
 
     *page = vm_page_alloc(0);

@@ -402,7 +402,7 @@ vm_fault_wait(struct vm_fault_ctx *ctx, enum vm_fault_status status, struct vm_p
 static inline __attribute__((always_inline)) kern_return_t vm_fault_loop(struct vm_fault_ctx *ctx,
                                                                          struct vm_fault_wait *wait)
 {
-    struct vm_pageout_wait memory = {.waits = false};
+    struct vm_pageout_wait memory = {.deadline_ns = 0};
     kern_return_t kr = KERN_SUCCESS;
 
     ctx->wait = wait;

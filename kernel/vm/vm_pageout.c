@@ -30,7 +30,8 @@
 #define LOW_MAX      4096u
 #define EXPECT_NS    (100 * NS_PER_MS) /* for pagers to free something of what was sent */
 #define PATIENCE_NS  (20 * NS_PER_MS)  /* a thread waits for memory before it looks again */
-#define PAUSE_NS     (10 * NS_PER_MS)  /* of the thread, when there was nothing to take */
+#define LAUNDRY_NS   (MEMORY_OBJECT_TIMEOUT_MS * NS_PER_MS) /* and for pages on their way */
+#define PAUSE_NS     (10 * NS_PER_MS) /* of the thread, when there was nothing to take */
 
 static struct spinlock vm_pageout_lock = SPINLOCK_INITIALIZER(LOCK_RANK_PAGEOUT, "pageout");
 static struct list vm_pageout_objects; /* [vm_pageout_lock] next to be visited first */
@@ -316,15 +317,26 @@ void vm_pageout_done(uint64_t npages)
     vm_pageout_freed();
 }
 
-bool vm_pageout_wait(struct vm_pageout_wait *wait)
+/* Is there none to be had? Not while pagers have pages, for as long as a fault waits for a pager: a
+ * disk with much to do may take longer than the thread expects. */
+static bool vm_pageout_is_hopeless(struct vm_pageout_wait *wait)
 {
     uint64_t failures = atomic_load(&vm_pageout_failures);
+    uint64_t now = clock_now_ns();
 
-    if (!wait->waits) {
-        wait->waits = true;
+    if (wait->deadline_ns == 0) {
+        wait->deadline_ns = now + LAUNDRY_NS;
         wait->failures = failures;
     }
-    if (failures > wait->failures + 1) {
+    if (atomic_load(&vm_pageout_laundry) != 0 && now < wait->deadline_ns) {
+        wait->failures = failures;
+    }
+    return failures > wait->failures + 1;
+}
+
+bool vm_pageout_wait(struct vm_pageout_wait *wait)
+{
+    if (vm_pageout_is_hopeless(wait)) {
         return false;
     }
     if (vm_page_free_count() >= vm_pageout_low()) {
@@ -332,6 +344,7 @@ bool vm_pageout_wait(struct vm_pageout_wait *wait)
         wait->plenty++;
         return wait->plenty <= PLENTY_TRIES;
     }
+    wait->plenty = 0;
     waitq_assert_wait(&vm_pageout_memory, true, clock_now_ns() + PATIENCE_NS);
     vm_pageout_wake();
     return waitq_block(&vm_pageout_memory) != WAIT_INTERRUPTED;

@@ -36,9 +36,9 @@ void vm_pageout_done(uint64_t npages);
 
 /* A thread's wait for memory; zeroed at first. */
 struct vm_pageout_wait {
-    bool waits;
-    unsigned plenty;   /* times there was enough memory after all */
-    uint64_t failures; /* there had been at the beginning */
+    unsigned plenty;      /* times in a row there was enough memory after all */
+    uint64_t failures;    /* there had been at the beginning */
+    uint64_t deadline_ns; /* for pages on their way; 0: has not begun */
 };
 
 /* Wait a little for free memory. Locks: none held. Sleeps: yes. Returns: true: try again; false:

@@ -52,13 +52,15 @@ static const char *maker_file(const char *path, char *written, char *read_back, 
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0644);
     const char *wrong = NULL;
+    ssize_t count;
     int error;
 
     if (fd < 0) {
         return "open";
     }
-    if (write(fd, written, size) != (ssize_t)size) {
-        wrong = "write";
+    count = write(fd, written, size);
+    if (count != (ssize_t)size) {
+        wrong = count < 0 ? "write" : "write of a part";
     } else if (pread(fd, read_back, size, 0) != (ssize_t)size) {
         wrong = "read";
     } else if (memcmp(written, read_back, size) != 0) {

@@ -1,6 +1,5 @@
 """iommu.py - what a device reaches of memory: with an IOMMU what was pinned for it, without one everything; and what a driver
 reaches beside memory, which is its own function either way."""
-import os
 import re
 import struct
 import tempfile
@@ -42,17 +41,14 @@ class Strayer:
     def __init__(self, iso, unit, cpus=1, dma_mask=0xfffffff):
         self.disk = disk.Disk()
         options = ["iommu_platform=on"] if unit else []
-        self.machine = Machine(f"build/test/{iso}.iso", cpus=cpus, timeout=120, one_thread=True, extra=[
+        self.machine = Machine(f"build/test/{iso}.iso", cpus=cpus, timeout=120, one_thread=True, monitored=True, extra=[
             "-machine", "q35", *unit, "-device", f"edu,addr=3,dma_mask={dma_mask:#x}", *self.disk.drive(), *self.disk.device("addr=4", *options)])
-        path = os.path.join(self.machine.scratch, "monitor")
-        self.machine.command += ["-qmp", f"unix:{path},server=on,wait=off"]
-        self.path = path
         self.monitor = None
 
     def __enter__(self):
         self.machine.__enter__()
         self.machine.expect(r"\$ $")
-        self.monitor = Monitor(self.path)
+        self.monitor = Monitor(self.machine)
         return self
 
     def __exit__(self, *arguments):

@@ -1,5 +1,4 @@
 """screen.py - the text screen of a PC: what the console shows there, and the keyboard beside it."""
-import os
 import re
 
 from check import Checks
@@ -18,12 +17,9 @@ def screen_lines(monitor):
 
 def text_screen():
     checks = Checks()
-    machine = Machine("build/test/prompt-text.iso")
-    path = os.path.join(machine.scratch, "monitor")
-    machine.command += ["-qmp", f"unix:{path},server=on,wait=off"]
-    with machine as m:
+    with Machine("build/test/prompt-text.iso", monitored=True) as m:
         m.expect(r"\$ $")
-        monitor = Monitor(path)
+        monitor = Monitor(m)
         shown = screen_lines(monitor)
         checks.expect("the screen has all its rows", rf"^{ROWS}$", str(len(shown)))
         checks.expect("the prompt is on the screen", r"(?m)^/ \$$", "\n".join(shown))

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from check import Checks
-from machine import ROOT, Failure, Machine
+from machine import ROOT, Failure, Machine, Monitor
 
 ISO = "build/test/prompt-release.iso"
 DEVICES = {"virtio": ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"],
@@ -26,6 +27,9 @@ BIG_OFFSET = 259 * 4096 + 4  # a byte of the large file; the places of this page
 # A fast disk may be done before its driver waits again; then a thread of the kernel keeps the interrupt for it.
 COLD_TRIES = 40  # pages
 KEPT = r"(?m)^ +\d+ +kernel\.\d+ sends device_intr_notify"
+# A disk that has much else to do, for a while
+SLOW_IOPS = 3
+SLOW_S = 6
 
 
 class Volume:
@@ -128,14 +132,29 @@ def off(kind="ext3", cpus=1, iso=ISO):
     return checks.result()
 
 
+def limit(monitor, iops):
+    """The disk has so many requests a second; 0: as many as it can."""
+    monitor.ask({"execute": "block_set_io_throttle",
+                 "arguments": {"device": "disk", "iops": iops, **dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops_rd", "iops_wr"), 0)}})
+
+
 def dirty(kind="ext3", cpus=1, iso="build/test/system-release.iso", memory=64, mib=64):
-    """A mapped file larger than the memory is changed throughout, without swap, while files are made and removed beside it."""
+    """A mapped file larger than the memory is changed throughout, without swap, while files are made and removed beside it;
+    the disk is slow for a while, so that pages on their way to it are all there is to wait for."""
     checks = Checks()
     with Volume(kind, mib=256) as volume:
-        with volume.machine(iso, cpus=cpus, memory=memory) as m:
+        with volume.machine(iso, cpus=cpus, memory=memory, monitored=True) as m:
             m.expect(r"\$ $")
-            said = m.command_output(f"/tests/dirty /disk/large {mib} 3", 300)
-            checks.expect("what is changed comes back", r"(?m)^dirty: good$", said)
+            monitor = Monitor(m)
+            m.send(f"/tests/dirty /disk/large {mib} 3\r")
+            m.expect("round 0: 12288 pages", 300)
+            limit(monitor, SLOW_IOPS)
+            time.sleep(SLOW_S)
+            limit(monitor, 0)
+            m.expect(r"(?s)round 1: 16384 pages.*\$ $", 300)
+            said = m.log()
+            checks.expect("what is changed comes back", r"(?m)^dirty: good\r*$", said)
+            monitor.close()
             checks.expect("the system is still there", r"^Hello, Ann!\n", m.command_output("hello Ann", 60))
             m.power_off()
         volume.judge(checks, "after that")

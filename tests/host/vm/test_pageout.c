@@ -302,6 +302,71 @@ static void pages_on_their_way_count_as_free_soon(void **state)
     swap_finish(map);
 }
 
+/* It is slower than the thread expects: it comes to a message in a while, or (0) never. */
+static unsigned slow_waits, slow_every;
+
+static bool slow_work_seldom(void)
+{
+    fake_now_ns += 20000000;
+    slow_waits += 1;
+    return slow_every != 0 && slow_waits % slow_every == 0 && slow_work();
+}
+
+static void slow_begin(unsigned every)
+{
+    slow_first = slow_end = 0;
+    slow_pages = slow_pages_max = 0;
+    slow_waits = 0;
+    slow_every = every;
+    fake_pager = slow_message;
+    fake_block_hook = slow_work_seldom;
+}
+
+static void slow_finish(struct vm_map *map)
+{
+    while (slow_first != slow_end) {
+        (void)slow_work();
+    }
+    fake_pager = swap_message;
+    fake_block_hook = NULL;
+    swap_finish(map);
+}
+
+static void pages_on_their_way_are_waited_for_when_they_take_long(void **state)
+{
+    unsigned pages = (unsigned)vm_page_total_count() * 5 / 4;
+    struct vm_map *map = swap_begin();
+    vm_offset_t at = fake_allocate(map, pages * PG);
+
+    (void)state;
+    slow_begin(100);
+    for (unsigned i = 0; i < pages; i += 1) {
+        put_word(map, at + i * PG, word_of(i, 0));
+    }
+    assert_true(slow_waits > slow_every);
+    slow_finish(map);
+}
+
+static void pages_that_a_pager_keeps_are_not_waited_for_for_ever(void **state)
+{
+    unsigned pages = (unsigned)vm_page_total_count() * 5 / 4;
+    struct vm_map *map = swap_begin();
+    vm_offset_t at = fake_allocate(map, pages * PG);
+    kern_return_t kr = KERN_SUCCESS;
+    uint64_t start = 0;
+
+    (void)state;
+    slow_begin(0);
+    for (unsigned i = 0; i < pages && kr == KERN_SUCCESS; i += 1) {
+        start = fake_now_ns;
+        kr = vm_fault(map, at + i * PG, VM_PROT_WRITE);
+    }
+    assert_int_equal(kr, KERN_RESOURCE_SHORTAGE);
+    assert_true(fake_now_ns - start >= MEMORY_OBJECT_TIMEOUT_MS * 1000000ul);
+    assert_true(fake_now_ns - start < 2 * MEMORY_OBJECT_TIMEOUT_MS * 1000000ul);
+    slow_finish(map);
+}
+
 /* Have no default pager, or have it again. */
 static void swap_register(bool takes)
 {
@@ -503,6 +568,8 @@ void run_pageout_tests(void)
         TEST(a_page_that_is_in_swap_is_not_waited_for_to_be_pinned),
         TEST(a_pinned_page_that_is_new_is_not_of_the_reserve),
         TEST(pages_on_their_way_count_as_free_soon),
+        TEST(pages_on_their_way_are_waited_for_when_they_take_long),
+        TEST(pages_that_a_pager_keeps_are_not_waited_for_for_ever),
         TEST(a_page_that_is_not_in_swap_stays_when_swap_is_full),
         TEST(a_copys_page_that_is_paged_out_is_not_replaced),
         TEST(wired_pages_stay_when_their_memory_is_copied),
