@@ -191,6 +191,28 @@ static void hpet_write_timer_config(struct hpet_timer *t, uint64_t value)
     hpet_update_lines(t->hpet);
 }
 
+/* Is the comparator behind the counter, rather than nearly a round ahead of it? */
+static bool hpet_has_passed(const struct hpet_timer *t)
+{
+    uint64_t behind = (hpet_counter(t->hpet) - t->comparator) & hpet_mask(t);
+
+    return hpet_runs(t->hpet) && behind != 0 && behind <= hpet_mask(t) / 2;
+}
+
+/* A guest reads the counter, adds to it and writes the sum. That takes longer here than in
+ * hardware, and it would wait for the counter to go round: a moment that has passed meanwhile is
+ * now. */
+static void hpet_arm_new(struct hpet_timer *t)
+{
+    bool is_whole = (t->config & TIMER_PERIODIC) == 0 || t->period != 0;
+
+    if (is_whole && hpet_has_passed(t)) {
+        clock_set(t->hpet->clock, &t->timer, clock_now(t->hpet->clock));
+    } else {
+        hpet_arm(t, 0);
+    }
+}
+
 /* Of a periodic timer: the comparator if that was asked for, and the period, which is what is
  * written next (2.3.9.2.2). */
 static void hpet_write_value(struct hpet_timer *t, uint64_t value)
@@ -203,7 +225,7 @@ static void hpet_write_value(struct hpet_timer *t, uint64_t value)
         t->period = value;
     }
     t->sets_comparator = false;
-    hpet_arm(t, 0);
+    hpet_arm_new(t);
 }
 
 /* The register of 8 bytes that begins there. */

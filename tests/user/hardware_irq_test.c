@@ -15,7 +15,8 @@
 #include "lib/attack.h"
 #include "lib/peer.h"
 
-#define LINE        0 /* the timer's, as the ISA bus has it */
+#define LINE        0  /* the timer's, as the ISA bus has it, */
+#define PIN         2u /* and as the interrupt controller has it */
 #define ID          71
 #define SIZE        48u  /* of device_intr_notify */
 #define US          100u /* ticks of the timer */
@@ -115,7 +116,8 @@ static void timer_begin(void)
                           HARDWARE_CACHE_NONE, &at),
              KERN_SUCCESS);
     hpet = (volatile uint32_t *)at;
-    route = (uint32_t)__builtin_ctz(hpet[HPET_TIMER + 1]) << 9;
+    CHECK((hpet[HPET_TIMER + 1] & 1u << PIN) != 0);
+    route = PIN << 9;
     hpet[HPET_TIMER] = HPET_TIMER_ONCE & ~4u;
     hpet[HPET_CONFIGURATION] = HPET_ENABLE;
     CHECK_EQ(hardware_irq_create(hardware(), LINE, &irq), KERN_SUCCESS);

@@ -152,6 +152,30 @@ static void thirty_two_bits_go_round(void **state)
     assert_int_equal(ends[2].rises, 2);
 }
 
+static void a_moment_that_passed_while_it_was_written_is_now(void **state)
+{
+    (void)state;
+    out(0x10, 1);
+    test_clock_pass(&test, MS);
+    out(T(0), 0x4 | 0x100 | 2 << 9);
+    out(T(0) + 8, in(0xf0) - 1);
+    test_clock_pass(&test, 10);
+    assert_int_equal(ends[2].rises, 1);
+    test_clock_pass(&test, MS);
+    assert_int_equal(ends[2].rises, 1);
+    out(T(1), 0x4 | 16 << 9); /* with 64 bits */
+    out(T(1) + 8, in(0xf0) - 1);
+    test_clock_pass(&test, 10);
+    assert_int_equal(ends[16].rises, 1);
+    out(T(1), 0x4 | 0x8 | 0x40 | 16 << 9); /* the first of many */
+    out(T(1) + 8, in(0xf0) - 1);
+    test_clock_pass(&test, 10);
+    assert_int_equal(ends[16].rises, 1);
+    out(T(1) + 8, 10000);
+    test_clock_pass(&test, MS);
+    assert_int_equal(ends[16].rises, 12);
+}
+
 static void a_line_that_is_not_there(void **state)
 {
     (void)state;
@@ -175,6 +199,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_period_of_nothing_holds_nobody, start),
     cmocka_unit_test_setup(a_level_stays_until_it_is_acknowledged, start),
     cmocka_unit_test_setup(thirty_two_bits_go_round, start),
+    cmocka_unit_test_setup(a_moment_that_passed_while_it_was_written_is_now, start),
     cmocka_unit_test_setup(a_line_that_is_not_there, start),
 };
 
