@@ -15,6 +15,8 @@ static const struct msr msrs[] = {
     {0x0000008b, 0x1000065},  /* PATCH_LEVEL: read to tell versions of microcode apart, which are
                                * the host's; a high one asks for no updates */
     {0x00000017, 0},          /* PLATFORM_ID: of Intel's loader of microcode */
+    {0x000001a0, 0x1801},     /* MISC_ENABLE: fast strings, no branch trace, no event samples; NX
+                               * is not off, which an Intel processor's guest asks before all */
     {0x000000fe, 0},          /* MTRRCAP: no ranges */
     {0x000002ff, 6},          /* MTRR_DEF_TYPE: off, memory is write-back */
     {0xc0010010, 0},          /* SYSCFG: no encryption, no TOM2 */
