@@ -586,12 +586,28 @@ static int median_of(const char *child)
     return test_run_child(child) >> 8;
 }
 
+/* A machine that is itself virtual is given its memory when it touches it first, which takes time
+ * that is not the pagers'. */
+static void touch_free_memory(void)
+{
+    unsigned pages = (unsigned)free_pages() / 4 * 3;
+    uint8_t *memory = ipc_pages(pages);
+
+    for (unsigned i = 0; i < pages; i++) {
+        memory[i * PUPPET_PAGE] = 1;
+    }
+    unmap(memory, pages);
+}
+
 TEST(a_hundred_hostile_pagers_do_not_slow_another_task_down)
 {
     static struct hostile hostiles[PAGERS];
-    int quiet[2] = {median_of("measures_calls"), median_of("measures_faults")};
     int busy[2] = {255, 255};
+    int quiet[2];
 
+    touch_free_memory();
+    quiet[0] = median_of("measures_calls");
+    quiet[1] = median_of("measures_faults");
     hostility = true;
     for (unsigned i = 0; i < PAGERS; i++) {
         hostile_start(&hostiles[i], i, 50);
