@@ -7,7 +7,7 @@
 #define CLASS_SERIAL 0x078000u /* simple communication, of another kind */
 #define QUEUE_INPUT  0u
 #define QUEUE_OUTPUT 1u
-#define REQUESTS_MAX VIRTIO_QUEUE_SIZE_MAX /* of one notice */
+#define REQUESTS_MAX VIRTIO_QUEUE_SIZE_MAX /* of one notice, or of what was typed */
 #define OUTPUT_MAX   65536u                /* bytes of one request that are shown */
 #define OUTPUT_PIECE 256u
 
@@ -37,21 +37,32 @@ static void virtio_console_output(struct virtio_console *console)
     }
 }
 
-/* Fill requests of the driver with bytes that wait. */
+/* Fill one request with bytes that wait. Returns: how many. */
+static uint32_t virtio_console_fill(struct virtio_console *console,
+                                    const struct virtio_chain *chain)
+{
+    uint32_t n = 0;
+
+    while (console->count != 0 && n < chain->writable_size) {
+        (void)virtio_chain_write(chain, n, &console->input[console->first], 1);
+        console->first = (console->first + 1) % VIRTIO_CONSOLE_INPUT;
+        console->count -= 1;
+        n += 1;
+    }
+    return n;
+}
+
+/* Fill requests of the driver with bytes that wait. A request may have no room: there is an end to
+ * them, too, as another processor of the guest may put in more meanwhile. */
 static void virtio_console_deliver(struct virtio_console *console)
 {
     struct virtio_chain chain;
 
-    while (console->count != 0 && virtio_pci_pop(&console->pci, QUEUE_INPUT, &chain)) {
-        uint32_t n = 0;
-
-        while (console->count != 0 && n < chain.writable_size) {
-            (void)virtio_chain_write(&chain, n, &console->input[console->first], 1);
-            console->first = (console->first + 1) % VIRTIO_CONSOLE_INPUT;
-            console->count -= 1;
-            n += 1;
-        }
-        virtio_pci_push(&console->pci, QUEUE_INPUT, chain.head, n);
+    for (unsigned n = 0; n < REQUESTS_MAX && console->count != 0 &&
+                         virtio_pci_pop(&console->pci, QUEUE_INPUT, &chain);
+         n++) {
+        virtio_pci_push(&console->pci, QUEUE_INPUT, chain.head,
+                        virtio_console_fill(console, &chain));
     }
 }
 

@@ -331,20 +331,28 @@ static void without_bus_master_nothing_is_taken(void **state)
 
 /* --- interrupts --- */
 
-static void interrupts_can_be_messages(void **state)
+/* Turn messages on, with one for vector 1. Returns: where the capability is. */
+static unsigned use_messages(void)
 {
     unsigned at = driver_config(0x34) & 0xff;
-    uint64_t table;
+    uint64_t table = driver_config(0x14) & ~15u;
 
-    (void)state;
     while ((driver_config(at) & 0xff) != 0x11) {
         at = driver_config(at) >> 8 & 0xff;
     }
-    assert_int_equal(driver_config(at) >> 16, 1); /* two vectors */
-    table = driver_config(0x14) & ~15u;
     driver_set_config(at + 2, 2, 0x8000);
     bus_write(&driver.bus, table + 16, 4, 0xfee01000);
     bus_write(&driver.bus, table + 24, 8, 0x41); /* data, and not masked */
+    return at;
+}
+
+static void interrupts_can_be_messages(void **state)
+{
+    unsigned at = use_messages();
+    uint64_t table = driver_config(0x14) & ~15u;
+
+    (void)state;
+    assert_int_equal(driver_config(at) >> 16 & 0xff, 1); /* two vectors */
     driver_out(AT_QUEUE, 2, 0);
     driver_out(AT_VECTOR, 2, 9);
     assert_int_equal(driver_in(AT_VECTOR, 2), 0xffff);
@@ -607,6 +615,36 @@ static void a_console_gives_what_is_typed(void **state)
     assert_int_equal(virtio_console_input(&console, many, sizeof(many)), VIRTIO_CONSOLE_INPUT);
 }
 
+/* Another processor of the guest, which puts in whatever has come back at once. */
+static void put_again(void *context, uint64_t address, uint32_t data)
+{
+    driver_message(context, address, data);
+    if (driver.messages < 100000) {
+        driver_put(0, 0);
+    }
+}
+
+/* Who has the machine's lock has it for a bounded time. */
+static void room_for_nothing_again_and_again_does_not_hold_a_console_up(void **state)
+{
+    (void)state;
+    driver_prepare();
+    driver.machine.send = put_again;
+    virtio_console_init(&console, &driver.machine, emit, NULL);
+    driver_insert(&console.pci);
+    driver_start(2, 0);
+    (void)use_messages();
+    driver_out(AT_QUEUE, 2, 0);
+    driver_out(AT_VECTOR, 2, 1);
+    driver_describe(0, 0, BUFFER, 0, WRITE, 0);
+    driver_put(0, 0);
+    assert_int_equal(virtio_console_input(&console, (const uint8_t *)"a", 1), 1);
+    assert_in_range(driver.messages, 1, VIRTIO_QUEUE_SIZE_MAX);
+    driver_describe(0, 0, BUFFER, 1, WRITE, 0);
+    driver_tell(0);
+    assert_int_equal(driver.ram[BUFFER], 'a'); /* it was not lost */
+}
+
 static void random_numbers_come_a_few_at_a_time(void **state)
 {
     (void)state;
@@ -654,6 +692,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(queues_that_cannot_be, start_blk),
     cmocka_unit_test_setup(a_console_shows_what_is_written, start_console),
     cmocka_unit_test_setup(a_console_gives_what_is_typed, start_console),
+    cmocka_unit_test(room_for_nothing_again_and_again_does_not_hold_a_console_up),
     cmocka_unit_test(random_numbers_come_a_few_at_a_time),
 };
 
