@@ -13,6 +13,7 @@
 #include "kern/task.h"
 #include "vm/slab.h"
 #include "vm/vm_object.h"
+#include "vm/vm_user.h"
 
 struct hv_machine *convert_port_to_machine(struct ipc_port *port)
 {
@@ -135,6 +136,17 @@ void hv_machine_task_end(struct task *task)
     } while (node != NULL);
 }
 
+/* As much as the task may have itself: a machine is no way to more memory. */
+static void hv_machine_limit(struct vm_map *map, struct vm_map *of_task)
+{
+    vm_size_t size = map->max - map->min;
+    vm_size_t limit, limit_max;
+
+    (void)vm_get_size_limit(of_task, &limit, &limit_max); /* cannot fail */
+    map->size_limit = limit < size ? limit : size;
+    map->size_limit_max = limit_max < size ? limit_max : size;
+}
+
 /* The map of a new machine, its page tables charged to the task. NULL: out of memory, or over the
  * limit. */
 static struct vm_map *hv_machine_make_map(struct task *task)
@@ -149,7 +161,9 @@ static struct vm_map *hv_machine_make_map(struct task *task)
     if (map == NULL) {
         (void)pmap_charge_to(pmap, NULL);
         pmap_destroy(pmap);
+        return NULL;
     }
+    hv_machine_limit(map, task->map);
     return map;
 }
 

@@ -1,5 +1,6 @@
 /* hv_life_test.c - machines and their processors: how they are made and end, what is refused, and
  * what threads can do to one that runs. */
+#include <gnumach.h>
 #include <mach.h>
 #include <mach/mach_traps.h>
 #include <mach_host.h>
@@ -236,6 +237,28 @@ TEST(what_a_task_makes_is_limited)
     ipc_drop(vcpu);
     ipc_drop(machine);
     vm_deallocate(mach_task_self(), at, PAGE);
+}
+
+/* A task that may have so much memory has no more of it by a machine. */
+TEST(a_machine_has_the_limit_of_who_made_it)
+{
+    const vm_size_t limit = 64ul << 20;
+    vm_size_t current, maximum;
+    hv_machine_t machine = MACH_PORT_NULL;
+    vm_address_t at = 0;
+
+    if (!guest_is_possible()) {
+        return;
+    }
+    CHECK_EQ(vm_get_size_limit(mach_task_self(), &current, &maximum), KERN_SUCCESS);
+    CHECK_EQ(vm_set_size_limit(mach_host_self(), mach_task_self(), limit, maximum), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_create(guest_hv(), &machine), KERN_SUCCESS);
+    CHECK_EQ(vm_set_size_limit(mach_host_self(), mach_task_self(), current, maximum), KERN_SUCCESS);
+    CHECK_EQ(vm_allocate(machine, &at, limit + PAGE, FALSE), KERN_NO_SPACE);
+    CHECK_EQ(vm_allocate(machine, &at, limit, FALSE), KERN_SUCCESS);
+    at = limit;
+    CHECK_EQ(vm_allocate(machine, &at, PAGE, FALSE), KERN_NO_SPACE);
+    ipc_drop(machine);
 }
 
 /* --- threads --- */
