@@ -150,11 +150,9 @@ void svm_exit_stepped(struct hv_vcpu *vcpu)
     }
 }
 
-/* DR0-3 change with the guest from now on. */
 static enum hv_step svm_exit_debug_register(struct hv_vcpu *vcpu)
 {
-    vcpu->extras |= HV_EXTRA_DEBUG;
-    svm_vcpu_of(vcpu)->vmcb->intercept_dr = 0;
+    svm_state_use_debug(vcpu);
     return HV_RESUME;
 }
 

@@ -40,6 +40,8 @@ void svm_map_fill_msrs(uint8_t *msrpm);
 void svm_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
 bool svm_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);
 const char *svm_state_check(struct hv_vcpu *vcpu);
+/* DR0-3 change with the guest from now on: it uses them. */
+void svm_state_use_debug(struct hv_vcpu *vcpu);
 void svm_state_tell(const struct hv_vcpu *vcpu);
 void svm_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 

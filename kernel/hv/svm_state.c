@@ -98,6 +98,12 @@ static void svm_state_get_control(struct hv_vcpu *vcpu, uint64_t *words)
     words[HV_TSC_OFFSET] = v->tsc_offset;
 }
 
+void svm_state_use_debug(struct hv_vcpu *vcpu)
+{
+    vcpu->extras |= HV_EXTRA_DEBUG;
+    svm_vcpu_of(vcpu)->vmcb->intercept_dr = 0;
+}
+
 static bool svm_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
@@ -117,6 +123,9 @@ static bool svm_state_set_control(struct hv_vcpu *vcpu, const uint64_t *words)
     }
     v->dr6 = words[HV_DR6];
     v->dr7 = words[HV_DR7];
+    if (words[HV_DR7] != HV_RESET_DR7) { /* else DR0-3 are nothing yet but what is read */
+        svm_state_use_debug(vcpu);
+    }
     v->tsc_offset = words[HV_TSC_OFFSET];
     svm_vcpu_of(vcpu)->tag.cpu = -1; /* what its TLB has is of other page tables */
     vcpu->unchecked = true;

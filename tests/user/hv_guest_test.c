@@ -499,3 +499,37 @@ TEST(debug_registers_are_the_guests_own)
     guest_destroy(&a);
     guest_destroy(&b);
 }
+
+GUEST_CODE64(steps64, "nop; nop; nop; hlt");
+GUEST_CODE64(debugged64, "movl $1, %ecx; hlt");
+
+/* QEMU 7.2 stops at no breakpoint that it has from a VMCB. */
+static bool has_breakpoints(void)
+{
+    uint32_t a = 0x40000000u, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return guest_is_intel() || b != 0x54474354u; /* TCGT */
+}
+
+/* A breakpoint that was never written by the guest itself: that of a machine that was moved here.
+ */
+TEST(a_breakpoint_can_be_set_by_the_monitor)
+{
+    hv_state_t control;
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    struct guest g;
+
+    if (!has_breakpoints() || !GUEST_START(&g, GUEST_LONG, steps64)) {
+        return;
+    }
+    memcpy(g.memory + 0x5000, debugged64, (size_t)(debugged64_end - debugged64));
+    guest_set_gate(&g, 1, 0x5000);
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_CONTROL, control, &n), KERN_SUCCESS);
+    control[HV_DR0] = GUEST_CODE + 2;
+    control[HV_DR7] |= 2; /* enabled, of instructions */
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_CONTROL, control, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK_EQ(guest_register(&g, HV_RCX), 1);
+    guest_destroy(&g);
+}
