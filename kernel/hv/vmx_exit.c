@@ -216,10 +216,12 @@ static enum hv_step vmx_exit_cr8(struct hv_vcpu *vcpu, uint64_t qualification)
     return HV_RESUME;
 }
 
+/* Outside 64-bit mode the upper half of a register is not moved, whatever is in it. */
 static enum hv_step vmx_exit_cr4(struct hv_vcpu *vcpu, uint64_t value)
 {
     uint64_t cr4 = vmx_state_word(vcpu, VMX_CR4);
 
+    value = vmx_state_is_64bit(vcpu) ? value : (uint32_t)value;
     if ((value & ~hv_limits.cr4) != 0 || ((value ^ cr4) & CR4_OSXSAVE) == 0) {
         return vmx_exit_protection(vcpu);
     }

@@ -123,6 +123,7 @@ void vmx_state_keep(const struct hv_vcpu *vcpu);
 /* What hv_reset() leaves as it is, as after a reset. */
 void vmx_state_clear(struct hv_vcpu *vcpu);
 uint64_t vmx_state_get_tsc_offset(struct hv_vcpu *vcpu);
+bool vmx_state_is_64bit(const struct hv_vcpu *vcpu); /* its code */
 void vmx_state_get(struct hv_vcpu *vcpu, int flavor, uint64_t *words);
 bool vmx_state_set(struct hv_vcpu *vcpu, int flavor, const uint64_t *words);
 const char *vmx_state_check(struct hv_vcpu *vcpu);

@@ -450,17 +450,23 @@ void vmx_state_tell(const struct hv_vcpu *vcpu)
     record->registers[HV_RFLAGS] = v->words[VMX_RFLAGS];
 }
 
-void vmx_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging)
+bool vmx_state_is_64bit(const struct hv_vcpu *vcpu)
 {
     uint64_t rights = vmx_state_word(vcpu, VMX_SEGMENT(HV_SEGMENT_CS, VMX_RIGHTS));
-    uint64_t efer = vmx_state_word(vcpu, VMX_EFER);
-    bool is_64bit = (efer & HV_EFER_LMA) != 0 && (rights >> 4 & HV_ATTRIBUTE_LONG) != 0;
+
+    return (vmx_state_word(vcpu, VMX_EFER) & HV_EFER_LMA) != 0 &&
+           (rights >> 4 & HV_ATTRIBUTE_LONG) != 0;
+}
+
+void vmx_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging)
+{
+    bool is_64bit = vmx_state_is_64bit(vcpu);
 
     *paging = (struct hv_paging){
         .cr0 = vmx_state_cr0(vcpu),
         .cr3 = vmx_state_word(vcpu, VMX_CR3),
         .cr4 = vmx_state_cr4(vcpu),
-        .efer = efer,
+        .efer = vmx_state_word(vcpu, VMX_EFER),
         .code_base = is_64bit ? 0 : vmx_state_word(vcpu, VMX_SEGMENT(HV_SEGMENT_CS, VMX_BASE)),
         .rip = vmx_state_word(vcpu, VMX_RIP),
         .is_64bit = is_64bit,

@@ -7,12 +7,21 @@
 #include "lib/guest.h"
 #include "lib/ipc.h"
 
-#define HANDLER  0x5000u
-#define POST     0x80u /* a port that takes anything */
-#define CR0_NE   0x20u
-#define CR0_CD   0x40000000u
-#define CR0_NW   0x20000000u
-#define GDT_SIZE 8u /* descriptors of the host's */
+#define HANDLER     0x5000u
+#define POST        0x80u /* a port that takes anything */
+#define CR0_NE      0x20u
+#define CR0_CD      0x40000000u
+#define CR0_NW      0x20000000u
+#define CR4_OSXSAVE 0x40000u
+#define GDT_SIZE    8u /* descriptors of the host's */
+
+static bool has_xsave(void)
+{
+    uint32_t a = 1, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return (c & 0x4000000) != 0;
+}
 
 static void put_handler(struct guest *g, unsigned vector, const uint8_t *code, const uint8_t *end)
 {
@@ -99,6 +108,29 @@ TEST(bits_of_cr4_that_a_guest_does_not_have_are_a_fault)
     check_cr4(0x2000, true);   /* VMXE */
     check_cr4(0x20000, true);  /* PCIDE */
     check_cr4(0x800000, true); /* CET */
+}
+
+GUEST_CODE32(cr4_32, "movl %ecx, %cr4; movl %cr4, %edx; movl %ebx, %cr4; movl %cr4, %esi; hlt");
+
+/* What is in the upper half of a register when the guest has come from 64-bit mode. */
+TEST(outside_64_bit_mode_cr4_has_32_bits)
+{
+    const uint64_t upper = 0x5a5a5a5a00000000u;
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t general;
+    struct guest g;
+
+    if (!has_xsave() || !GUEST_START(&g, GUEST_PROTECTED, cr4_32)) {
+        return;
+    }
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_GENERAL, general, &n), KERN_SUCCESS);
+    general[HV_RCX] = (int64_t)(upper | CR4_OSXSAVE | 0x10);
+    general[HV_RBX] = (int64_t)(upper | 0x10);
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_GENERAL, general, n), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK_EQ(guest_register(&g, HV_RDX), CR4_OSXSAVE | 0x10);
+    CHECK_EQ(guest_register(&g, HV_RSI), 0x10);
+    guest_destroy(&g);
 }
 
 GUEST_CODE64(pae64, "xorl %eax, %eax; movq %rax, %cr4; hlt");
