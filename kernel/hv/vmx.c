@@ -575,6 +575,7 @@ static bool vmx_enter(struct hv_vcpu *vcpu)
     enters = cpu->ast == 0 && __atomic_load_n(&vcpu->signals, __ATOMIC_SEQ_CST) == 0;
     if (enters) {
         vmx_cross(vcpu, v);
+        vmx_exit_take_nmi(vcpu);
         vmx_state_leave(vcpu);
     }
     pmap_nested_leave(cpu);

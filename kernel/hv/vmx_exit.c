@@ -142,6 +142,16 @@ static void vmx_exit_note_debug(struct hv_vcpu *vcpu, uint32_t kind)
     }
 }
 
+void vmx_exit_take_nmi(const struct hv_vcpu *vcpu)
+{
+    const struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
+
+    if (v->error == 0 && v->reason == VMX_EXIT_EVENT &&
+        HV_EVENT_KIND(vmx_read(VMCS_EVENT)) == HV_EVENT_IS_NMI) {
+        __asm__ volatile("int $2");
+    }
+}
+
 /* An NMI of the host, or an exception that is left for what it could do to the host: a guest that
  * has #DB or #AC raised again and again while they are delivered would never let an interrupt in,
  * and a machine check is the host's. */
@@ -151,8 +161,7 @@ static enum hv_step vmx_exit_event(struct hv_vcpu *vcpu)
     uint32_t vector = event & HV_EVENT_VECTOR;
 
     if (HV_EVENT_KIND(event) == HV_EVENT_IS_NMI) {
-        __asm__ volatile("int $2"); /* its IRET lets in the next */
-        return HV_RESUME;
+        return HV_RESUME; /* vmx_exit_take_nmi() */
     }
     if (vector == VECTOR_MC) {
         return vmx_exit_machine_check(vcpu);

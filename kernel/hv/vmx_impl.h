@@ -130,7 +130,11 @@ const char *vmx_state_check(struct hv_vcpu *vcpu);
 void vmx_state_tell(const struct hv_vcpu *vcpu);
 void vmx_state_get_paging(const struct hv_vcpu *vcpu, struct hv_paging *paging);
 
-/* vmx_exit.c: deal with why the guest was left; the VMCS is loaded. */
+/* vmx_exit.c: the guest has just been left. Was it for an NMI of the host? Then call its handler:
+ * others are blocked until its IRET (SDM volume 3C, 28.3), and that of an interrupt must not come
+ * first, or the next NMI would find the stack of NMIs in use. Interrupts off. */
+void vmx_exit_take_nmi(const struct hv_vcpu *vcpu);
+/* Deal with why the guest was left; the VMCS is loaded. */
 enum hv_step vmx_exit(struct hv_vcpu *vcpu);
 /* An exception for the guest; false: another event is on its way. */
 bool vmx_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint32_t error);
