@@ -159,8 +159,8 @@ static bool hypercall_block_check(const struct hypercall *h, struct hypercall_re
         return true;
     }
     if ((b->operation == HYPERCALL_BLOCK_WRITE && disk->is_read_only) || b->sectors == 0 ||
-        b->sectors > HYPERCALL_BLOCK_SECTORS_MAX || b->sectors > disk->sectors ||
-        b->sector > disk->sectors - b->sectors) {
+        b->sectors > HYPERCALL_BLOCK_SECTORS_MAX ||
+        !virtio_blk_is_inside(disk, b->sector, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR)) {
         return false;
     }
     r->data = memory_at(h->memory, b->address, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);

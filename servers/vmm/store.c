@@ -70,6 +70,7 @@ const char *store_open(struct store *s, mach_port_t file, bool is_read_only, con
     *s = (struct store){
         .disk = {.context = s,
                  .sectors = (uint64_t)stat[IO_STAT_SIZE] / VIRTIO_BLK_SECTOR,
+                 .block_size = VIRTIO_BLK_SECTOR,
                  .is_read_only = is_read_only,
                  .read = store_read,
                  .write = store_write,

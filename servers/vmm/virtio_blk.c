@@ -52,7 +52,7 @@ void virtio_blk_init(struct virtio_blk *blk, const struct virtio_pci_machine *ma
     blk->config = (struct virtio_blk_config){
         .capacity = store->sectors,
         .segments_max = VIRTIO_QUEUE_SIZE_MAX - 2, /* the header and the status are two more */
-        .block_size = VIRTIO_BLK_SECTOR,
+        .block_size = store->block_size,
     };
     blk->ops = (struct virtio_pci_ops){
         .id = VIRTIO_ID_BLOCK,
@@ -88,29 +88,28 @@ bool virtio_blk_take(struct virtio_blk *blk, struct virtio_blk_request *request)
     return true;
 }
 
-/* Are so many bytes from a sector on whole sectors of the disk? */
-static bool virtio_blk_is_inside(const struct virtio_blk_store *store, uint64_t sector,
-                                 uint64_t size)
+bool virtio_blk_is_inside(const struct virtio_blk_store *store, uint64_t sector, uint64_t size)
 {
     uint64_t count = size / VIRTIO_BLK_SECTOR;
 
-    return size % VIRTIO_BLK_SECTOR == 0 && count <= store->sectors &&
-           sector <= store->sectors - count;
+    return size % store->block_size == 0 && count <= store->sectors &&
+           sector <= store->sectors - count &&
+           sector % (store->block_size / VIRTIO_BLK_SECTOR) == 0;
 }
 
-/* One sector whose bytes are in more than one piece. */
+/* One block whose bytes are in more than one piece. */
 static bool virtio_blk_scattered(const struct virtio_blk_store *store,
                                  const struct virtio_chain *chain, bool is_write, uint64_t at,
                                  uint64_t offset)
 {
-    uint8_t sector[VIRTIO_BLK_SECTOR];
+    uint8_t block[VIRTIO_BLK_BLOCK_MAX];
 
     if (is_write) {
-        return virtio_chain_read(chain, at, sector, sizeof(sector)) &&
-               store->write(store->context, offset, sector, sizeof(sector));
+        return virtio_chain_read(chain, at, block, store->block_size) &&
+               store->write(store->context, offset, block, store->block_size);
     }
-    return store->read(store->context, offset, sector, sizeof(sector)) &&
-           virtio_chain_write(chain, at, sector, sizeof(sector));
+    return store->read(store->context, offset, block, store->block_size) &&
+           virtio_chain_write(chain, at, block, store->block_size);
 }
 
 /* The piece that byte `at` of the data side is in: where it is, and how many bytes are left there.
@@ -128,7 +127,7 @@ static uint8_t *virtio_blk_find(const struct virtio_chain *chain, bool is_write,
     return chain->pieces[n].base + at;
 }
 
-/* Move `size` bytes, whole sectors, between the store and the data, which begins at byte `at` of
+/* Move `size` bytes, whole blocks, between the store and the data, which begins at byte `at` of
  * what can be read (is_write), or written. */
 static bool virtio_blk_move(const struct virtio_blk *blk, const struct virtio_blk_request *request,
                             bool is_write, uint64_t at, uint64_t size)
@@ -140,13 +139,13 @@ static bool virtio_blk_move(const struct virtio_blk *blk, const struct virtio_bl
     while (size != 0 && is_good) {
         uint64_t left;
         uint8_t *data = virtio_blk_find(&request->chain, is_write, at, &left);
-        uint64_t n = (left < size ? left : size) & ~(uint64_t)(VIRTIO_BLK_SECTOR - 1);
+        uint64_t n = (left < size ? left : size) & ~(uint64_t)(store->block_size - 1);
 
         if (n != 0) {
             is_good = is_write ? store->write(store->context, offset, data, n)
                                : store->read(store->context, offset, data, n);
         } else {
-            n = VIRTIO_BLK_SECTOR;
+            n = store->block_size;
             is_good = virtio_blk_scattered(store, &request->chain, is_write, at, offset);
         }
         at += n;

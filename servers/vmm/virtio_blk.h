@@ -10,13 +10,15 @@
 
 #include "virtio_pci.h"
 
-#define VIRTIO_BLK_SECTOR  512u
-#define VIRTIO_BLK_ID_SIZE 20u
+#define VIRTIO_BLK_SECTOR    512u
+#define VIRTIO_BLK_BLOCK_MAX 4096u
+#define VIRTIO_BLK_ID_SIZE   20u
 
-/* Where the bytes are. Offsets and sizes are of whole sectors and inside the disk. */
+/* Where the bytes are. Offsets and sizes are of whole blocks and inside the disk. */
 struct virtio_blk_store {
     void *context;
-    uint64_t sectors;
+    uint64_t sectors;    /* of VIRTIO_BLK_SECTOR */
+    uint32_t block_size; /* bytes: a power of two, VIRTIO_BLK_SECTOR to VIRTIO_BLK_BLOCK_MAX */
     bool is_read_only;
     char id[VIRTIO_BLK_ID_SIZE]; /* what the disk is called, zeroes behind it */
     /* False: it did not work. */
@@ -52,6 +54,8 @@ struct virtio_blk_request {
     uint32_t written; /* bytes of data that the guest is given */
 };
 
+/* Are so many bytes from a sector on whole blocks of the disk? */
+bool virtio_blk_is_inside(const struct virtio_blk_store *store, uint64_t sector, uint64_t size);
 /* The store must stay as long as the disk. */
 void virtio_blk_init(struct virtio_blk *blk, const struct virtio_pci_machine *machine,
                      const struct virtio_blk_store *store, void (*wake)(void *context),

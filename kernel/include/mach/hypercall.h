@@ -39,7 +39,8 @@
 #define HYPERCALL_EVENTS (HYPERCALL_FIRST + 7)
 /* Have HYPERCALL_EVENT_TIMER happen when HYPERCALL_TIME is RBX; UINT64_MAX: never. */
 #define HYPERCALL_TIMER (HYPERCALL_FIRST + 8)
-/* The sectors of disk RBX; 0: there is no such disk. With bit 63: it cannot be written. */
+/* The sectors of disk RBX; 0: there is no such disk. With bit 63: it cannot be written. A request
+ * that is not of whole blocks, where the disk's are larger than sectors, fails. */
 #define HYPERCALL_BLOCK_SIZE (HYPERCALL_FIRST + 9)
 /* Do the request at address RBX, a struct hypercall_block. Returns: 0, or HYPERCALL_BAD (it is not
  * in memory, or HYPERCALL_BLOCK_REQUESTS are under way). When it is done, its status is set and

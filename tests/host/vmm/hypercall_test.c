@@ -95,8 +95,8 @@ static int start(void **state)
     messages = shows = wakes = flushes = 0;
     off_status = -1;
     fails = false;
-    store =
-        (struct virtio_blk_store){NULL, SECTORS, false, "d", store_read, store_write, store_flush};
+    store = (struct virtio_blk_store){NULL, SECTORS,    VIRTIO_BLK_SECTOR, false,
+                                      "d",  store_read, store_write,       store_flush};
     hypercall_init(&h, &ops, NULL, &memory, &test.clock, &tty);
     h.disks[1] = &store;
     return 0;

@@ -158,8 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct virtio_pci *device;
 
     driver_prepare();
-    store = (struct virtio_blk_store){NULL,       SECTORS,     false,      "fuzz",
-                                      store_read, store_write, store_flush};
+    store = (struct virtio_blk_store){NULL,   SECTORS,    VIRTIO_BLK_SECTOR, false,
+                                      "fuzz", store_read, store_write,       store_flush};
     virtio_blk_init(&blk, &driver.machine, &store, wake, NULL);
     virtio_rng_init(&rng, &driver.machine, fill);
     virtio_console_init(&console, &driver.machine, emit, NULL);

@@ -25,7 +25,7 @@ static unsigned shown_count;
 static bool store_read(void *context, uint64_t offset, void *data, uint64_t size)
 {
     (void)context;
-    assert_true(offset + size <= sizeof(disk) && size % VIRTIO_BLK_SECTOR == 0);
+    assert_true(offset + size <= sizeof(disk) && size % store.block_size == 0);
     memcpy(data, disk + offset, size);
     return !fails;
 }
@@ -33,7 +33,7 @@ static bool store_read(void *context, uint64_t offset, void *data, uint64_t size
 static bool store_write(void *context, uint64_t offset, const void *data, uint64_t size)
 {
     (void)context;
-    assert_true(offset + size <= sizeof(disk) && size % VIRTIO_BLK_SECTOR == 0);
+    assert_true(offset + size <= sizeof(disk) && size % store.block_size == 0);
     memcpy(disk + offset, data, size);
     return !fails;
 }
@@ -69,8 +69,8 @@ static int start_blk(void **state)
 {
     (void)state;
     driver_prepare();
-    store = (struct virtio_blk_store){NULL,       SECTORS,     false,      "a-disk",
-                                      store_read, store_write, store_flush};
+    store = (struct virtio_blk_store){NULL,     SECTORS,    VIRTIO_BLK_SECTOR, false,
+                                      "a-disk", store_read, store_write,       store_flush};
     fails = false;
     wakes = flushes = 0;
     for (unsigned n = 0; n < sizeof(disk); n++) {
@@ -246,6 +246,38 @@ static void a_sector_may_be_in_pieces(void **state)
     assert_int_equal(work(), 1);
     assert_memory_equal(driver.ram + BUFFER, disk + 5 * 512, 1536);
     assert_int_equal(driver.ram[BUFFER + 1536], 0);
+}
+
+static void a_block_is_moved_whole(void **state)
+{
+    uint32_t header[4] = {0, 0, 4, 0};
+
+    (void)state;
+    store.block_size = 2048;
+    memcpy(driver.ram + 0x10000, header, 16);
+    driver_describe(0, 0, 0x10000, 16, NEXT, 1);
+    driver_describe(0, 1, BUFFER, 512, NEXT | WRITE, 2);
+    driver_describe(0, 2, BUFFER + 512, 2048 + 512, NEXT | WRITE, 3);
+    driver_describe(0, 3, BUFFER + 3072, 1024 + 1, WRITE, 0);
+    driver_put(0, 0);
+    assert_int_equal(work(), 1);
+    assert_memory_equal(driver.ram + BUFFER, disk + 2048, 4096);
+    assert_int_equal(driver.ram[BUFFER + 4096], 0);
+}
+
+static void half_a_block_is_an_error(void **state)
+{
+    (void)state;
+    store.block_size = 2048;
+    put_request(0, 4, 512);
+    assert_int_equal(work(), 1);
+    assert_int_equal(driver.ram[STATUS_AT], 1);
+    put_request(1, 5, 2048);
+    assert_int_equal(work(), 1);
+    assert_int_equal(driver.ram[STATUS_AT], 1);
+    put_request(1, 8, 2048);
+    assert_int_equal(work(), 1);
+    assert_int_equal(driver.ram[STATUS_AT], 0);
 }
 
 static void a_request_can_be_in_a_table(void **state)
@@ -669,6 +701,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(sectors_are_read, start_blk),
     cmocka_unit_test_setup(sectors_are_written, start_blk),
     cmocka_unit_test_setup(a_sector_may_be_in_pieces, start_blk),
+    cmocka_unit_test_setup(a_block_is_moved_whole, start_blk),
+    cmocka_unit_test_setup(half_a_block_is_an_error, start_blk),
     cmocka_unit_test_setup(a_request_can_be_in_a_table, start_blk),
     cmocka_unit_test_setup(what_is_not_on_the_disk_is_an_error, start_blk),
     cmocka_unit_test_setup(a_read_only_disk_is_not_written, start_blk),
