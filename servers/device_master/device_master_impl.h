@@ -17,6 +17,7 @@
 #define OBJECT_MASTER 0x10000000u /* the service */
 #define OBJECT_DRIVER 0x20000000u /* a driver's port; index: its function */
 #define OBJECT_NOTIFY 0x30000000u /* notifications of the kernel about rights */
+#define OBJECT_NAME   0x40000000u /* opens one device; index: its name */
 
 #define FUNCTIONS_MAX 128u
 

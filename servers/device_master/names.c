@@ -3,6 +3,7 @@
 #include <device_server.h>
 #include <mach/device_types.h>
 #include <mach/mig_support.h>
+#include <portolan/portolan.h>
 #include <portolan/server_loop.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 struct name {
     driver_name_t name;
     struct function *function;
-    mach_port_t port; /* send right, MACH_PORT_NULL: not offered now */
+    mach_port_t port;   /* send right, MACH_PORT_NULL: not offered now */
+    mach_port_t opener; /* receive right, OBJECT_NAME; MACH_PORT_NULL: nobody has asked for one */
 };
 
 /* The number a function's unit has among those of its kind. */
@@ -273,6 +275,16 @@ static bool names_is_master(void)
     return server_current_object() == OBJECT_MASTER;
 }
 
+/* May the name be opened by the right that the request came in on? */
+static bool names_may_open(const char *name)
+{
+    uint64_t object = server_current_object();
+    uint64_t index = object & OBJECT_INDEX;
+
+    return names_is_master() || ((object & OBJECT_KIND) == OBJECT_NAME && index < name_count &&
+                                 strcmp(names[index].name, name) == 0);
+}
+
 /* Open, with a reply of that id for who waits, or is refused. */
 static kern_return_t names_serve_open(mach_msg_id_t id, mach_port_t reply_port,
                                       mach_msg_type_name_t poly, dev_mode_t mode, const char *name,
@@ -280,7 +292,7 @@ static kern_return_t names_serve_open(mach_msg_id_t id, mach_port_t reply_port,
 {
     mach_port_t port = MACH_PORT_NULL;
     bool is_once = MACH_PORT_VALID(reply_port) && poly == MACH_MSG_TYPE_MOVE_SEND_ONCE;
-    kern_return_t result = names_is_master() ? names_open(name, &port) : D_INVALID_OPERATION;
+    kern_return_t result = names_may_open(name) ? names_open(name, &port) : D_INVALID_OPERATION;
 
     if (result == D_WOULD_BLOCK && (mode & D_NOWAIT) == 0 && is_once) {
         result = names_wait(name, reply_port, id);
@@ -308,6 +320,48 @@ kern_return_t ds_device_open_new(mach_port_t master, mach_port_t reply_port,
 {
     (void)master;
     return names_serve_open(ID_OPEN_NEW, reply_port, poly, mode, name, device, device_poly);
+}
+
+static kern_return_t names_make_opener(struct name *name)
+{
+    mach_port_t port;
+    kern_return_t kr = server_port_create(device_master.set, &port);
+
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    kr = mach_port_set_protected_payload(mach_task_self(), port,
+                                         OBJECT_NAME | (uint64_t)(name - names));
+    if (kr != KERN_SUCCESS) {
+        portolan_port_destroy_receive(port);
+        return kr;
+    }
+    name->opener = port;
+    return KERN_SUCCESS;
+}
+
+/* One port a name, which stays as the name does. */
+kern_return_t serve_device_master_narrow(mach_port_t master, const char *text, mach_port_t *opener,
+                                         mach_msg_type_name_t *disposition)
+{
+    struct name *name = names_find(text);
+    kern_return_t kr = KERN_SUCCESS;
+
+    (void)master;
+    if (!names_is_master()) {
+        return D_INVALID_OPERATION;
+    }
+    if (name == NULL) {
+        return D_NO_SUCH_DEVICE;
+    }
+    if (name->opener == MACH_PORT_NULL) {
+        kr = names_make_opener(name);
+    }
+    if (kr == KERN_SUCCESS) {
+        *opener = name->opener;
+        *disposition = MACH_MSG_TYPE_MAKE_SEND;
+    }
+    return kr;
 }
 
 /* --- listing --- */

@@ -276,6 +276,26 @@ static void codes_of_ours(mach_port_t device, recnum_t records)
            KERN_NO_ACCESS);
 }
 
+/* What opens one device opens no other. */
+static void codes_of_openers(void)
+{
+    static device_master_text_t text;
+    mach_msg_type_number_t count = sizeof(text);
+    mach_port_t opener, device, other;
+
+    expect("an opener of nothing", device_master_narrow(master, "disk77", &other),
+           D_NO_SUCH_DEVICE);
+    expect("an opener", device_master_narrow(master, "disk0", &opener), KERN_SUCCESS);
+    expect("opens its device", device_open(opener, D_READ, "disk0", &device), KERN_SUCCESS);
+    expect("opens no other", device_open(opener, D_READ, "rtc0", &other), D_INVALID_OPERATION);
+    expect("opens no part", device_open(opener, D_READ, "disk0s1", &other), D_INVALID_OPERATION);
+    expect("makes no other", device_master_narrow(opener, "rtc0", &other), D_INVALID_OPERATION);
+    expect("tells nothing", device_master_list(opener, text, &count), MIG_BAD_ID);
+    expect("keeps nothing", device_master_keep(opener, program_host(), "disk0"), MIG_BAD_ID);
+    expect("is the same again", device_master_narrow(master, "disk0", &other), KERN_SUCCESS);
+    expect("is one right", (kern_return_t)(other - opener), 0);
+}
+
 static int do_codes(const char *name)
 {
     mach_port_t device;
@@ -286,6 +306,7 @@ static int do_codes(const char *name)
     codes_of_reads(device, (recnum_t)(disk->size / SECTOR));
     codes_of_ours(device, (recnum_t)(disk->size / SECTOR));
     codes_of_others(device, (recnum_t)(disk->size / SECTOR));
+    codes_of_openers();
     return 0;
 }
 
