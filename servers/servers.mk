@@ -34,9 +34,11 @@ $(USER_BUILD)/obj/servers/%.o: servers/%.c | $(USER_GEN_H)
 	@echo "  CC $<"; $(USER_CC) $(USER_CFLAGS) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 
 $(USER_BUILD)/obj/servers/rtc/%.o: USER_CFLAGS += -I.
-# The pager asks drivers as the file server does.
+# The pager and the monitor ask drivers as the file server does.
 $(USER_BUILD)/obj/servers/pager/%.o: USER_CFLAGS += -I.
 EXTRA_pager := $(USER_BUILD)/obj/servers/fs/block_device.o
+$(USER_BUILD)/obj/servers/vmm/store_device.o: USER_CFLAGS += -I.
+EXTRA_vmm := $(USER_BUILD)/obj/servers/fs/block_device.o
 $(foreach s,$(SERVERS),$(eval $(call USER_PROGRAM,$(s),servers/$(s),$(EXTRA_$(s)))))
 $(foreach s,$(DISK_DRIVERS),$(eval $(call USER_PROGRAM,$(s),servers/disk/$(s),$(if $(filter $(s),$(ATA_DRIVERS)),$(ATA_OBJ)))))
 

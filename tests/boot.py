@@ -13,6 +13,7 @@ import disk         # noqa: E402
 import foreign      # noqa: E402
 import forged       # noqa: E402
 import gdb_session  # noqa: E402
+import guest_disk   # noqa: E402
 import files        # noqa: E402
 import first_driver  # noqa: E402
 import inside       # noqa: E402
@@ -121,6 +122,7 @@ MATRIX = [
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
     Suite("inside a virtual machine", inside.use),
     Suite("linux 1 cpu", linux.use),
+    Suite("disks of guests 2 cpus", guest_disk.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),

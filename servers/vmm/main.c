@@ -1,8 +1,9 @@
 /* main.c - the monitor of one virtual machine: what it was given, the image loaded, then messages.
  *
- * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]... [disk=rw|ro]...
+ * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]... [disk=rw|ro[:DEVICE]]...
  * rights: hv, control (the receive right of vm_machine.defs), right0 (the image), right1 and so on,
- * one for each module and disk, in the order of these. */
+ * one for each module and disk, in the order of these: files, and for a disk with a DEVICE what
+ * opens it (device_master_narrow). */
 #include <io.h>
 #include <portolan/io_types.h>
 #include <portolan/portolan.h>
@@ -20,10 +21,18 @@
 #define FILE_MAX       (1ull << 30)
 #define RATE_NS        20000000u /* to measure how fast the time stamp counts */
 
+/* A disk as an argument has it, and what it becomes. */
+struct main_disk {
+    mach_port_t right;
+    const char *device; /* its name; NULL: the right is a file */
+    bool is_read_only;
+    struct store store;
+};
+
 static struct machine main_machine;
 static struct load_request main_request = {.cmdline = ""};
 static mach_port_t main_modules[LOAD_MODULES_MAX];
-static struct store main_disks[MACHINE_DISKS_MAX];
+static struct main_disk main_disks[MACHINE_DISKS_MAX];
 static unsigned main_disk_count;
 static unsigned main_file_count; /* that arguments have spoken of; the image is the first */
 
@@ -61,14 +70,18 @@ static const char *main_module(const char *words)
 
 static const char *main_disk(const char *how)
 {
-    if (strcmp(how, "rw") != 0 && strcmp(how, "ro") != 0) {
+    bool is_device = strlen(how) > 3 && how[2] == ':';
+
+    if ((strncmp(how, "rw", 2) != 0 && strncmp(how, "ro", 2) != 0) ||
+        (how[2] != '\0' && !is_device)) {
         return "a disk is rw or ro";
     }
     if (main_disk_count == MACHINE_DISKS_MAX) {
         return "there are too many disks";
     }
-    main_disks[main_disk_count].file = main_next_file();
-    main_disks[main_disk_count].disk.is_read_only = how[1] == 'o';
+    main_disks[main_disk_count].right = main_next_file();
+    main_disks[main_disk_count].device = is_device ? how + 3 : NULL;
+    main_disks[main_disk_count].is_read_only = how[1] == 'o';
     main_disk_count++;
     return NULL;
 }
@@ -196,12 +209,15 @@ static const char *main_open_disks(void)
     const char *why = NULL;
 
     for (unsigned i = 0; i < main_disk_count && why == NULL; i++) {
-        struct store *store = &main_disks[i];
+        struct main_disk *disk = &main_disks[i];
         char name[VIRTIO_BLK_ID_SIZE];
 
         snprintf(name, sizeof(name), "disk%u", i);
-        why = store_open(store, store->file, store->disk.is_read_only, name);
-        why = why != NULL ? why : disk_insert(&main_machine, store);
+        why = disk->device != NULL
+                  ? store_device_open(&disk->store, disk->right, disk->device, disk->is_read_only,
+                                      name)
+                  : store_open(&disk->store, disk->right, disk->is_read_only, name);
+        why = why != NULL ? why : disk_insert(&main_machine, &disk->store);
     }
     return why;
 }

@@ -11,7 +11,7 @@
 
 #define USAGE                                                                                      \
     "vm run IMAGE [name=NAME] [memory=MIB] [cpus=N] [cmdline=TEXT] [initrd=FILE]\n"                \
-    "              [module=\"FILE WORDS\"]... [disk=FILE[,ro]]... [detach]\n"                      \
+    "              [module=\"FILE WORDS\"]... [disk=FILE|DEVICE[,ro]]... [detach]\n"               \
     "       vm list\n"                                                                             \
     "       vm info|console|pause|resume|kill NAME"
 

@@ -35,19 +35,25 @@ static void run_word(const char *name, const char *value)
     run.size += size;
 }
 
-static void run_file(const char *path, int flags)
+/* What was opened by the name, or why it was not. */
+static void run_right(const char *name, mach_port_t right, kern_return_t kr)
 {
-    mach_port_t file;
-    kern_return_t kr = portolan_open(path, flags, 0, &file);
-
     if (kr != KERN_SUCCESS) {
-        program_fail("%s: %s", path, mach_error_string(kr));
+        program_fail("%s: %s", name, mach_error_string(kr));
     }
     if (run.nrights == VM_RIGHTS_MAX) {
         program_fail("these are too many files for a machine");
     }
-    run.rights[run.nrights] = file;
+    run.rights[run.nrights] = right;
     run.nrights++;
+}
+
+static void run_file(const char *path, int flags)
+{
+    mach_port_t file = MACH_PORT_NULL;
+    kern_return_t kr = portolan_open(path, flags, 0, &file);
+
+    run_right(path, file, kr);
 }
 
 /* A file, and what is to be said of it: "FILE WORDS". */
@@ -63,7 +69,8 @@ static void run_module(char *value)
     run_word("module=", words != NULL ? words : "");
 }
 
-/* A disk is written, unless ",ro" is behind its name. */
+/* A disk is written, unless ",ro" is behind its name: a file's, which has a slash, or a device's.
+ */
 static void run_disk(char *value)
 {
     size_t size = strlen(value);
@@ -72,8 +79,16 @@ static void run_disk(char *value)
     if (is_read_only) {
         value[size - 3] = '\0';
     }
-    run_file(value, is_read_only ? O_RDONLY : O_RDWR);
-    run_word("disk=", is_read_only ? "ro" : "rw");
+    if (strchr(value, '/') != NULL) {
+        run_file(value, is_read_only ? O_RDONLY : O_RDWR);
+        run_word("disk=", is_read_only ? "ro" : "rw");
+    } else {
+        mach_port_t opener = MACH_PORT_NULL;
+        kern_return_t kr = device_open_only(value, !is_read_only, &opener);
+
+        run_right(value, opener, kr);
+        run_word(is_read_only ? "disk=ro:" : "disk=rw:", value);
+    }
 }
 
 static void run_name(const char *name)

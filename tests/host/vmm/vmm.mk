@@ -1,9 +1,13 @@
 # vmm.mk - host tests of the monitor's devices and loaders, which need no kernel: `make -f tests/host/vmm/vmm.mk vmm-host-test`.
 
+ifndef USER_GEN_H
+include libmach/libmach.mk
+endif
+
 VMM_BUILD := build/host/vmm
 VMM_TESTS := $(patsubst tests/host/vmm/%.c,$(VMM_BUILD)/%,$(wildcard tests/host/vmm/*_test.c))
 # What asks the kernel for something, or serves messages.
-VMM_KERNEL := main machine vcpu exit exit_emulate service store disk apic
+VMM_KERNEL := main machine vcpu exit exit_emulate service store store_device disk apic
 VMM_TESTED := $(filter-out $(VMM_KERNEL:%=servers/vmm/%.c),$(wildcard servers/vmm/*.c))
 VMM_OBJ := $(VMM_TESTED:%.c=$(VMM_BUILD)/%.o)
 VMM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -21,6 +25,12 @@ vmm-host-test: $(VMM_TESTS)
 $(VMM_BUILD)/%_test: tests/host/vmm/%_test.c $(VMM_OBJ) $(wildcard tests/host/vmm/*.h)
 	@echo "  HOSTCC $@"; gcc $(VMM_CFLAGS) $(filter %.c %.o,$^) -lcmocka -lZydis -o $@
 
+# A disk in a device, with the file server's client of drivers, and stubs that the test has.
+VMM_STORE_OBJ := $(VMM_BUILD)/servers/vmm/store_device.o $(VMM_BUILD)/servers/fs/block_device.o
+$(VMM_BUILD)/store_test: $(VMM_STORE_OBJ)
+$(VMM_BUILD)/store_test $(VMM_STORE_OBJ): VMM_CFLAGS += -DMACH_IN_PLACE=0 $(USER_INCLUDES) -I.
+$(VMM_STORE_OBJ): | $(USER_GEN_H)
+
 $(VMM_BUILD)/virtio_fuzz_test: $(VMM_BUILD)/tests/host/vmm/virtio_fuzz.o
 vmm-fuzz: $(VMM_BUILD)/virtio_fuzzer
 	@mkdir -p $(VMM_BUILD)/corpus
@@ -34,4 +44,4 @@ $(VMM_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@gcc $(VMM_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(VMM_OBJ:.o=.d)
+-include $(VMM_OBJ:.o=.d) $(VMM_STORE_OBJ:.o=.d)
