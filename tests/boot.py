@@ -15,6 +15,7 @@ import forged       # noqa: E402
 import gdb_session  # noqa: E402
 import guest_disk   # noqa: E402
 import files        # noqa: E402
+import firmware     # noqa: E402
 import first_driver  # noqa: E402
 import inside       # noqa: E402
 import iommu        # noqa: E402
@@ -123,6 +124,7 @@ MATRIX = [
     Suite("inside a virtual machine", inside.use),
     Suite("linux 1 cpu", linux.use),
     Suite("disks of guests 2 cpus", guest_disk.use),
+    Suite("firmware in a virtual machine", firmware.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),

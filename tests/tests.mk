@@ -102,6 +102,7 @@ build/test/guests/kernel-debug: build/debug/kernel.elf
 build/test/nested.tar: build/test/guests/kernel
 build/test/nested_tests.tar: build/test/guests/kernel-debug $(TEST_ARCHIVE)
 
+build/test/firmware.tar: /usr/share/seabios/bios.bin /usr/share/seabios/bios-256k.bin
 build/test/inside.tar: build/release/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) build/test/guests/disk
 build/test/linux.tar: build/linux/vmlinuz build/test/guests/initrd build/test/guests/disk
 
@@ -145,6 +146,7 @@ $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar
 $(eval $(call TEST_ISO,machines-release,release,$(BOOTSTRAP) build/test/machines.tar,))
 $(eval $(call TEST_ISO,inside-release,release,$(BOOTSTRAP) build/test/inside.tar,))
 $(eval $(call TEST_ISO,linux-release,release,$(BOOTSTRAP) build/test/linux.tar,))
+$(eval $(call TEST_ISO,firmware-release,release,$(BOOTSTRAP) build/test/firmware.tar,))
 $(eval $(call TEST_ISO,nested-release,release,$(BOOTSTRAP) build/test/nested.tar,))
 $(eval $(call TEST_ISO,nested-tests,release,$(BOOTSTRAP) build/test/nested_tests.tar,))
 $(eval $(call TEST_ISO,machines-debug,debug,$(BOOTSTRAP) build/test/machines.tar,))
@@ -186,7 +188,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := inside-release nested-release linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := firmware-release inside-release nested-release linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := nested-tests machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "memory.h"
+
 #define PORT       0x70u
 #define INDEX_MASK 0x7fu
 
@@ -22,8 +24,11 @@
 #define BASE_LOW  0x15u /* memory below 1 MiB, KiB, 16 bits */
 #define MORE_LOW  0x17u /* above it, KiB, at most 65535 */
 #define MORE2_LOW 0x30u /* the same */
-#define HIGH_LOW  0x34u /* above 16 MiB, 64 KiB, 16 bits */
+#define HIGH_LOW  0x34u /* above 16 MiB and below 4 GiB, 64 KiB, 16 bits */
 #define CENTURY   0x32u
+#define OTHER_CPUS                                                                                 \
+    0x5fu /* processors beside the first, as firmware made for QEMU asks for them                  \
+           */
 
 #define A_DIVIDER 0x26u
 #define B_SET     0x80u
@@ -170,8 +175,9 @@ static void cmos_set_word(struct cmos *c, unsigned index, uint64_t value)
 }
 
 bool cmos_init(struct cmos *c, struct bus *ports, const struct clock *clock, uint64_t memory_size,
-               int64_t date_s)
+               unsigned vcpu_count, int64_t date_s)
 {
+    uint64_t low_size = memory_size < MEMORY_HOLE ? memory_size : MEMORY_HOLE;
     struct bus_range range = {PORT, 2, cmos_read, cmos_write, c};
 
     memset(c, 0, sizeof(*c));
@@ -183,6 +189,7 @@ bool cmos_init(struct cmos *c, struct bus *ports, const struct clock *clock, uin
     cmos_set_word(c, BASE_LOW, BASE_KIB);
     cmos_set_word(c, MORE_LOW, (memory_size - MIB) / 1024);
     cmos_set_word(c, MORE2_LOW, (memory_size - MIB) / 1024);
-    cmos_set_word(c, HIGH_LOW, memory_size > 16 * MIB ? (memory_size - 16 * MIB) / 65536 : 0);
+    cmos_set_word(c, HIGH_LOW, low_size > 16 * MIB ? (low_size - 16 * MIB) / 65536 : 0);
+    c->bytes[OTHER_CPUS] = (uint8_t)(vcpu_count - 1);
     return bus_insert(ports, &range);
 }

@@ -20,8 +20,8 @@ struct cmos {
     uint8_t bytes[CMOS_SIZE];
 };
 
-/* date_s: the date now. False: the ports are taken. */
+/* vcpu_count: not 0. date_s: the date now. False: the ports are taken. */
 bool cmos_init(struct cmos *cmos, struct bus *ports, const struct clock *clock,
-               uint64_t memory_size, int64_t date_s);
+               uint64_t memory_size, unsigned vcpu_count, int64_t date_s);
 
 #endif

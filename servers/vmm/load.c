@@ -102,5 +102,8 @@ const char *load_image(const struct load_request *request, struct memory *memory
     if (load_elf_is(image)) {
         return "the image is an ELF program without a multiboot header";
     }
+    if (load_firmware_is(image)) {
+        return load_firmware(request, memory, start);
+    }
     return load_flat(request, memory, start);
 }

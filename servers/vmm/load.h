@@ -46,6 +46,9 @@ enum load_mode { LOAD_REAL, LOAD_PROTECTED, LOAD_LONG };
 /* How the first processor begins: flat segments, interrupts off, paging as the mode needs it. */
 struct load_start {
     enum load_mode mode;
+    uint16_t code;     /* segment of the code, in real mode */
+    uint64_t rom_size; /* the image, of so many bytes, is a ROM at the end of the first 4 GiB; 0: it
+                          is not */
     uint64_t registers[HV_GENERAL_COUNT];
 };
 
@@ -73,6 +76,9 @@ const char *load_multiboot2(const struct load_request *request, struct memory *m
 bool load_multiboot_is(const struct load_file *image);
 const char *load_multiboot(const struct load_request *request, struct memory *memory,
                            struct load_start *start);
+bool load_firmware_is(const struct load_file *image);
+const char *load_firmware(const struct load_request *request, struct memory *memory,
+                          struct load_start *start);
 const char *load_flat(const struct load_request *request, struct memory *memory,
                       struct load_start *start);
 

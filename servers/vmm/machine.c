@@ -203,6 +203,7 @@ const char *machine_create(struct machine *m, const struct machine_options *opti
     const struct platform_options platform = {
         .memory = &m->memory,
         .memory_size = options->memory_size,
+        .vcpu_count = options->vcpu_count,
         .clock = &m->clock,
         .date_s = time(NULL),
         .ops = &machine_ops,
@@ -225,6 +226,15 @@ const char *machine_create(struct machine *m, const struct machine_options *opti
         m->vcpu_count = i + 1;
     }
     return why;
+}
+
+const char *machine_insert_rom(struct machine *m, const void *data, uint64_t size)
+{
+    if (hv_machine_share(m->port, MEMORY_HIGH - size, size, mach_task_self(), (vm_address_t)data,
+                         VM_PROT_READ | VM_PROT_EXECUTE) != KERN_SUCCESS) {
+        return "its firmware cannot be given to the machine";
+    }
+    return NULL;
 }
 
 /* --- running --- */

@@ -72,6 +72,9 @@ void machine_init(struct machine *machine, const char *name,
                   void (*output)(struct machine *machine));
 /* Memory, devices and processors, which do not run. Returns: NULL, or why not. */
 const char *machine_create(struct machine *machine, const struct machine_options *options);
+/* Give the guest these whole pages, which are the caller's and are not changed any more, as a ROM
+ * that ends at 4 GiB. Returns: NULL, or why not. */
+const char *machine_insert_rom(struct machine *machine, const void *data, uint64_t size);
 /* Have the processors begin, the first as `start` says. Returns: NULL, or why not. */
 const char *machine_run(struct machine *machine, const struct load_start *start);
 /* It has ended, or must: processors leave the guest and do not come back, the guest's memory goes.

@@ -13,6 +13,7 @@
 
 #include "acpi.h"
 #include "disk.h"
+#include "firmware.h"
 #include "mach.h"
 #include "service.h"
 
@@ -222,6 +223,18 @@ static const char *main_open_disks(void)
     return why;
 }
 
+/* Firmware is in its place, and can ask what the machine is. */
+static const char *main_insert_firmware(uint64_t size, const struct acpi_options *acpi)
+{
+    struct firmware *firmware = malloc(sizeof(*firmware)); /* stays */
+
+    if (firmware == NULL ||
+        !firmware_describe(firmware, &main_machine.platform.fw_cfg, &main_machine.memory, acpi)) {
+        return "there is no room for what firmware is told";
+    }
+    return machine_insert_rom(&main_machine, main_request.image.data, size);
+}
+
 static const char *main_load(struct load_start *start)
 {
     const struct acpi_options acpi = {
@@ -238,6 +251,9 @@ static const char *main_load(struct load_start *start)
     }
     main_request.rsdp = acpi_build(&main_machine.memory, &acpi);
     why = why != NULL ? why : load_image(&main_request, &main_machine.memory, start);
+    if (why == NULL && start->rom_size != 0) {
+        why = main_insert_firmware(start->rom_size, &acpi);
+    }
     if (why == NULL) {
         main_forget(&main_request.image);
         for (unsigned i = 0; i < main_request.module_count; i++) {

@@ -38,6 +38,9 @@
 #define BRIDGE_VENDOR 0x8086u
 #define BRIDGE_DEVICE 0x1237u /* of the 82441FX, which guests know and leave alone */
 #define BRIDGE_CLASS  0x060000u
+#define BRIDGE_PAM    0x59u /* its registers of what is memory from 768 KiB to 1 MiB, where all is */
+#define BRIDGE_PAMS   7u
+#define PAM_BITS      0x33u
 
 /* --- functions --- */
 
@@ -259,5 +262,6 @@ bool pci_init(struct pci *pci, struct bus *ports, struct bus *memory)
     pci->next_memory = PCI_MEMORY_BASE;
     pci->next_ports = PCI_PORTS_BASE;
     pci_function_init(&pci->bridge, BRIDGE_VENDOR, BRIDGE_DEVICE, BRIDGE_CLASS, 0, 0);
+    memset(&pci->bridge.writable[BRIDGE_PAM], PAM_BITS, BRIDGE_PAMS);
     return bus_insert(ports, &range) && pci_insert(pci, 0, &pci->bridge);
 }

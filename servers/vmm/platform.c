@@ -120,7 +120,8 @@ static void platform_pci(void *target, unsigned line, bool level)
 /* Interrupt lines of ISA devices, and those that PCI functions share. */
 static void platform_join(struct platform *p)
 {
-    static const uint8_t pci_irqs[PCI_LINES] = {10, 11, 10, 11};
+    /* where firmware for the PIIX expects slots 1 to 4: 10, 10, 11, 11 */
+    static const uint8_t pci_irqs[PCI_LINES] = {11, 10, 10, 11};
 
     line_init(&p->pic.output, p->ops->interrupt, p->context, 0);
     line_init(&p->pit.line, platform_timer, p, PLATFORM_IRQ_TIMER);
@@ -178,11 +179,12 @@ bool platform_init(struct platform *p, const struct platform_options *o)
     platform_init_hypercall(p);
     p->has_apic = o->ops->send != NULL;
     if (!pic_init(&p->pic, &p->ports) || !pit_init(&p->pit, &p->ports, o->clock) ||
-        !cmos_init(&p->cmos, &p->ports, o->clock, o->memory_size, o->date_s) ||
+        !cmos_init(&p->cmos, &p->ports, o->clock, o->memory_size, o->vcpu_count, o->date_s) ||
         !keyboard_init(&p->keyboard, &p->ports, platform_reset, p) ||
         !serial_init(&p->serial, &p->ports, SERIAL_COM1, platform_output, p) ||
         !power_init(&p->power, &p->ports, o->clock, o->ops->power, o->context) ||
-        !pci_init(&p->pci, &p->ports, &p->registers) || (p->has_apic && !platform_init_apic(p))) {
+        !fw_cfg_init(&p->fw_cfg, &p->ports) || !pci_init(&p->pci, &p->ports, &p->registers) ||
+        (p->has_apic && !platform_init_apic(p))) {
         return false;
     }
     platform_join(p);

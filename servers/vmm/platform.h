@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "clock.h"
 #include "cmos.h"
+#include "fw_cfg.h"
 #include "hpet.h"
 #include "hypercall.h"
 #include "ioapic.h"
@@ -53,6 +54,7 @@ struct platform {
     struct hypercall hypercall;
     struct hypercall_ops hypercall_ops;
     struct power power;
+    struct fw_cfg fw_cfg;
     struct pci pci;
     struct virtio_pci_machine virtio; /* what virtio devices are made for */
     struct virtio_rng rng;
@@ -64,6 +66,7 @@ struct platform {
 struct platform_options {
     struct memory *memory; /* which the machine has by the time the guest runs */
     uint64_t memory_size;
+    unsigned vcpu_count;
     struct clock *clock;
     int64_t date_s; /* seconds since 1970 */
     const struct platform_ops *ops;

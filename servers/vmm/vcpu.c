@@ -50,8 +50,9 @@ static int64_t vcpu_segment(unsigned selector, unsigned attributes, uint32_t lim
     return (int64_t)(selector | (uint64_t)attributes << 16 | (uint64_t)limit << 32);
 }
 
-static void vcpu_make_segments(enum load_mode mode, int64_t *s)
+static void vcpu_make_segments(const struct load_start *start, int64_t *s)
 {
+    enum load_mode mode = start->mode;
     bool is_real = mode == LOAD_REAL;
     uint32_t limit = is_real ? 0xffff : 0xffffffff;
     unsigned code = is_real             ? ATTRIBUTE_CODE_16
@@ -62,7 +63,8 @@ static void vcpu_make_segments(enum load_mode mode, int64_t *s)
         s[2 * i] = vcpu_segment(is_real ? 0 : LOAD_DATA,
                                 is_real ? ATTRIBUTE_DATA_16 : ATTRIBUTE_DATA_32, limit);
     }
-    s[2 * HV_SEGMENT_CS] = vcpu_segment(is_real ? 0 : LOAD_CODE, code, limit);
+    s[2 * HV_SEGMENT_CS] = vcpu_segment(is_real ? start->code : LOAD_CODE, code, limit);
+    s[2 * HV_SEGMENT_CS + 1] = is_real ? start->code << 4 : 0;
     s[2 * HV_SEGMENT_LDTR] = vcpu_segment(0, ATTRIBUTE_LDT, 0xffff);
     s[2 * HV_SEGMENT_TR] = vcpu_segment(0, ATTRIBUTE_TSS, 0xffff);
     s[2 * HV_SEGMENT_GDTR] = vcpu_segment(0, 0, mode == LOAD_LONG ? 31 : 0);
@@ -84,7 +86,7 @@ const char *vcpu_set_start(struct vcpu *vcpu, const struct load_start *start)
         [HV_DR7] = DR7_RESET,
     };
 
-    vcpu_make_segments(start->mode, segments);
+    vcpu_make_segments(start, segments);
     memcpy(general, start->registers, sizeof(start->registers));
     if (hv_vcpu_set_state(vcpu->port, HV_STATE_SEGMENTS, segments, HV_SEGMENTS_COUNT) !=
             KERN_SUCCESS ||

@@ -138,6 +138,68 @@ static void make_elf(void)
     image_size = SEGMENT + 0x180;
 }
 
+static void make_firmware(void)
+{
+    static const uint8_t jump[] = {0xea, 0x5b, 0xe0, 0x00, 0xf0};
+
+    image_size = 0x10000;
+    memset(image, 0x5a, image_size);
+    memcpy(image + image_size - 16, jump, sizeof(jump));
+}
+
+static void firmware_begins_where_a_processor_does(void **state)
+{
+    (void)state;
+    make_firmware();
+    image[0] = 0x11;
+    assert_null(load());
+    assert_int_equal(start.mode, LOAD_REAL);
+    assert_int_equal(start.code, 0xf000);
+    assert_int_equal(start.registers[HV_RIP], 0xfff0);
+    assert_int_equal(start.registers[HV_RFLAGS], 2);
+    assert_int_equal(start.rom_size, image_size);
+    assert_memory_equal(bytes + 0xf0000, image, image_size);
+    assert_int_equal(bytes[0xeffff], 0);
+}
+
+static void of_large_firmware_the_end_is_below_one_mebibyte(void **state)
+{
+    uint8_t *rom = calloc(1, 0x40000);
+
+    (void)state;
+    make_firmware();
+    memcpy(rom + 0x30000, image, image_size);
+    memset(rom + 0x1ffff, 0x77, 2);
+    request.image = (struct load_file){rom, 0x40000, ""};
+    assert_null(load_image(&request, &memory, &start));
+    assert_int_equal(start.rom_size, 0x40000);
+    assert_memory_equal(bytes + 0xe0000, rom + 0x20000, 0x20000);
+    assert_int_equal(bytes[0xdffff], 0);
+    free(rom);
+}
+
+static void what_is_almost_firmware_is_code_alone(void **state)
+{
+    static const unsigned changes[] = {16, 13, 12};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        make_firmware();
+        image[image_size - changes[i]] ^= 1;
+        assert_null(load());
+        assert_int_equal(start.mode, LOAD_PROTECTED);
+        assert_int_equal(start.rom_size, 0);
+    }
+    make_firmware();
+    memmove(image, image + 1, image_size - 1);
+    image_size -= 1;
+    assert_null(load());
+    assert_int_equal(start.mode, LOAD_PROTECTED);
+    make_firmware();
+    request.module_count = 1;
+    expect_why("firmware has no use");
+}
+
 static void a_multiboot_kernel_begins(void **state)
 {
     uint32_t info, map;
@@ -489,6 +551,9 @@ static void images_of_any_kind_do_no_harm(void **state)
 static const struct CMUnitTest tests[] = {
     LOAD_TEST(code_alone_is_at_one_mebibyte),
     LOAD_TEST(a_sector_is_in_real_mode),
+    LOAD_TEST(firmware_begins_where_a_processor_does),
+    LOAD_TEST(of_large_firmware_the_end_is_below_one_mebibyte),
+    LOAD_TEST(what_is_almost_firmware_is_code_alone),
     LOAD_TEST(a_multiboot_kernel_begins),
     LOAD_TEST(damaged_elf_files_are_refused),
     LOAD_TEST(modules_need_room),

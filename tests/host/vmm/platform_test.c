@@ -45,7 +45,7 @@ static const struct platform_ops ops = {
 static int start(void **state)
 {
     struct platform_options options = {
-        &memory, MEMORY_SIZE, &test.clock, DATE, &ops, NULL,
+        &memory, MEMORY_SIZE, 1, &test.clock, DATE, &ops, NULL,
     };
 
     (void)state;
@@ -442,6 +442,7 @@ static void the_clock_tells_the_date(void **state)
     assert_int_equal(cmos(0x02), 59);
     assert_int_equal(cmos(0x0d), 0x80);
     assert_int_equal(cmos(0x17) | cmos(0x18) << 8, 1024);
+    assert_int_equal(cmos(0x5f), 0);
 }
 
 static void the_clock_can_be_set(void **state)
@@ -550,7 +551,7 @@ static void start_with_apic(void)
                                                   .interrupt = note_interrupt,
                                                   .send = note_message};
     struct platform_options options = {
-        &memory, MEMORY_SIZE, &test.clock, DATE, &with_apic, NULL,
+        &memory, MEMORY_SIZE, 1, &test.clock, DATE, &with_apic, NULL,
     };
 
     test_clock_init(&test);
@@ -607,10 +608,10 @@ static void lines_of_pci_share_interrupts(void **state)
     (void)state;
     start_with_apic();
     set_entry(11, 0x8075); /* by level */
-    line_set(&p.pci.lines[1], true);
+    line_set(&p.pci.lines[0], true);
     assert_int_equal(messages, 1);
     line_set(&p.pci.lines[3], true);
-    line_set(&p.pci.lines[1], false);
+    line_set(&p.pci.lines[0], false);
     ioapic_end(&p.ioapic, 0x75);
     assert_int_equal(messages, 2);
     line_set(&p.pci.lines[3], false);
