@@ -218,8 +218,8 @@ bool input_wait(const mach_msg_header_t *request, size_t size)
 void input_set_raw(bool raw)
 {
     if (raw != input.raw) {
-        line_clear();
         input.raw = raw;
+        line_give(); /* typed ahead: it is the next reader's */
     }
 }
 

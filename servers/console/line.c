@@ -31,12 +31,20 @@ static struct {
     size_t unfinished_length;
 } line;
 
-void line_clear(void)
+static void line_clear(void)
 {
     line.length = 0;
     line.cursor = 0;
     line.escape = ESCAPE_NONE;
     line.history_at = line.history_count;
+}
+
+void line_give(void)
+{
+    size_t length = line.length;
+
+    line_clear();
+    (void)input_push(line.text, length); /* a queue that is full drops it */
 }
 
 /* Write the line from the cursor on, blank what stood behind it, go back to the cursor. */

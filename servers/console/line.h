@@ -6,7 +6,7 @@
 
 /* One byte typed. */
 void line_key(uint8_t byte);
-/* Forget the line that is being edited. */
-void line_clear(void);
+/* The line that is being edited is not finished here any more: what there is of it is input. */
+void line_give(void);
 
 #endif

@@ -112,9 +112,9 @@ def typing(m, checks):
     m.send(LEAVE)
     m.settle()
     checks.expect("it runs on", r"^echo +running\n$", m.command_output("vm list"))
-    m.send("vm console echo\r")
+    m.send("sleep 1; vm console echo\r")
     m.expect(r"vm console echo\r+\n")
-    m.send("d")  # before or after the terminal is the guest's
+    m.send("d")  # before the terminal is the guest's
     m.expect(r"\[d\]")
     m.send("\x03c")  # Ctrl-C is the guest's, too
     m.expect(r"\[\x03\]\[c\]")
