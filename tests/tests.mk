@@ -5,7 +5,7 @@ TEST_PROGRAMS := $(patsubst tests/user/%.c,%,$(wildcard tests/user/*_test.c)) fu
 TEST_ARCHIVE := build/test/archive.tar
 TEST_LIB := $(patsubst %.c,$(USER_BUILD)/obj/%.o,$(wildcard tests/user/lib/*.c))
 
-.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/cold.o $(USER_BUILD)/obj/tests/boot/dirty.o $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/stray.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/disk.o $(USER_BUILD)/obj/tests/boot/driver_fault.o $(USER_BUILD)/obj/tests/boot/device_fault.o $(USER_BUILD)/obj/tests/boot/device_request.o $(USER_BUILD)/obj/tests/boot/shares.o
+.SECONDARY: $(TEST_LIB) $(TEST_PROGRAMS:%=$(USER_BUILD)/obj/tests/user/%.o) $(USER_BUILD)/obj/tests/boot/cold.o $(USER_BUILD)/obj/tests/boot/dirty.o $(USER_BUILD)/obj/tests/boot/hold.o $(USER_BUILD)/obj/tests/boot/fill.o $(USER_BUILD)/obj/tests/boot/forge.o $(USER_BUILD)/obj/tests/boot/stray.o $(USER_BUILD)/obj/tests/boot/swap.o $(USER_BUILD)/obj/tests/boot/disk.o $(USER_BUILD)/obj/tests/boot/driver_fault.o $(USER_BUILD)/obj/tests/boot/device_fault.o $(USER_BUILD)/obj/tests/boot/device_request.o $(USER_BUILD)/obj/tests/boot/shares.o $(USER_BUILD)/obj/tests/boot/vm_rights.o
 
 $(USER_BUILD)/obj/tests/%.o: tests/%.c | $(USER_GEN_H)
 	@mkdir -p $(@D)
@@ -55,8 +55,8 @@ $(TEST_BIN)/shares: $(USER_BUILD)/obj/tests/boot/shares.o $(USERLAND_LIB) $(USER
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
 
-$(USER_BUILD)/obj/tests/boot/device_request.o: USER_CFLAGS += -I.
-$(TEST_BIN)/device_request: $(USER_BUILD)/obj/tests/boot/device_request.o $(USERLAND_LIB) $(USER_CRT) $(LIBMACH)
+$(USER_BUILD)/obj/tests/boot/device_request.o $(USER_BUILD)/obj/tests/boot/vm_rights.o: USER_CFLAGS += -I.
+$(TEST_BIN)/device_request $(TEST_BIN)/vm_rights: $(TEST_BIN)/%: $(USER_BUILD)/obj/tests/boot/%.o $(USERLAND_LIB) $(USER_CRT) $(LIBMACH)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(call USER_LINK,$@,$(filter %.o,$(filter-out $(USER_CRT),$^))) && strip $@
 
@@ -127,7 +127,7 @@ build/test/bench.manifest: iso/manifest tests/tests.mk
 build/test/bench.tar: build/test/bench.manifest $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $< $@
 
-BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(TEST_BIN)/dirty $(TEST_BIN)/dirty $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/device_request $(TEST_BIN)/driver_fault $(TEST_BIN)/shares $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi $(GUESTS)
+BOOT_FILES := docs/tutorials/manifest $(USER_BIN)/edu $(USER_BIN)/factorial $(TEST_BIN)/cold $(TEST_BIN)/dirty $(TEST_BIN)/dirty $(USER_BIN)/rights $(USER_BIN)/notifications $(USER_BIN)/pages $(TEST_BIN)/hold $(TEST_BIN)/fill $(TEST_BIN)/forge $(TEST_BIN)/stray $(TEST_BIN)/swap $(TEST_BIN)/disk $(TEST_BIN)/device_request $(TEST_BIN)/driver_fault $(TEST_BIN)/shares $(TEST_BIN)/vm_rights $(TEST_BIN)/pressure $(TEST_BIN)/fault_test build/test/broken build/test/abi $(GUESTS)
 build/test/%.tar: tests/boot/%.manifest $(BOOT_FILES) $(wildcard tests/boot/*) $(ARCHIVE) tools/mkarchive.py
 	@echo "  ARCHIVE $@"; tools/mkarchive.py $(if $(filter wrong,$*),--unchecked) $< $@
 

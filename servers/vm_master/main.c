@@ -84,8 +84,16 @@ kern_return_t serve_vm_master_run(mach_port_t master, const char *name, vm_words
     return KERN_SUCCESS;
 }
 
-kern_return_t serve_vm_master_open(mach_port_t master, const char *name, mach_port_t *machine,
-                                   mach_msg_type_name_t *disposition)
+/* Rights to the same port have the same name. */
+static bool main_is_host(mach_port_t right)
+{
+    mach_port_t host = portolan_port("host");
+
+    return host != MACH_PORT_NULL && right == host;
+}
+
+kern_return_t serve_vm_master_open(mach_port_t master, mach_port_t host, const char *name,
+                                   mach_port_t *machine, mach_msg_type_name_t *disposition)
 {
     struct machine *m = machines_find(name);
 
@@ -93,21 +101,33 @@ kern_return_t serve_vm_master_open(mach_port_t master, const char *name, mach_po
     if (!main_is_request() || m == NULL) {
         return KERN_INVALID_NAME;
     }
+    if (!main_is_host(host)) {
+        return KERN_NO_ACCESS;
+    }
+    mach_port_deallocate(mach_task_self(), host);
     *machine = m->control;
     *disposition = MACH_MSG_TYPE_COPY_SEND;
     return KERN_SUCCESS;
 }
 
-kern_return_t serve_vm_master_kill(mach_port_t master, const char *name)
+kern_return_t serve_vm_master_kill(mach_port_t master, mach_port_t right, const char *name)
 {
     struct machine *m = machines_find(name);
+    kern_return_t kr;
 
     (void)master;
     if (!main_is_request() || m == NULL) {
         return KERN_INVALID_NAME;
     }
+    if (right != m->control && !main_is_host(right)) {
+        return KERN_NO_ACCESS;
+    }
     m->is_killed = true;
-    return task_terminate(m->task);
+    kr = task_terminate(m->task);
+    if (kr == KERN_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), right);
+    }
+    return kr;
 }
 
 kern_return_t serve_vm_master_list(mach_port_t master, vm_text_t text,

@@ -102,6 +102,13 @@ def spinning(m, checks):
     checks.expect("none is left", r"^$", m.command_output("vm list"))
 
 
+def rights(m, checks):
+    """Who may look at a machine and end it: who started it, and who has the privileged host port."""
+    checks.expect("what is refused", r"^(?!(?s:.*)WRONG)(.*: ok -?\d+\n){12}$", m.command_output("/tests/vm_rights /guests/spin", 30))
+    m.settle()
+    checks.expect("none is left", r"^$", m.command_output("vm list"))
+
+
 def typing(m, checks):
     """What is typed goes to the guest; it is left and joined again."""
     m.send("vm run /guests/echo\r")
@@ -128,7 +135,7 @@ def use(iso="build/test/machines-release.iso", **options):
     checks = Checks()
     with Machine(iso, timeout=20, **options) as m:
         m.come_up()
-        for part in (runs, cases, spinning, typing):
+        for part in (runs, cases, spinning, rights, typing):
             checks.guard(part.__name__, part, m, checks)
         checks.expect("the kernel has nothing to say against it", r"(?m)^0 errors$|checked by the debug kernel alone", m.command_output("ports --check"))
         m.send("poweroff\r")

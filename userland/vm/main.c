@@ -26,7 +26,7 @@ mach_port_t master_port(void)
 static mach_port_t open_machine(const char *name)
 {
     mach_port_t machine;
-    kern_return_t kr = vm_master_open(master_port(), name, &machine);
+    kern_return_t kr = vm_master_open(master_port(), program_host(), name, &machine);
 
     if (kr == KERN_INVALID_NAME) {
         program_fail("no machine has the name `%s`", name);
@@ -48,7 +48,7 @@ static int list(void)
         mach_port_t machine = MACH_PORT_NULL;
         int state = VM_ENDED, status;
 
-        if (vm_master_open(master_port(), name, &machine) == KERN_SUCCESS &&
+        if (vm_master_open(master_port(), program_host(), name, &machine) == KERN_SUCCESS &&
             vm_machine_state(machine, &state, &status) == KERN_SUCCESS && state >= VM_RUNNING &&
             state <= VM_ENDED) {
             printf("%-31s %s\n", name, states[state]);
@@ -81,7 +81,7 @@ static int resume_machine(mach_port_t machine)
 
 static int kill_machine(const char *name)
 {
-    kern_return_t kr = vm_master_kill(master_port(), name);
+    kern_return_t kr = vm_master_kill(master_port(), program_host(), name);
 
     if (kr == KERN_INVALID_NAME) {
         program_fail("no machine has the name `%s`", name);
