@@ -120,9 +120,18 @@ static void exit_end_of_interrupt(struct vcpu *vcpu)
     ioapic_end(&vcpu->machine->platform.ioapic, (uint8_t)vcpu->record->value);
 }
 
+/* Who looks for the fault wants to know where it was: CR2 is the address of the last page fault. */
 static void exit_shutdown(struct vcpu *vcpu)
 {
-    machine_end(vcpu->machine, 1, "triple fault: a fault while a double fault was delivered");
+    hv_state_t c = {0};
+    mach_msg_type_number_t count = HV_STATE_MAX;
+
+    (void)hv_vcpu_get_state(vcpu->port, HV_STATE_CONTROL, c, &count);
+    machine_end(vcpu->machine, 1,
+                "triple fault: a fault while a double fault was delivered (rip 0x%lx, cr0 0x%lx, "
+                "cr2 0x%lx, cr3 0x%lx, cr4 0x%lx, efer 0x%lx)",
+                vcpu->record->registers[HV_RIP], c[HV_CR0], c[HV_CR2], c[HV_CR3], c[HV_CR4],
+                c[HV_EFER]);
 }
 
 static void exit_hypercall(struct vcpu *vcpu)
