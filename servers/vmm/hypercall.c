@@ -145,26 +145,74 @@ static uint64_t hypercall_block_size(struct hypercall *h, const uint64_t *argume
     return disk->sectors | (disk->is_read_only ? HYPERCALL_BLOCK_READ_ONLY : 0);
 }
 
+/* The pieces get another one, behind the last. False: it is not memory. */
+static bool hypercall_block_append(const struct hypercall *h, struct hypercall_request *r,
+                                   uint64_t address, uint64_t size)
+{
+    uint8_t *data = memory_at(h->memory, address, size);
+    struct hypercall_piece *last = r->count != 0 ? &r->pieces[r->count - 1] : NULL;
+
+    if (data == NULL) {
+        return false;
+    }
+    if (last != NULL && last->data + last->size == data) {
+        last->size += size;
+    } else {
+        r->pieces[r->count] = (struct hypercall_piece){data, size};
+        r->count += 1;
+    }
+    return true;
+}
+
+/* Where the data of a list is, each of whose entries is read once. False: not in memory, or one
+ * behind the first does not begin a page. */
+static bool hypercall_block_gather(const struct hypercall *h, struct hypercall_request *r)
+{
+    uint64_t left = (uint64_t)r->block.sectors * VIRTIO_BLK_SECTOR;
+    uint64_t at = r->block.address;
+    uint64_t address, size;
+
+    if (at % sizeof(address) != 0) {
+        return false;
+    }
+    for (; left != 0; left -= size) {
+        if (!memory_read(h->memory, at, &address, sizeof(address)) ||
+            (at != r->block.address && address % PAGE != 0)) {
+            return false;
+        }
+        size = PAGE - address % PAGE;
+        size = size < left ? size : left;
+        if (!hypercall_block_append(h, r, address, size)) {
+            return false;
+        }
+        at += sizeof(address);
+    }
+    return true;
+}
+
 /* Can it be done at all? Then where its data is. */
 static bool hypercall_block_check(const struct hypercall *h, struct hypercall_request *r)
 {
-    const struct hypercall_block *b = &r->block;
+    struct hypercall_block *b = &r->block;
     const struct virtio_blk_store *disk = b->disk < HYPERCALL_DISKS_MAX ? h->disks[b->disk] : NULL;
+    bool is_list = (b->operation & HYPERCALL_BLOCK_LIST) != 0;
 
-    r->data = NULL;
+    r->count = 0;
+    b->operation &= ~HYPERCALL_BLOCK_LIST;
     if (disk == NULL || b->operation > HYPERCALL_BLOCK_FLUSH) {
         return false;
     }
     if (b->operation == HYPERCALL_BLOCK_FLUSH) {
-        return true;
+        return !is_list;
     }
     if ((b->operation == HYPERCALL_BLOCK_WRITE && disk->is_read_only) || b->sectors == 0 ||
         b->sectors > HYPERCALL_BLOCK_SECTORS_MAX ||
         !virtio_blk_is_inside(disk, b->sector, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR)) {
         return false;
     }
-    r->data = memory_at(h->memory, b->address, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);
-    return r->data != NULL;
+    return is_list
+               ? hypercall_block_gather(h, r)
+               : hypercall_block_append(h, r, b->address, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);
 }
 
 static void hypercall_block_tell(struct hypercall *h, const struct hypercall_request *r,
@@ -212,16 +260,20 @@ bool hypercall_block_do(const struct hypercall *h, const struct hypercall_reques
     const struct hypercall_block *b = &request->block;
     const struct virtio_blk_store *disk = h->disks[b->disk];
     uint64_t offset = b->sector * VIRTIO_BLK_SECTOR;
-    uint64_t size = (uint64_t)b->sectors * VIRTIO_BLK_SECTOR;
+    bool is_good = true;
 
-    switch (b->operation) {
-    case HYPERCALL_BLOCK_READ:
-        return disk->read(disk->context, offset, request->data, size);
-    case HYPERCALL_BLOCK_WRITE:
-        return disk->write(disk->context, offset, request->data, size);
-    default:
+    if (b->operation == HYPERCALL_BLOCK_FLUSH) {
         return disk->flush(disk->context);
     }
+    for (unsigned i = 0; i < request->count && is_good; i++) {
+        const struct hypercall_piece *piece = &request->pieces[i];
+
+        is_good = b->operation == HYPERCALL_BLOCK_READ
+                      ? disk->read(disk->context, offset, piece->data, piece->size)
+                      : disk->write(disk->context, offset, piece->data, piece->size);
+        offset += piece->size;
+    }
+    return is_good;
 }
 
 void hypercall_block_finish(struct hypercall *h, const struct hypercall_request *request,

@@ -71,12 +71,17 @@
 #define HYPERCALL_CONSOLE_MAX       4096u
 #define HYPERCALL_BLOCK_REQUESTS    32u
 #define HYPERCALL_BLOCK_SECTORS_MAX 2048u /* of 512 bytes, of one request */
+#define HYPERCALL_BLOCK_PIECES_MAX  257u  /* so many sectors from inside a page on */
 #define HYPERCALL_BLOCK_READ_ONLY   (1ull << 63)
 
 /* hypercall_block.operation */
 #define HYPERCALL_BLOCK_READ  0u
 #define HYPERCALL_BLOCK_WRITE 1u
 #define HYPERCALL_BLOCK_FLUSH 2u
+/* Or that, with reads and writes: the data is in several pieces. address is of a list, aligned to 8
+ * bytes, of 64-bit addresses: the first piece goes from its address to the end of the page, each
+ * other one is a page, the last as much of one as is left. */
+#define HYPERCALL_BLOCK_LIST 0x100u
 
 /* hypercall_block.status */
 #define HYPERCALL_BLOCK_PENDING 0u
@@ -88,7 +93,7 @@ struct hypercall_block {
     uint32_t disk;
     uint32_t operation;
     uint64_t sector;
-    uint64_t address; /* of the data, which is in one piece */
+    uint64_t address; /* of the data, which is in one piece, or of a list of its pieces */
     uint32_t sectors;
     uint32_t status; /* set by the monitor, last */
 };

@@ -5,6 +5,7 @@
 #define RAM     0x20000u
 #define BLOCK   0x1000u
 #define DATA    0x4000u
+#define LIST    0x2000u
 #define SECTORS 16u
 #define ALL     UINT64_MAX
 
@@ -15,7 +16,7 @@ static struct tty tty;
 static struct hypercall h;
 static uint8_t disk[SECTORS * VIRTIO_BLK_SECTOR];
 static struct virtio_blk_store store;
-static unsigned messages, shows, wakes, flushes;
+static unsigned messages, shows, wakes, flushes, reads;
 static uint64_t last_address, given_page, given_count;
 static uint32_t last_data;
 static int off_status;
@@ -68,6 +69,15 @@ static bool store_read(void *context, uint64_t offset, void *data, uint64_t size
     return !fails;
 }
 
+/* Of a disk that is larger than the memory here. */
+static bool store_read_modulo(void *context, uint64_t offset, void *data, uint64_t size)
+{
+    (void)context;
+    reads += 1;
+    memset(data, (int)(offset / VIRTIO_BLK_SECTOR), size);
+    return true;
+}
+
 static bool store_write(void *context, uint64_t offset, const void *data, uint64_t size)
 {
     (void)context;
@@ -92,7 +102,7 @@ static int start(void **state)
     memory_init(&memory, ram, sizeof(ram));
     test_clock_init(&test);
     tty_init(&tty);
-    messages = shows = wakes = flushes = 0;
+    messages = shows = wakes = flushes = reads = 0;
     off_status = -1;
     fails = false;
     store = (struct virtio_blk_store){NULL, SECTORS,    VIRTIO_BLK_SECTOR, false,
@@ -287,6 +297,92 @@ static void requests_that_cannot_be_done_fail(void **state)
     assert_true(call(HYPERCALL_BLOCK, UINT64_MAX & ~7ull, 0) == HYPERCALL_BAD);
 }
 
+/* A list of 64-bit addresses. */
+static void list(const uint64_t *addresses, unsigned count)
+{
+    memcpy(ram + LIST, addresses, count * sizeof(*addresses));
+}
+
+static void data_is_in_several_pieces(void **state)
+{
+    static const uint64_t pieces[] = {0x5ffd, 0x8000, 0x7000};
+    uint8_t expected[sizeof(disk)];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(disk); i++) {
+        disk[i] = (uint8_t)(i * 7 + i / 256);
+    }
+    memcpy(expected, disk, sizeof(disk));
+    list(pieces, 3);
+    put(1, HYPERCALL_BLOCK_READ | HYPERCALL_BLOCK_LIST, 1, LIST, 9);
+    list((const uint64_t[]){0x1000, 1, 2}, 3); /* it has been read */
+    assert_int_equal(work(), 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_DONE);
+    assert_memory_equal(ram + 0x5ffd, disk + 512, 3);
+    assert_memory_equal(ram + 0x8000, disk + 515, 4096);
+    assert_memory_equal(ram + 0x7000, disk + 515 + 4096, 509);
+    assert_int_equal(ram[0x5ffc], 0);
+    assert_int_equal(ram[0x6000], 0);
+    assert_int_equal(ram[0x71fd], 0);
+    assert_int_equal(ram[0x9000], 0);
+    list(pieces, 3);
+    put(1, HYPERCALL_BLOCK_WRITE | HYPERCALL_BLOCK_LIST, 0, LIST, 9);
+    assert_int_equal(work(), 1);
+    assert_memory_equal(disk, expected + 512, 9 * 512);
+    assert_memory_equal(disk + 9 * 512, expected + 9 * 512, sizeof(disk) - 9 * 512);
+}
+
+static void lists_that_cannot_be_fail(void **state)
+{
+    static const struct {
+        uint64_t pieces[3], at;
+        uint32_t operation, sectors;
+    } cases[] = {
+        {{RAM, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 9},
+        {{0x6000, RAM, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 9},
+        {{0x6000, UINT64_MAX - 4095, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 9},
+        {{UINT64_MAX, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 9},
+        {{0x6000, 0x8001, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 9}, /* inside a page */
+        {{0x6001, 0x8000, 0x7fff}, LIST, HYPERCALL_BLOCK_READ, 16},
+        {{0x6000, 0x8000, 0x7000}, LIST + 4, HYPERCALL_BLOCK_READ, 9},
+        {{0x6000, 0x8000, 0x7000}, RAM - 8, HYPERCALL_BLOCK_READ, 9}, /* not all of it is there */
+        {{0x6000, 0x8000, 0x7000}, UINT64_MAX - 7, HYPERCALL_BLOCK_READ, 1},
+        {{0x6000, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_READ, 0},
+        {{0x6000, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_READ, UINT32_MAX},
+        {{0x6000, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_FLUSH, 1},
+        {{0x6000, 0x8000, 0x7000}, LIST, HYPERCALL_BLOCK_LIST << 1, 1},
+    };
+
+    (void)state;
+    for (unsigned n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+        list(cases[n].pieces, 3);
+        if (cases[n].at == RAM - 8) {
+            memcpy(ram + RAM - 8, cases[n].pieces, 8);
+        }
+        put(1, cases[n].operation | HYPERCALL_BLOCK_LIST, 0, cases[n].at, cases[n].sectors);
+        assert_int_equal(work(), 0);
+        assert_int_equal(status(), HYPERCALL_BLOCK_FAILED);
+    }
+}
+
+/* The most pieces there can be: the first has one byte, and none is behind the one before. */
+static void the_longest_list_is_done(void **state)
+{
+    static uint64_t pieces[HYPERCALL_BLOCK_PIECES_MAX];
+
+    (void)state;
+    store.sectors = HYPERCALL_BLOCK_SECTORS_MAX;
+    store.read = store_read_modulo;
+    for (unsigned n = 0; n < HYPERCALL_BLOCK_PIECES_MAX; n++) {
+        pieces[n] = n == 0 ? 0x9fff : n % 2 == 0 ? 0x6000 : 0x8000;
+    }
+    list(pieces, HYPERCALL_BLOCK_PIECES_MAX);
+    put(1, HYPERCALL_BLOCK_READ | HYPERCALL_BLOCK_LIST, 0, LIST, HYPERCALL_BLOCK_SECTORS_MAX);
+    assert_int_equal(work(), 1);
+    assert_int_equal(status(), HYPERCALL_BLOCK_DONE);
+    assert_int_equal(reads, HYPERCALL_BLOCK_PIECES_MAX);
+}
+
 static void a_request_is_read_once(void **state)
 {
     struct hypercall_request r;
@@ -336,6 +432,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(time_passes, start),
     cmocka_unit_test_setup(disks_are_read_and_written, start),
     cmocka_unit_test_setup(requests_that_cannot_be_done_fail, start),
+    cmocka_unit_test_setup(data_is_in_several_pieces, start),
+    cmocka_unit_test_setup(lists_that_cannot_be_fail, start),
+    cmocka_unit_test_setup(the_longest_list_is_done, start),
     cmocka_unit_test_setup(a_request_is_read_once, start),
     cmocka_unit_test_setup(memory_is_given_back, start),
 };
