@@ -28,6 +28,7 @@ HOST = [
     ("pager", ["make", "-s", "-f", "tests/host/pager/pager.mk", "pager-host-test"]),
     ("driver", ["make", "-s", "-f", "tests/host/driver/driver.mk", "driver-host-test"]),
     ("iommu", ["make", "-s", "-f", "tests/host/iommu/iommu.mk", "iommu-host-test"]),
+    ("device", ["make", "-s", "-f", "tests/host/device/device.mk", "device-host-test"]),
     ("fs", ["make", "-s", "-f", "tests/host/fs/fs.mk", "fs-host-test"]),
     ("hv", ["make", "-s", "-f", "tests/host/hv/hv.mk", "hv-host-test"]),
     ("vmm", ["make", "-s", "-f", "tests/host/vmm/vmm.mk", "vmm-host-test"]),

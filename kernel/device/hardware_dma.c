@@ -3,6 +3,7 @@
  *
  * What was pinned belongs to the object the right stands for, not to the task: a driver that dies
  * leaves its pages pinned until whoever else has the right has stopped the device and gives it up.
+ * What a request of the kernel's own holds (hardware_block.c) stays pinned until that is done.
  * Where there is an IOMMU, the device reaches them by its function's domain while they are pinned,
  * and nothing else. Locks: DEVICE. */
 #include <mach/hardware.h>
@@ -24,6 +25,8 @@ struct dma_pin {
     struct list link;        /* [L] */
     int id;                  /* [I] */
     uint32_t npages;         /* [I] */
+    uint32_t refs;           /* [L] one while it is in the list, one a request that holds it */
+    bool is_writable;        /* [I] the device may write there */
     uint64_t bus;            /* [I] where the domain has them */
     struct vm_page *pages[]; /* [I] */
 };
@@ -55,6 +58,14 @@ void hardware_dma_unref(struct hardware_dma *dma)
     port_object_unref(&dma->object);
 }
 
+void hardware_dma_ref(struct hardware_dma *dma)
+{
+    void *same = port_object_try_ref(&dma->object);
+
+    assert(same == dma); /* the caller has one, so it does not end */
+    (void)same;
+}
+
 static size_t dma_pin_size(uint64_t npages)
 {
     return sizeof(struct dma_pin) + npages * sizeof(struct vm_page *);
@@ -78,6 +89,44 @@ static void dma_pin_end(struct hardware_dma *dma, struct dma_pin *pin)
     dma_pin_destroy(pin, pin->npages);
 }
 
+/* Take part of what may be pinned, or give it back. Returns: false when there is not so much. */
+static bool dma_pin_charge(struct hardware_dma *dma, uint64_t npages)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+    bool fits = !dma->is_over && npages <= dma->limit - dma->used_pages;
+
+    assert(dma->used_pages <= dma->limit);
+    if (fits) {
+        dma->used_pages += npages;
+    }
+    spin_unlock_irqrestore(&dma->lock, flags);
+    return fits;
+}
+
+static void dma_pin_credit(struct hardware_dma *dma, uint64_t npages)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+
+    assert(npages <= dma->used_pages);
+    dma->used_pages -= npages;
+    spin_unlock_irqrestore(&dma->lock, flags);
+}
+
+/* Give up a reference: with the last one its pages go. Locks: none. Sleeps: yes. */
+static void dma_pin_unref(struct hardware_dma *dma, struct dma_pin *pin)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+    bool is_last = pin->refs == 1;
+
+    assert(pin->refs != 0);
+    pin->refs--;
+    spin_unlock_irqrestore(&dma->lock, flags);
+    if (is_last) {
+        dma_pin_credit(dma, pin->npages);
+        dma_pin_end(dma, pin);
+    }
+}
+
 /* Take one of the pins, and let nobody pin more. Returns: NULL when there is none left. */
 static struct dma_pin *dma_pin_take(struct hardware_dma *dma)
 {
@@ -95,7 +144,7 @@ kern_return_t dma_end(dma_t dma)
     struct dma_pin *pin;
 
     while ((pin = dma_pin_take(dma)) != NULL) {
-        dma_pin_end(dma, pin);
+        dma_pin_unref(dma, pin);
     }
     return KERN_SUCCESS;
 }
@@ -149,29 +198,6 @@ undo_domain:
 undo_dma:
     kfree(dma, sizeof(*dma));
     return kr;
-}
-
-/* Take part of what may be pinned, or give it back. Returns: false when there is not so much. */
-static bool dma_pin_charge(struct hardware_dma *dma, uint64_t npages)
-{
-    uint64_t flags = spin_lock_irqsave(&dma->lock);
-    bool fits = !dma->is_over && npages <= dma->limit - dma->used_pages;
-
-    assert(dma->used_pages <= dma->limit);
-    if (fits) {
-        dma->used_pages += npages;
-    }
-    spin_unlock_irqrestore(&dma->lock, flags);
-    return fits;
-}
-
-static void dma_pin_credit(struct hardware_dma *dma, uint64_t npages)
-{
-    uint64_t flags = spin_lock_irqsave(&dma->lock);
-
-    assert(npages <= dma->used_pages);
-    dma->used_pages -= npages;
-    spin_unlock_irqrestore(&dma->lock, flags);
 }
 
 /* Put it on the list, under a number that no other has. Returns: that, and the pin may be gone at
@@ -260,6 +286,8 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
     kr = KERN_RESOURCE_SHORTAGE;
     if (pin != NULL) {
         pin->npages = npages;
+        pin->refs = 1;
+        pin->is_writable = access == VM_PROT_DEFAULT;
         kr = dma_pin_pages(map, start, access, pin);
         kr = kr == KERN_SUCCESS ? dma_pin_show(dma, pin, access, pages) : kr;
     }
@@ -270,32 +298,82 @@ kern_return_t dma_pin(dma_t dma, vm_map_t map, vm_address_t address, vm_size_t s
     *count = npages;
     *id = dma_pin_enlist(dma, pin);
     if (*id == 0) {
-        dma_pin_end(dma, pin);
+        dma_pin_unref(dma, pin);
         return KERN_NO_SPACE;
     }
     return KERN_SUCCESS;
 }
 
+/* The pin of that number, or NULL. Locks: dma->lock. */
+static struct dma_pin *dma_pin_find(const struct hardware_dma *dma, int id)
+{
+    assert(spin_is_held(&dma->lock));
+    list_for_each (&dma->pins, node) {
+        struct dma_pin *pin = list_entry(node, struct dma_pin, link);
+
+        if (pin->id == id) {
+            return pin;
+        }
+    }
+    return NULL;
+}
+
 /* Returns: KERN_SUCCESS, KERN_INVALID_NAME (no such pin). */
 kern_return_t dma_unpin(dma_t dma, int id)
 {
-    struct dma_pin *pin = NULL;
     uint64_t flags = spin_lock_irqsave(&dma->lock);
+    struct dma_pin *pin = dma_pin_find(dma, id);
 
-    list_for_each (&dma->pins, node) {
-        if (list_entry(node, struct dma_pin, link)->id == id) {
-            pin = list_entry(node, struct dma_pin, link);
-            list_remove(&pin->link);
-            break;
-        }
+    if (pin != NULL) {
+        list_remove(&pin->link);
     }
     spin_unlock_irqrestore(&dma->lock, flags);
     if (pin == NULL) {
         return KERN_INVALID_NAME;
     }
-    dma_pin_credit(dma, pin->npages);
-    dma_pin_end(dma, pin);
+    dma_pin_unref(dma, pin);
     return KERN_SUCCESS;
+}
+
+/* --- requests of the kernel --- */
+
+kern_return_t hardware_dma_hold(struct hardware_dma *dma, int id, struct dma_pin **result)
+{
+    uint64_t flags = spin_lock_irqsave(&dma->lock);
+    struct dma_pin *pin = dma_pin_find(dma, id);
+
+    if (pin != NULL) {
+        pin->refs++;
+    }
+    spin_unlock_irqrestore(&dma->lock, flags);
+    if (pin == NULL) {
+        return KERN_INVALID_NAME;
+    }
+    *result = pin;
+    hardware_dma_ref(dma);
+    return KERN_SUCCESS;
+}
+
+void hardware_dma_release(struct hardware_dma *dma, struct dma_pin *pin)
+{
+    dma_pin_unref(dma, pin);
+    hardware_dma_unref(dma);
+}
+
+uint64_t hardware_dma_size(const struct dma_pin *pin)
+{
+    return (uint64_t)pin->npages << PAGE_SHIFT;
+}
+
+bool hardware_dma_is_writable(const struct dma_pin *pin)
+{
+    return pin->is_writable;
+}
+
+uint64_t hardware_dma_page(const struct dma_pin *pin, uint64_t n)
+{
+    assert(n < pin->npages);
+    return vm_page_to_phys(pin->pages[n]);
 }
 
 /* Returns: KERN_SUCCESS. */

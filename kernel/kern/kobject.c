@@ -35,6 +35,7 @@ const char *const kobject_type_name[KOBJECT_TYPE_COUNT] = {
     [KOBJECT_IRQ] = "irq",
     [KOBJECT_DMA] = "dma",
     [KOBJECT_HYPERCALL] = "hypercall",
+    [KOBJECT_BLOCK] = "block",
     [KOBJECT_MACHINE] = "machine",
     [KOBJECT_VCPU] = "vcpu",
     [KOBJECT_MEMORY_CONTROL] = "memory-control",

@@ -25,6 +25,7 @@ enum kobject_type {
     KOBJECT_IRQ,
     KOBJECT_DMA,
     KOBJECT_HYPERCALL,
+    KOBJECT_BLOCK, /* disks of the monitor this system is a guest of */
     KOBJECT_MACHINE,
     KOBJECT_VCPU,
     KOBJECT_MEMORY_CONTROL,

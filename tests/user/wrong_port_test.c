@@ -179,6 +179,7 @@ TEST(a_port_that_is_no_task_has_no_memory)
 TEST(a_port_that_is_no_right_to_hardware_is_refused)
 {
     static dma_pages_t pages;
+    static hardware_block_done_t done;
     mach_port_t irq, dma, port = test_port();
     int64_t address;
     uint64_t answer;
@@ -193,6 +194,10 @@ TEST(a_port_that_is_no_right_to_hardware_is_refused)
     CHECK_EQ(hardware_pci(privileged(), &address, &number, &last), KERN_NO_ACCESS);
     CHECK_EQ(irq_wait(host(), 1, port), KERN_INVALID_ARGUMENT);
     CHECK_EQ(hypercall_make(host(), 1, 2, 3, 4, &answer), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hardware_block_create(host(), host(), &dma), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hardware_block_size(host(), 0, &answer), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hardware_block_begin(host(), 0, 0, 0, 1, 1, 0, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hardware_block_take(host(), done, &count), KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_pin(host(), task(), 4096, 4096, VM_PROT_READ, &number, pages, &count),
              KERN_INVALID_ARGUMENT);
     CHECK_EQ(dma_unpin(host(), 1), KERN_INVALID_ARGUMENT);

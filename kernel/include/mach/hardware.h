@@ -25,17 +25,24 @@ typedef int64_t hardware_info_t[HARDWARE_NUMBERS_MAX];
 #define DMA_PAGES_MAX 512
 typedef int64_t dma_pages_t[DMA_PAGES_MAX];
 
+/* What hardware_block_take has: the tag below, HYPERCALL_BLOCK_DONE or _FAILED above 32 bits. */
+#define HARDWARE_BLOCK_DONE_MAX 32
+typedef int64_t hardware_block_done_t[HARDWARE_BLOCK_DONE_MAX];
+
 #if KERNEL
+struct hardware_block;
 struct hardware_irq;
 struct hardware_dma;
 struct hardware_hypercall;
 typedef struct hardware_irq *irq_t;
 typedef struct hardware_dma *dma_t;
 typedef struct hardware_hypercall *hypercall_t;
+typedef struct hardware_block *hardware_block_t;
 #else
 typedef mach_port_t irq_t;
 typedef mach_port_t dma_t;
 typedef mach_port_t hypercall_t;
+typedef mach_port_t hardware_block_t;
 #endif
 
 #endif

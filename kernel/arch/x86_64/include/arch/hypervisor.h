@@ -1,6 +1,6 @@
 /* hypervisor.h - the monitor this kernel is a guest of, when it is one of Portolan's and the word
  * `paravirtual` is on the command line: then console, calibration of the clock and power-off are
- * calls to it (mach/hypercall.h), and drivers may make calls, too. */
+ * calls to it (mach/hypercall.h), and drivers may make calls, too (hardware.defs). */
 #ifndef ARCH_HYPERVISOR_H
 #define ARCH_HYPERVISOR_H
 
