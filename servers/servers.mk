@@ -9,7 +9,7 @@ endif
 
 USER_BIN := $(USER_BUILD)/bin
 SERVERS := bootstrap console device_master edu fs pager rtc vm_master vmm
-DISK_DRIVERS := virtio_blk ahci ata
+DISK_DRIVERS := virtio_blk hypercall_blk ahci ata
 ATA_DRIVERS := ahci ata
 ATA_OBJ := $(USER_BUILD)/obj/servers/disk/ata_device.o $(USER_BUILD)/obj/servers/disk/ata_packet.o
 

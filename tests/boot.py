@@ -23,6 +23,7 @@ import linux        # noqa: E402
 import machines     # noqa: E402
 import mounting     # noqa: E402
 import nested       # noqa: E402
+import paravirtual  # noqa: E402
 import prompt       # noqa: E402
 import screen       # noqa: E402
 import swap         # noqa: E402
@@ -129,6 +130,8 @@ MATRIX = [
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
+    Suite("paravirtual disks", paravirtual.disks),
+    Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),

@@ -100,6 +100,7 @@ build/test/guests/kernel-debug: build/debug/kernel.elf
 	@strip -o $@ $<
 
 build/test/nested.tar: build/test/guests/kernel
+build/test/paravirtual.tar: build/test/guests/kernel build/test/system.tar
 build/test/nested_tests.tar: build/test/guests/kernel-debug $(TEST_ARCHIVE)
 
 build/test/firmware.tar: /usr/share/seabios/bios.bin /usr/share/seabios/bios-256k.bin
@@ -144,6 +145,7 @@ $(eval $(call TEST_ISO,bench-copy,release,$(BOOTSTRAP) $(ARCHIVE),ool=copy -- ru
 $(eval $(call TEST_ISO,bench-share,release,$(BOOTSTRAP) $(ARCHIVE),ool=share -- run=/bin/bench sizes))
 $(eval $(call TEST_ISO,system-release,release,$(BOOTSTRAP) build/test/system.tar,))
 $(eval $(call TEST_ISO,machines-release,release,$(BOOTSTRAP) build/test/machines.tar,))
+$(eval $(call TEST_ISO,paravirtual-release,release,$(BOOTSTRAP) build/test/paravirtual.tar,))
 $(eval $(call TEST_ISO,inside-release,release,$(BOOTSTRAP) build/test/inside.tar,))
 $(eval $(call TEST_ISO,linux-release,release,$(BOOTSTRAP) build/test/linux.tar,))
 $(eval $(call TEST_ISO,firmware-release,release,$(BOOTSTRAP) build/test/firmware.tar,))
@@ -188,7 +190,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
-RELEASE_ISOS := firmware-release inside-release nested-release linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
+RELEASE_ISOS := firmware-release inside-release paravirtual-release nested-release linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
 DEBUG_ISOS := nested-tests machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug

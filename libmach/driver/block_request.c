@@ -177,6 +177,8 @@ static void block_cut_all(struct block_request *request, uint64_t sector)
         transfer->operation = request->operation;
         transfer->sector = sector + done / request->disk->sector_size;
         transfer->memory = request->memory + done;
+        transfer->pin = request->pin;
+        transfer->offset = (uint32_t)(request->memory & MACH_PAGE_MASK) + done;
         transfer->request = request;
         done += transfer->size;
         block_enqueue(request->disk, transfer);

@@ -27,6 +27,7 @@ struct driver_entry {
     uint32_t class, class_mask;
     const char *name;
     const char *path; /* of the program */
+    bool gives_way;   /* where the monitor's disks are had by calls: these are the same ones */
 };
 
 enum function_state {
@@ -83,9 +84,20 @@ kern_return_t main_wire(void);
 
 #define FIXED_VENDOR 0x41d0u /* "PNP" */
 #define FIXED_CLOCK  0x0b00u
+#define FIXED_OWN    0x4254u /* "PRT": what the monitor has whose guest this system is */
+#define FIXED_DISKS  0x0001u
 
 /* Call found for each. The structure is the callee's to copy. */
 void fixed_scan(void (*found)(const struct pci_function *f));
+/* Is the function the monitor's disks? */
+bool fixed_is_disks(const struct pci_function *f);
+/* Are there any? They are had by calls then, and not by virtio, too. */
+bool fixed_has_disks(void);
+/* An interrupt of the monitor's disks. Returns: those of hardware_msi_create, KERN_FAILURE (the
+ * monitor does not take it). */
+kern_return_t fixed_interrupt(mach_port_t *irq);
+/* They interrupt no more. */
+void fixed_stop(void);
 
 /* drivers.c - their life */
 

@@ -263,6 +263,9 @@ kern_return_t serve_driver_interrupt(mach_port_t driver, int index, mach_port_t 
         return KERN_NO_SPACE;
     }
     f->interrupts++;
+    if (fixed_is_disks(&f->pci)) {
+        return index == 0 ? fixed_interrupt(irq) : KERN_INVALID_ARGUMENT;
+    }
     msi = pci_capability(&f->pci, 0, PCI_CAPABILITY_MSI);
     msix = pci_capability(&f->pci, 0, PCI_CAPABILITY_MSIX);
     if (msix != 0) {
@@ -319,6 +322,18 @@ kern_return_t serve_driver_dma_allocate(mach_port_t driver, vm_size_t size, int6
     }
     *phys = pages[0]; /* the others are behind it */
     return KERN_SUCCESS;
+}
+
+kern_return_t serve_driver_block(mach_port_t driver, mach_port_t *block)
+{
+    struct function *f = drivers_of_request();
+
+    (void)driver;
+    if (f == NULL) {
+        return MIG_BAD_ID;
+    }
+    return fixed_is_disks(&f->pci) ? hardware_block_create(device_master.hardware, f->dma, block)
+                                   : KERN_NO_ACCESS;
 }
 
 /* --- devices --- */

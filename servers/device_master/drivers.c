@@ -26,12 +26,13 @@
 #define PROGRAMS_MAX 8u
 
 static const struct driver_entry drivers_table[] = {
-    {FIXED_VENDOR, FIXED_CLOCK, 0, 0, "rtc", "/servers/rtc"},
-    {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk"},
-    {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk"},
-    {ANY, ANY, 0x010100, 0xffff00, "ata", "/servers/ata"},
-    {ANY, ANY, 0x010601, 0xffffff, "ahci", "/servers/ahci"},
-    {0x1234, 0x11e8, 0, 0, "edu", "/servers/edu"}, /* docs/tutorials/first-driver.md */
+    {FIXED_VENDOR, FIXED_CLOCK, 0, 0, "rtc", "/servers/rtc", false},
+    {FIXED_OWN, FIXED_DISKS, 0, 0, "hypercall_blk", "/servers/hypercall_blk", false},
+    {0x1af4, 0x1042, 0, 0, "virtio_blk", "/servers/virtio_blk", true},
+    {0x1af4, 0x1001, 0, 0, "virtio_blk", "/servers/virtio_blk", true},
+    {ANY, ANY, 0x010100, 0xffff00, "ata", "/servers/ata", false},
+    {ANY, ANY, 0x010601, 0xffffff, "ahci", "/servers/ahci", false},
+    {0x1234, 0x11e8, 0, 0, "edu", "/servers/edu", false}, /* docs/tutorials/first-driver.md */
 };
 #define DRIVERS (sizeof(drivers_table) / sizeof(drivers_table[0]))
 
@@ -49,7 +50,7 @@ static const struct driver_entry *drivers_for(const struct pci_function *f)
         if ((entry->vendor == ANY || entry->vendor == f->vendor) &&
             (entry->device == ANY || entry->device == f->device) &&
             (f->class & entry->class_mask) == entry->class) {
-            return entry;
+            return entry->gives_way && fixed_has_disks() ? NULL : entry;
         }
     }
     return NULL;
@@ -125,6 +126,17 @@ void drivers_end_dma(mach_port_t *dma)
         dma_end(*dma);
     }
     drivers_drop(dma);
+}
+
+/* It reads, writes and interrupts no more; of the monitor's disks, what the kernel has under way it
+ * keeps. */
+static void drivers_stop(const struct function *f)
+{
+    if (fixed_is_disks(&f->pci)) {
+        fixed_stop();
+    } else {
+        pci_stop(&f->pci);
+    }
 }
 
 /* --- start --- */
@@ -224,7 +236,7 @@ static void drivers_clear(struct function *f)
  * been kept long enough: the last one did not come so far as to let the device use its own. */
 static void drivers_again(struct function *f, uint64_t delay_ms)
 {
-    pci_stop(&f->pci);
+    drivers_stop(f);
     f->was_reset = pci_reset(&f->pci);
     if (f->old_dma == MACH_PORT_NULL) {
         f->old_dma = f->dma;
@@ -299,7 +311,7 @@ bool drivers_dead(mach_port_name_t name)
 static void drivers_end(struct function *f, const char *why)
 {
     drivers_say(f, why);
-    pci_stop(&f->pci);
+    drivers_stop(f);
     task_terminate(f->task);
     f->due_ms = main_now_ms() + START_MS;
 }

@@ -19,6 +19,8 @@ struct block_transfer {
     uint64_t sector;
     uint32_t size;       /* bytes: the sum of the runs, whole sectors */
     vm_address_t memory; /* the runs as this task sees them: for disks that are `touched` only */
+    int pin;             /* what dma_pin has pinned the runs as; of a flush 0 */
+    uint32_t offset;     /* where they begin in that, counted from its first page on */
     struct block_request *request;
     struct block_transfer *next; /* the driver's own between start() and block_done() */
     unsigned nruns;

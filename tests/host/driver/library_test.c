@@ -244,12 +244,31 @@ static void a_request_is_cut_and_ends_with_its_last_transfer(void **state)
         assert_int_equal(ended, 0);
         assert_int_equal(taken[i]->sector, 8 + 8 * i);
         assert_int_equal(taken[i]->memory, MEMORY + 4096 * i);
+        assert_int_equal(taken[i]->pin, 7);
+        assert_int_equal(taken[i]->offset, 4096 * i);
         assert_int_equal(pins, 1);
         block_done(&disk, taken[i], i == 1 ? D_IO_ERROR : KERN_SUCCESS);
     }
     assert_int_equal(ended, 1);
     assert_int_equal(result, D_IO_ERROR);
     assert_int_equal(pins, 0);
+}
+
+/* The place of a transfer in what is pinned counts from the beginning of the first page. */
+static void memory_may_begin_inside_a_page(void **state)
+{
+    struct block_request *request = make_request();
+
+    (void)state;
+    request->memory += 100;
+    assert_int_equal(block_request_begin(request, BLOCK_READ, 8, 8192), KERN_SUCCESS);
+    request->memory -= 100;
+    assert_int_equal(taken_count, 2);
+    assert_int_equal(taken[0]->offset, 100);
+    assert_int_equal(taken[1]->offset, 4196);
+    block_done(&disk, taken[0], KERN_SUCCESS);
+    block_done(&disk, taken[1], KERN_SUCCESS);
+    assert_int_equal(ended, 1);
 }
 
 static void transfers_that_are_refused_end_the_request(void **state)
@@ -312,6 +331,7 @@ int main(void)
         TEST(a_tick_comes_beside_messages),
         TEST(the_last_tick_waits_for_messages_again),
         TEST(a_request_is_cut_and_ends_with_its_last_transfer),
+        TEST(memory_may_begin_inside_a_page),
         TEST(transfers_that_are_refused_end_the_request),
         TEST(what_waits_is_begun_when_there_is_room),
         TEST(what_waits_can_be_refused_later),
