@@ -271,3 +271,22 @@ kern_return_t hv_machine_share(hv_machine_t machine, vm_address_t address, vm_si
     }
     return kr;
 }
+
+/* Returns: KERN_SUCCESS, KERN_INVALID_ARGUMENT (not page aligned, no size, too large, no machine),
+ * KERN_TERMINATED, KERN_INVALID_ADDRESS (not all of it is there), KERN_PROTECTION_FAILURE (it
+ * cannot be written), KERN_FAILURE (wired, a pager's, or somebody has a copy of it). */
+kern_return_t hv_machine_discard(hv_machine_t machine, vm_address_t address, vm_size_t size)
+{
+    vm_offset_t start, end;
+
+    if (size == 0 || size > HV_DISCARD_MAX || ((address | size) & PAGE_MASK) != 0) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (atomic_load_acquire(&machine->ended)) {
+        return KERN_TERMINATED;
+    }
+    if (!vm_map_range(machine->map, address, size, &start, &end)) {
+        return KERN_INVALID_ADDRESS;
+    }
+    return vm_map_discard(machine->map, start, end);
+}

@@ -135,6 +135,12 @@ kern_return_t vm_map_share(struct vm_map *map, vm_offset_t start, vm_offset_t en
  * unmapped and of no object. Returns: how many. */
 unsigned vm_map_take_pages(struct vm_map *map, vm_offset_t start, unsigned n,
                            struct vm_page **pages);
+/* Free the pages of [start, end), page aligned, whose contents nobody needs: they are zeroes when
+ * they are touched again, in every map that shares them. Pages that are pinned, or asked of a
+ * pager, stay. Returns: KERN_SUCCESS, KERN_INVALID_ADDRESS (a hole), KERN_PROTECTION_FAILURE (not
+ * to be written), KERN_FAILURE (wired, a pager's, or somebody has a copy of it). Sleeps: on
+ * map->lock. */
+kern_return_t vm_map_discard(struct vm_map *map, vm_offset_t start, vm_offset_t end);
 /* Wire the regions of [start, end) for the given access, or undo one wiring with VM_PROT_NONE.
  * Returns: KERN_SUCCESS, KERN_NO_SPACE (a hole), KERN_PROTECTION_FAILURE, KERN_INVALID_ARGUMENT
  * (unwiring what is not wired), KERN_RESOURCE_SHORTAGE, KERN_MEMORY_ERROR; on error nothing is

@@ -63,12 +63,12 @@ uint64_t vm_object_count(void)
     return atomic_load(&vm_object_alive);
 }
 
-/* Forget which pages the default pager has. */
-static void vm_object_forget_paged(struct vm_object *object)
+void vm_object_forget_paged(struct vm_object *object, vm_offset_t start, vm_offset_t end)
 {
-    uint64_t index = 0;
+    uint64_t index = start >> PAGE_SHIFT;
 
-    while (vm_radix_next(&object->paged, &index) != NULL) {
+    assert(spin_is_held(&object->lock));
+    while (vm_radix_next(&object->paged, &index) != NULL && index << PAGE_SHIFT < end) {
         vm_radix_remove(&object->paged, index);
     }
 }
@@ -93,7 +93,7 @@ static struct vm_object *vm_object_destroy(struct vm_object *object)
         spin_unlock(&shadow->lock);
     }
     vm_object_page_free_range(object, 0, ~0ul);
-    vm_object_forget_paged(object);
+    vm_object_forget_paged(object, 0, ~0ul);
     assert(object->resident_count == 0 && object->absent_count == 0);
     spin_unlock(&object->lock);
     if ((object->flags & VM_OBJECT_LAUNDRY) != 0) {

@@ -162,6 +162,9 @@ struct vm_page *vm_object_page_next(const struct vm_object *object, vm_offset_t 
                                     vm_offset_t end);
 /* Free the pages in [start, end), except wired ones and those asked of the pager. */
 void vm_object_page_free_range(struct vm_object *object, vm_offset_t start, vm_offset_t end);
+/* Forget which pages in [start, end) the default pager has: they are zeroes, if they are not here.
+ */
+void vm_object_forget_paged(struct vm_object *object, vm_offset_t start, vm_offset_t end);
 /* Take access to the pages in [start, end) away from all mappings. */
 void vm_object_page_protect_range(struct vm_object *object, vm_offset_t start, vm_offset_t end,
                                   vm_prot_t prot);

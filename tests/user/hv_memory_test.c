@@ -125,6 +125,47 @@ TEST(two_mebibytes_are_protected_in_part)
     guest_destroy(&g);
 }
 
+/* Both see zeroes where the guest's memory was discarded; what cannot be is refused. */
+TEST(memory_that_is_not_needed_is_given_up)
+{
+    vm_address_t at = 2 * LARGE, mine = 0;
+    struct guest g;
+    vm_offset_t data = 0;
+    mach_msg_type_number_t n = 0;
+
+    if (!GUEST_START(&g, GUEST_PROTECTED, stride32)) {
+        return;
+    }
+    CHECK_EQ(vm_allocate(mach_task_self(), &mine, 2 * LARGE, TRUE), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_share(g.machine, at, 2 * LARGE, mach_task_self(), mine, VM_PROT_ALL),
+             KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_PORT);
+    CHECK_EQ(*(uint32_t *)(mine + SIZE), 1023);
+    CHECK_EQ(hv_machine_discard(g.machine, at + SIZE, 0), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_machine_discard(g.machine, at + 1, SIZE), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_machine_discard(g.machine, at, HV_DISCARD_MAX + SIZE), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_machine_discard(mach_task_self(), at, SIZE), KERN_INVALID_ARGUMENT);
+    CHECK_EQ(hv_machine_discard(g.machine, -(vm_address_t)SIZE, SIZE), KERN_INVALID_ADDRESS);
+    CHECK_EQ(hv_machine_discard(g.machine, 4 * LARGE - SIZE, 2 * SIZE), KERN_INVALID_ADDRESS);
+    CHECK_EQ(hv_machine_discard(g.machine, at + SIZE, HV_DISCARD_MAX), KERN_SUCCESS);
+    CHECK_EQ(*(uint32_t *)mine, 1024);
+    CHECK_EQ(*(uint32_t *)(mine + SIZE), 0);
+    CHECK_EQ(*(uint32_t *)(mine + LARGE), 0);
+    CHECK_EQ(*(uint32_t *)(mine + LARGE + SIZE), 1024 - 513);
+    CHECK_EQ(guest_run(&g, HV_RUN_ADVANCE | HV_RUN_HALT_EXITS), HV_EXIT_HALT);
+    CHECK_EQ(*(uint32_t *)(mine + 0x100000), 7); /* where it has written since */
+    CHECK_EQ(vm_protect(g.machine, at, SIZE, FALSE, VM_PROT_READ), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_discard(g.machine, at, SIZE), KERN_PROTECTION_FAILURE);
+    CHECK_EQ(vm_read(g.machine, at + LARGE, LARGE, &data, &n), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_discard(g.machine, at + LARGE, SIZE), KERN_FAILURE);
+    CHECK_EQ(vm_deallocate(mach_task_self(), data, n), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_discard(g.machine, at + LARGE, SIZE), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_terminate(g.machine), KERN_SUCCESS);
+    CHECK_EQ(hv_machine_discard(g.machine, at, SIZE), KERN_TERMINATED);
+    vm_deallocate(mach_task_self(), mine, 2 * LARGE);
+    guest_destroy(&g);
+}
+
 /* What a task copies out of a guest's memory stays as it was. */
 TEST(a_copy_of_a_guests_memory_does_not_change_with_it)
 {

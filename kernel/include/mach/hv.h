@@ -29,6 +29,9 @@
 #define HV_EXIT_APIC      14 /* HV_RUN_APIC_READ: value is the register's; the guest has not run */
 #define HV_EXIT_COUNT     15
 
+/* Of hv_machine_discard: bytes. */
+#define HV_DISCARD_MAX 0x200000u
+
 /* record.qualification of HV_EXIT_PORT */
 #define HV_PORT_IN     1u
 #define HV_PORT_STRING 2u /* INS or OUTS */

@@ -172,6 +172,30 @@ static void without_a_default_pager_a_shortage_is_told(void **state)
     vm_map_unref(map);
 }
 
+/* What the default pager has of memory that is not needed is forgotten. */
+static void what_was_discarded_does_not_come_back(void **state)
+{
+    unsigned pages = (unsigned)vm_page_total_count() * 5 / 4;
+    struct vm_map *map = swap_begin();
+    vm_offset_t at = fake_allocate(map, pages * PG);
+    unsigned requests;
+
+    (void)state;
+    for (unsigned i = 0; i < pages; i += 1) {
+        put_word(map, at + i * PG, word_of(i, 0));
+    }
+    assert_true(swap_seen.initialized != 0);
+    requests = swap_seen.requests;
+    ok(vm_map_discard(map, at + PG, at + (pages - 1) * PG));
+    for (unsigned i = 1; i < pages - 1; i += 1000) {
+        assert_int_equal(get_word(map, at + i * PG), 0);
+    }
+    assert_int_equal(swap_seen.requests, requests);
+    assert_int_equal(get_word(map, at), word_of(0, 0));
+    assert_int_equal(swap_seen.requests, requests + 1);
+    swap_finish(map);
+}
+
 static void wired_pages_stay(void **state)
 {
     unsigned pages = (unsigned)vm_page_total_count() * 5 / 4;
@@ -565,6 +589,7 @@ void run_pageout_tests(void)
         TEST(without_a_default_pager_a_shortage_is_told),
         TEST(a_chain_whose_pages_are_in_swap_is_bounded),
         TEST(wired_pages_stay),
+        TEST(what_was_discarded_does_not_come_back),
         TEST(a_page_that_is_in_swap_is_not_waited_for_to_be_pinned),
         TEST(a_pinned_page_that_is_new_is_not_of_the_reserve),
         TEST(pages_on_their_way_count_as_free_soon),
