@@ -40,6 +40,7 @@
 #include "kern/version.h"
 #include "vm/memory_object.h"
 #include "vm/slab.h"
+#include "vm/vm_balloon.h"
 #include "vm/vm_init.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pageout.h"
@@ -59,6 +60,7 @@ static void main_thread(void *argument)
     hv_init();             /*     virtual machines, if the processors can: needs 13 */
     memory_object_start(); /* the thread that ends memory cache objects */
     vm_pageout_start();    /* and the one that takes pages from them */
+    vm_balloon_start();    /* and the one that gives pages to a monitor */
     if (CONFIG_DEBUG) {
         quiet_init(); /*     the threads that stop processors for checks: needs 13 */
     }

@@ -132,6 +132,8 @@ MATRIX = [
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
     Suite("paravirtual disks", paravirtual.disks),
     Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2)),
+    Suite("paravirtual balloon", paravirtual.balloon),
+    Suite("paravirtual balloon 2 cpus", lambda: paravirtual.balloon(cpus=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),

@@ -19,6 +19,7 @@
 #include "kern/thread.h"
 #include "kern/waitq.h"
 #include "vm/memory_object.h"
+#include "vm/vm_balloon.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vm_stat.h"
@@ -255,10 +256,21 @@ static void vm_pageout_await(void)
     }
 }
 
+/* What a monitor has of this system's pages comes back before any are taken from objects. */
+static void vm_pageout_take_back(void)
+{
+    uint64_t free = vm_page_free_count();
+
+    if (free < vm_pageout_target() && vm_balloon_take_back(vm_pageout_target() - free) != 0) {
+        vm_pageout_freed();
+    }
+}
+
 bool vm_pageout_run(void)
 {
     unsigned idle_rounds = 0;
 
+    vm_pageout_take_back();
     while (vm_page_free_count() < vm_pageout_target() && idle_rounds < IDLE_ROUNDS) {
         uint64_t soon = vm_page_free_count() + vm_pageout_expected();
 

@@ -9,9 +9,7 @@
 #include <mach/vm_param.h>
 #include <portolan/portolan.h>
 
-#define HALF            2048u
-#define MESSAGE_APIC(a) ((uint64_t)(a) >> 12 & 0xff)
-#define MESSAGE_VECTOR  0xff
+#define HALF 2048u
 
 static struct {
     hypercall_t calls; /* MACH_PORT_NULL: there is no monitor */
@@ -63,7 +61,7 @@ static kern_return_t monitor_take_irq(mach_port_t hardware, mach_port_t *irq)
 
     if (kr == KERN_SUCCESS &&
         monitor_call(HYPERCALL_EVENT_VECTOR, HYPERCALL_EVENT_CONSOLE,
-                     (uint64_t)(data & MESSAGE_VECTOR), MESSAGE_APIC(address)) != 0) {
+                     HYPERCALL_MESSAGE_VECTOR(data), HYPERCALL_MESSAGE_APIC(address)) != 0) {
         kr = KERN_FAILURE;
     }
     return kr;

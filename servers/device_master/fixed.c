@@ -9,9 +9,6 @@
 
 #include "device_master_impl.h"
 
-#define MESSAGE_APIC(a) ((uint64_t)(a) >> 12 & 0xff)
-#define MESSAGE_VECTOR  0xff
-
 /* Ids as PnP BIOS and ACPI name devices: a vendor is three letters, compressed as in EISA. The
  * classes are those PCI has for them. */
 static const struct pci_function fixed_clock = {
@@ -87,8 +84,8 @@ kern_return_t fixed_interrupt(mach_port_t *irq)
     if (kr != KERN_SUCCESS) {
         return kr;
     }
-    if (fixed_call(HYPERCALL_EVENT_VECTOR, HYPERCALL_EVENT_BLOCK, (uint64_t)(data & MESSAGE_VECTOR),
-                   MESSAGE_APIC(address)) != 0) {
+    if (fixed_call(HYPERCALL_EVENT_VECTOR, HYPERCALL_EVENT_BLOCK, HYPERCALL_MESSAGE_VECTOR(data),
+                   HYPERCALL_MESSAGE_APIC(address)) != 0) {
         mach_port_deallocate(mach_task_self(), *irq);
         return KERN_FAILURE;
     }

@@ -290,22 +290,46 @@ void hypercall_block_finish(struct hypercall *h, const struct hypercall_request 
 static uint64_t hypercall_balloon_target(struct hypercall *h, const uint64_t *arguments)
 {
     (void)arguments;
+    h->has_balloon = true;
     return h->balloon;
 }
 
+/* Are there such pages? */
+static bool hypercall_is_memory(const struct hypercall *h, uint64_t page, uint64_t count)
+{
+    return page <= UINT64_MAX / PAGE && count != 0 && count <= HYPERCALL_BALLOON_PAGES_MAX &&
+           memory_at(h->memory, page * PAGE, count * PAGE) != NULL;
+}
+
+/* A guest that gives pages twice has not given more than there are. */
 static uint64_t hypercall_balloon_give(struct hypercall *h, const uint64_t *arguments)
 {
-    uint64_t page = arguments[0];
-    uint64_t count = arguments[1];
+    uint64_t all = (h->memory->low_size + h->memory->high_size) / PAGE;
+    uint64_t answer;
 
     if (h->ops->give == NULL) {
         return HYPERCALL_UNKNOWN;
     }
-    if (page > UINT64_MAX / PAGE || count == 0 || count > UINT64_MAX / PAGE ||
-        memory_at(h->memory, page * PAGE, count * PAGE) == NULL) {
+    if (!hypercall_is_memory(h, arguments[0], arguments[1])) {
         return HYPERCALL_BAD;
     }
-    return h->ops->give(h->context, page, count);
+    answer = h->ops->give(h->context, arguments[0], arguments[1]);
+    if (answer == 0) {
+        h->given = arguments[1] < all - h->given ? h->given + arguments[1] : all;
+    }
+    return answer;
+}
+
+static uint64_t hypercall_balloon_take(struct hypercall *h, const uint64_t *arguments)
+{
+    if (h->ops->give == NULL) {
+        return HYPERCALL_UNKNOWN;
+    }
+    if (!hypercall_is_memory(h, arguments[0], arguments[1])) {
+        return HYPERCALL_BAD;
+    }
+    h->given = arguments[1] < h->given ? h->given - arguments[1] : 0;
+    return 0;
 }
 
 void hypercall_set_balloon(struct hypercall *h, uint64_t pages)
@@ -340,6 +364,7 @@ static hypercall_function *const hypercall_table[] = {
     [HYPERCALL_BALLOON_TARGET - HYPERCALL_FIRST] = hypercall_balloon_target,
     [HYPERCALL_BALLOON_GIVE - HYPERCALL_FIRST] = hypercall_balloon_give,
     [HYPERCALL_POWER_OFF - HYPERCALL_FIRST] = hypercall_power_off,
+    [HYPERCALL_BALLOON_TAKE - HYPERCALL_FIRST] = hypercall_balloon_take,
 };
 
 uint64_t hypercall_do(struct hypercall *h, uint64_t number, const uint64_t arguments[3])

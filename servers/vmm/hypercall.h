@@ -54,6 +54,8 @@ struct hypercall {
     uint32_t targets[HYPERCALL_EVENT_KINDS];
     uint32_t events;
     uint64_t balloon; /* pages that the monitor would like to have */
+    uint64_t given;   /* that it has, as far as the guest says so */
+    bool has_balloon; /* the guest has asked for the number above: it can be asked for pages */
     unsigned first;   /* requests first .. first + count, round the end, wait or are done */
     unsigned count;
     bool is_working; /* on the first */
@@ -66,7 +68,8 @@ void hypercall_init(struct hypercall *h, const struct hypercall_ops *ops, void *
 uint64_t hypercall_do(struct hypercall *h, uint64_t number, const uint64_t arguments[3]);
 /* Something was typed and waits in the tty. */
 void hypercall_typed(struct hypercall *h);
-/* The monitor would like so many pages back, all in all. */
+/* The monitor would like so many pages back, all in all. A guest that has no balloon does not care.
+ */
 void hypercall_set_balloon(struct hypercall *h, uint64_t pages);
 
 /* The next request of a disk, to be done by a thread that may wait. False: there is none, or one is

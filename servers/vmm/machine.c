@@ -125,26 +125,17 @@ static const char *machine_share(struct machine *m, uint64_t address, uint64_t o
     return NULL;
 }
 
-/* Pages the guest does not need: new ones, which take no memory yet, are in their place. No disk
- * may be at work in them meanwhile. */
+/* Pages the guest does not need. No disk may be at work in them meanwhile. */
 static uint64_t machine_give(void *context, uint64_t page, uint64_t count)
 {
     struct machine *m = context;
-    uint64_t address = page * MEMORY_PAGE;
-    uint64_t size = count * MEMORY_PAGE;
-    uint8_t *place = memory_at(&m->memory, address, size);
-    vm_address_t base = (vm_address_t)place;
 
     if (disk_is_busy(m)) {
         return HYPERCALL_BUSY;
     }
-    if (vm_deallocate(m->port, address, size) != KERN_SUCCESS ||
-        vm_deallocate(mach_task_self(), base, size) != KERN_SUCCESS ||
-        vm_allocate(mach_task_self(), &base, size, FALSE) != KERN_SUCCESS ||
-        machine_share(m, address, (uint64_t)(place - m->memory.base), size) != NULL) {
-        machine_end(m, 1, "memory that the guest gave back cannot be replaced");
-    }
-    return 0;
+    return hv_machine_discard(m->port, page * MEMORY_PAGE, count * MEMORY_PAGE) == KERN_SUCCESS
+               ? 0
+               : HYPERCALL_BAD;
 }
 
 static const struct platform_ops machine_ops = {

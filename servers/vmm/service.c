@@ -192,6 +192,19 @@ static uint64_t service_exits(const struct machine *m, unsigned reason)
     return sum;
 }
 
+/* What the guest has given back. Returns: the bytes it takes, which may be more than there are. */
+static size_t service_describe_balloon(const struct machine *m, char *text, size_t size)
+{
+    const struct hypercall *h = &m->platform.hypercall;
+
+    if (!h->has_balloon) {
+        return 0;
+    }
+    return (size_t)snprintf(text, size, "balloon: %llu MiB given back of %llu asked for\n",
+                            (unsigned long long)h->given * MEMORY_PAGE >> 20,
+                            (unsigned long long)h->balloon * MEMORY_PAGE >> 20);
+}
+
 static size_t service_describe(const struct machine *m, char *text, size_t size)
 {
     uint64_t ms = (machine_now() - m->started_ns) / NS_PER_MS;
@@ -203,6 +216,7 @@ static size_t service_describe(const struct machine *m, char *text, size_t size)
                          m->vcpu_count, (unsigned long long)m->memory_size >> 20,
                          (unsigned long long)ms / 1000, (unsigned long long)ms % 1000);
 
+    used += used < size ? service_describe_balloon(m, text + used, size - used) : 0;
     for (unsigned i = 0; i < HV_EXIT_COUNT && used < size; i++) {
         uint64_t n = service_exits(m, i);
 
@@ -249,6 +263,37 @@ kern_return_t serve_vm_machine_resume(mach_port_t machine)
 {
     (void)machine;
     return service_set_paused(false);
+}
+
+/* Set it, if the machine can be asked. Locks: machine->lock held. */
+static kern_return_t service_set_balloon(struct machine *m, int mib)
+{
+    if (mib < 0 || (uint64_t)mib << 20 > m->memory_size) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (m->is_ended) {
+        return KERN_FAILURE;
+    }
+    if (!m->platform.hypercall.has_balloon) {
+        return KERN_INVALID_CAPABILITY;
+    }
+    hypercall_set_balloon(&m->platform.hypercall, ((uint64_t)mib << 20) / MEMORY_PAGE);
+    return KERN_SUCCESS;
+}
+
+kern_return_t serve_vm_machine_balloon(mach_port_t machine, int mib)
+{
+    struct machine *m = service.machine;
+    kern_return_t kr;
+
+    (void)machine;
+    if (!service_is(OBJECT_CONTROL)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    pthread_mutex_lock(&m->lock);
+    kr = service_set_balloon(m, mib);
+    pthread_mutex_unlock(&m->lock);
+    return kr;
 }
 
 /* --- the loop --- */

@@ -90,6 +90,8 @@ def spinning(m, checks):
     checks.expect("one stands still", r"^status 0\n$", status(m, "vm pause s1")[0])
     checks.expect("which is told", r"^s1 +paused\ns2 +running\n$", m.command_output("vm list"))
     checks.expect("figures", r"^s1: paused, 1 processors, 64 MiB, \d+\.\d{3} s\n(kernel +\d+ +\d+/s\n)?kicked +\d+ +\d+/s\n", m.command_output("vm info s1"))
+    for mib, why in (("1", "the guest gives no memory back"), ("65", "no number of MiB that the machine has"), ("x", "no number of MiB that the machine has")):
+        checks.expect(f"a balloon of {mib}", rf"^vm: .*{why}\nstatus 1\n$", status(m, f"vm balloon s1 {mib}")[0])
     checks.expect("and goes on", r"^status 0\n$", status(m, "vm resume s1")[0])
     checks.expect("as it was", r"^s1 +running\n", m.command_output("vm list"))
     checks.expect("an end", r"^status 0\n$", status(m, "vm kill s1")[0])

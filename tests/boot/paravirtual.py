@@ -1,14 +1,20 @@
 """paravirtual.py - a guest without device drivers: Portolan in Portolan has its disks and gives memory back by calls to the monitor."""
 import hashlib
 import os
+import re
+import time
 
 import disk
 from check import Checks
+from machine import Machine
 from volume import Volume
 
 MODULES = "module=\"/guests/bootstrap bootstrap\" module=\"/guests/archive archive\""
 SECTORS = 8192  # of the disk without a file system
 KILLS = 8
+LEAVE = "\x1d"  # Ctrl-]
+MEMORY = 128  # MiB of the guest that gives some of it back
+FILL = 80  # that a program in it writes
 
 
 class Disks:
@@ -35,7 +41,7 @@ class Disks:
 
 def boot(m, memory, words):
     m.send(f"vm run /guests/kernel name=inner memory={memory} {words} {MODULES} cmdline=paravirtual\r")
-    m.expect(r"Portolan \S+ \(x86-64\): 1 processors, \d+ MiB", 40)
+    m.expect(r"Portolan \S+ \(x86-64.*\): 1 processors, \d+ MiB", 40)
     m.expect(r"ready after \d+ ns", 40)
     m.expect(r"\$ $")
     m.settle()
@@ -104,4 +110,82 @@ def disks(iso="build/test/paravirtual-release.iso", **options):
         checks.expect("what was written", "^True$", str(held.sectors(200, 3000) == disk.pattern(200, 3000, 6)))
         checks.expect("and what was not", "^True$", str(held.sectors(4000, 4000) == disk.pattern(4000, 4000)))
         outer.judge(checks, "the disk it is in", replay=False)
+    return checks.result()
+
+
+def host_mib(m):
+    """Memory that is used outside, in MiB."""
+    return int(re.search(r"(?m)^ *(\d+) KiB used$", m.command_output("mem")).group(1)) >> 10
+
+
+def outside(m):
+    m.send(LEAVE)
+    m.settle()
+
+
+def inside(m):
+    m.send("vm console inner\r")
+    m.expect(r"vm console inner\r+\n")
+    m.settle()
+
+
+def given(m, asked, late=15):
+    """Ask the guest for so much. Returns: what it has given, when that is all or it gives no more."""
+    said = m.command_output(f"vm balloon inner {asked}")
+    before, end = None, time.time() + late
+    while not said and time.time() < end:
+        now = re.search(r"(?m)^balloon: (\d+) MiB given back of (\d+) asked for$", m.command_output("vm info inner"))
+        if now and int(now.group(2)) == asked and (int(now.group(1)) == asked or now.group(1) == before):
+            return int(now.group(1))
+        before = now and now.group(1)
+        time.sleep(1)
+    return -1
+
+
+def between(checks, what, low, number, high):
+    checks.expect(what, "^True", f"{low <= number <= high}: {low} <= {number} <= {high}")
+
+
+def shrinks(m, checks, start):
+    """Memory the guest has used and gives back is the host's again. start: what was used before it ran."""
+    checks.expect("it writes much of its memory", rf"^filled {FILL} MiB\n", m.command_output(f"/tests/fill {FILL}"))
+    outside(m)
+    before = host_mib(m) - start
+    between(checks, "which the host has given it", FILL, before, MEMORY + 16)
+    between(checks, "it gives back what it is asked for", 64, given(m, 64), 64)
+    between(checks, "the host has it, but for what was never used", before - 68, host_mib(m) - start, before - 40)
+    between(checks, "it keeps what it needs", 64, given(m, MEMORY), MEMORY - MEMORY // 8)
+    inside(m)
+    checks.expect("it works", r"^Hello, Ann!\n", m.command_output("hello Ann"))
+    checks.expect("its files are there", r"status 0\n$", m.command_output("sha256sum /etc/motd; echo status $?"))
+
+
+def grows(m, checks, start):
+    """It has it again when it is not asked for it any more, or when it needs it."""
+    checks.expect("a program gets what is given back", rf"^filled {FILL} MiB\n", m.command_output(f"/tests/fill {FILL}"))
+    outside(m)
+    between(checks, "and it is given again afterwards", 64, given(m, 64), 64)
+    before = host_mib(m) - start
+    between(checks, "it takes all back", 0, given(m, 0), 0)
+    inside(m)
+    checks.expect("and can use it", rf"^filled {FILL} MiB\n", m.command_output(f"/tests/fill {FILL}"))
+    outside(m)
+    between(checks, "the host gives it again", before + 32, host_mib(m) - start, MEMORY + 16)
+    inside(m)
+
+
+def balloon(iso="build/test/paravirtual-release.iso", **options):
+    checks = Checks()
+    with Machine(iso, memory=384, timeout=30, **options) as m:
+        m.come_up()
+        start = host_mib(m)
+        boot(m, MEMORY, "")
+        for part in (shrinks, grows):
+            if not checks.failures:
+                checks.guard(part.__name__, part, m, checks, start)
+        if not checks.failures:
+            off(m, checks)
+            checks.expect("nothing is left", r"^$", m.command_output("vm list"))
+            between(checks, "nor of its memory", 0, host_mib(m) - start, 16)
+            m.power_off()
     return checks.result()

@@ -1,7 +1,9 @@
 /* main.c - virtual machines at the prompt. */
+#include <limits.h>
 #include <portolan/portolan.h>
 #include <portolan/vm_machine_types.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "program.h"
@@ -13,7 +15,8 @@
     "vm run IMAGE [name=NAME] [memory=MIB] [cpus=N] [cmdline=TEXT] [initrd=FILE]\n"                \
     "              [module=\"FILE WORDS\"]... [disk=FILE|DEVICE[,ro]]... [detach]\n"               \
     "       vm list\n"                                                                             \
-    "       vm info|console|pause|resume|kill NAME"
+    "       vm info|console|pause|resume|kill NAME\n"                                              \
+    "       vm balloon NAME MIB"
 
 mach_port_t master_port(void)
 {
@@ -79,6 +82,26 @@ static int resume_machine(mach_port_t machine)
     return 0;
 }
 
+/* Have it give back so much of its memory, which other programs can use then. */
+static int balloon(mach_port_t machine, const char *text)
+{
+    char *end;
+    unsigned long mib = strtoul(text, &end, 10);
+    kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+    if (*text >= '0' && *text <= '9' && *end == '\0' && mib <= INT_MAX) {
+        kr = vm_machine_balloon(machine, (int)mib);
+    }
+    if (kr == KERN_INVALID_ARGUMENT) {
+        program_fail("`%s` is no number of MiB that the machine has", text);
+    }
+    if (kr == KERN_INVALID_CAPABILITY) {
+        program_fail("the guest gives no memory back");
+    }
+    program_check(kr, "the machine has ended");
+    return 0;
+}
+
 static int kill_machine(const char *name)
 {
     kern_return_t kr = vm_master_kill(master_port(), program_host(), name);
@@ -111,6 +134,9 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[1], "kill") == 0) {
         return kill_machine(argv[2]);
+    }
+    if (argc == 4 && strcmp(argv[1], "balloon") == 0) {
+        return balloon(open_machine(argv[2]), argv[3]);
     }
     for (unsigned i = 0; argc == 3 && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -46,14 +46,19 @@
  * in memory, or HYPERCALL_BLOCK_REQUESTS are under way). When it is done, its status is set and
  * HYPERCALL_EVENT_BLOCK happens. */
 #define HYPERCALL_BLOCK (HYPERCALL_FIRST + 10)
-/* How many pages the monitor would like to have back, those it has included. */
+/* How many pages the monitor would like to have back, those it has included. A guest that asks can
+ * be asked for memory. */
 #define HYPERCALL_BALLOON_TARGET (HYPERCALL_FIRST + 11)
-/* Give back RCX pages from page number RBX on: what is in them is lost. When they are touched again
- * they are there again, and full of zeroes. Returns: 0, HYPERCALL_BAD (not memory), HYPERCALL_BUSY
- * (a disk's request is being done: later). */
+/* Give back RCX pages from page number RBX on: HYPERCALL_BALLOON_PAGES_MAX at most. What is in them
+ * is lost; when they are touched again they are there again, and full of zeroes. Returns: 0,
+ * HYPERCALL_BAD (not memory, or too many), HYPERCALL_BUSY (a disk's request is being done: later).
+ */
 #define HYPERCALL_BALLOON_GIVE (HYPERCALL_FIRST + 12)
 /* Turn the machine off; RBX is its exit status. */
 #define HYPERCALL_POWER_OFF (HYPERCALL_FIRST + 13)
+/* RCX pages from page number RBX on, which were given back, are used again: for the monitor's
+ * figures. Returns: 0, HYPERCALL_BAD (not memory). */
+#define HYPERCALL_BALLOON_TAKE (HYPERCALL_FIRST + 14)
 
 #define HYPERCALL_HAS_CONSOLE 1u
 #define HYPERCALL_HAS_TIMER   2u /* and the time of day */
@@ -68,11 +73,18 @@
 #define HYPERCALL_EVENT_BALLOON 8u /* the target has changed */
 #define HYPERCALL_EVENT_KINDS   4u
 
+/* What HYPERCALL_EVENT_VECTOR takes as RCX and RDX, of a message of a device (MSI: Intel SDM volume
+ * 3A, 11.11). */
+#define HYPERCALL_MESSAGE_VECTOR(data)  ((uint64_t)(data)&0xff)
+#define HYPERCALL_MESSAGE_APIC(address) ((uint64_t)(address) >> 12 & 0xff)
+
 #define HYPERCALL_CONSOLE_MAX       4096u
 #define HYPERCALL_BLOCK_REQUESTS    32u
 #define HYPERCALL_BLOCK_SECTORS_MAX 2048u /* of 512 bytes, of one request */
 #define HYPERCALL_BLOCK_PIECES_MAX  257u  /* so many sectors from inside a page on */
 #define HYPERCALL_BLOCK_READ_ONLY   (1ull << 63)
+
+#define HYPERCALL_BALLOON_PAGES_MAX 512u /* 2 MiB */
 
 /* hypercall_block.operation */
 #define HYPERCALL_BLOCK_READ  0u

@@ -60,6 +60,7 @@ int main(int argc, char **argv)
     run_error_tests();
     run_pager_tests();
     run_pageout_tests();
+    run_balloon_tests();
     run_discard_tests();
     run_random_tests();
     printf("%u passed, %u failed\n", tests_run - tests_failed, tests_failed);

@@ -20,6 +20,7 @@ void run_user_tests(void);
 void run_error_tests(void);
 void run_pager_tests(void);
 void run_pageout_tests(void);
+void run_balloon_tests(void);
 void run_discard_tests(void);
 void run_random_tests(void);
 

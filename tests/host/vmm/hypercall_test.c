@@ -53,7 +53,7 @@ static uint64_t give(void *context, uint64_t page, uint64_t count)
     (void)context;
     given_page = page;
     given_count = count;
-    return 0;
+    return fails ? HYPERCALL_BUSY : 0;
 }
 
 static void power_off(void *context, enum power_event event, uint32_t number)
@@ -131,12 +131,13 @@ static void numbers_that_nobody_knows(void **state)
     (void)state;
     assert_true(call(0, 0, 0) == HYPERCALL_UNKNOWN);
     assert_true(call(HYPERCALL_FIRST - 1, 0, 0) == HYPERCALL_UNKNOWN);
-    assert_true(call(HYPERCALL_POWER_OFF + 1, 0, 0) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_BALLOON_TAKE + 1, 0, 0) == HYPERCALL_UNKNOWN);
     assert_true(call(HYPERCALL_FIRST + (1ull << 32), 0, 0) == HYPERCALL_UNKNOWN);
     assert_int_equal(call(HYPERCALL_FEATURES, 0, 0), 0x3f);
     hypercall_init(&h, &nothing, NULL, &memory, &test.clock, &tty);
     assert_int_equal(call(HYPERCALL_FEATURES, 0, 0), 3);
     assert_true(call(HYPERCALL_BALLOON_GIVE, 0, 1) == HYPERCALL_UNKNOWN);
+    assert_true(call(HYPERCALL_BALLOON_TAKE, 0, 1) == HYPERCALL_UNKNOWN);
     assert_true(call(HYPERCALL_BLOCK, 0, 0) == HYPERCALL_UNKNOWN);
     assert_true(call(HYPERCALL_POWER_OFF, 0, 0) == HYPERCALL_UNKNOWN);
     assert_true(call(HYPERCALL_TIME_OF_DAY, 0, 0) == HYPERCALL_UNKNOWN);
@@ -417,12 +418,42 @@ static void memory_is_given_back(void **state)
     assert_true(call(HYPERCALL_BALLOON_GIVE, RAM / 4096, 1) == HYPERCALL_BAD);
     assert_true(call(HYPERCALL_BALLOON_GIVE, 1, RAM / 4096) == HYPERCALL_BAD);
     assert_true(call(HYPERCALL_BALLOON_GIVE, 1ull << 52, 1) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 0, HYPERCALL_BALLOON_PAGES_MAX + 1) == HYPERCALL_BAD);
     assert_true(call(HYPERCALL_BALLOON_GIVE, 1, 1ull << 52) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_TAKE, 3, 0) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_TAKE, RAM / 4096, 1) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_TAKE, 1ull << 52, 1) == HYPERCALL_BAD);
+    assert_true(call(HYPERCALL_BALLOON_TAKE, 0, UINT64_MAX) == HYPERCALL_BAD);
     assert_int_equal(given_count, 0);
+    assert_int_equal(h.given, 2);
     assert_int_equal(call(HYPERCALL_POWER_OFF, 3, 0), 0);
     assert_int_equal(off_status, 3);
     assert_int_equal(call(HYPERCALL_POWER_OFF, 0, 0), 0);
     assert_int_equal(off_status, 0);
+}
+
+/* A figure for people, which is never more than there is, whatever the guest says. */
+static void what_was_given_is_counted(void **state)
+{
+    (void)state;
+    assert_false(h.has_balloon);
+    assert_int_equal(call(HYPERCALL_BALLOON_TARGET, 0, 0), 0);
+    assert_true(h.has_balloon);
+    assert_int_equal(call(HYPERCALL_BALLOON_GIVE, 0, 20), 0);
+    assert_int_equal(call(HYPERCALL_BALLOON_GIVE, 0, 11), 0);
+    assert_int_equal(h.given, 31);
+    assert_int_equal(call(HYPERCALL_BALLOON_GIVE, 0, 20), 0);
+    assert_int_equal(h.given, RAM / 4096);
+    assert_int_equal(call(HYPERCALL_BALLOON_GIVE, 0, 1), 0);
+    assert_int_equal(h.given, RAM / 4096);
+    fails = true;
+    assert_true(call(HYPERCALL_BALLOON_TAKE, 0, 2) == 0);
+    assert_true(call(HYPERCALL_BALLOON_GIVE, 0, 1) == HYPERCALL_BUSY);
+    assert_int_equal(h.given, RAM / 4096 - 2);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(call(HYPERCALL_BALLOON_TAKE, 0, 20), 0);
+    }
+    assert_int_equal(h.given, 0);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -437,6 +468,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(the_longest_list_is_done, start),
     cmocka_unit_test_setup(a_request_is_read_once, start),
     cmocka_unit_test_setup(memory_is_given_back, start),
+    cmocka_unit_test_setup(what_was_given_is_counted, start),
 };
 
 TEST_MAIN("hypercall", tests)
