@@ -118,11 +118,11 @@ static void dma_pin_unref(struct hardware_dma *dma, struct dma_pin *pin)
     uint64_t flags = spin_lock_irqsave(&dma->lock);
     bool is_last = pin->refs == 1;
 
-    assert(pin->refs != 0);
+    assert(pin->refs != 0 && pin->npages <= dma->used_pages);
     pin->refs--;
+    dma->used_pages -= is_last ? pin->npages : 0;
     spin_unlock_irqrestore(&dma->lock, flags);
     if (is_last) {
-        dma_pin_credit(dma, pin->npages);
         dma_pin_end(dma, pin);
     }
 }
