@@ -38,6 +38,7 @@ HOST = {
     "ext2": (["-f", "tests/host/fs/fs.mk", "build/host/fs/test"], ["build/host/fs/test"]),
     "apic": (["-f", "tests/host/hv/hv.mk", "build/host/hv/apic_test"], ["build/host/hv/apic_test"]),
     "dmar": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/dmar_test"], ["build/host/iommu/dmar_test"]),
+    "block": (["-f", "tests/host/device/device.mk", "build/host/device/block_test"], ["build/host/device/block_test"]),
     "tables": (["-f", "tests/host/iommu/iommu.mk", "build/host/iommu/table_test"], ["build/host/iommu/table_test"]),
     "hv_check": (["-f", "tests/host/hv/hv.mk", "build/host/hv/hv_test"], ["build/host/hv/hv_test"]),
     "vmx_check": (["-f", "tests/host/hv/hv.mk", "build/host/hv/vmx_test"], ["build/host/hv/vmx_test"]),

@@ -89,6 +89,20 @@ def kills(m, checks, digest):
     checks.expect("and the rest is as it was", disk.READ, m.command_output("/tests/disk read disk1 200 3000 6"))
 
 
+def master_killed(m, checks, digest):
+    """The device master ends, and with it the driver; the next one begins anew."""
+    m.command_output("cp /disk/big /disk/third &")
+    master = re.search(r"^ *(\d+) .* device_master$", m.command_output("ps"), re.M)
+    m.send(f"kill {master.group(1)}\r")
+    m.expect(r"device_master died")
+    m.settle()
+    m.command_output("wait")
+    m.settle()
+    checks.expect("the copy is made", digest, m.command_output("sha256sum /disk/third"))
+    checks.expect("the disks have their names", r"(?m)^fixed .* hypercall_blk +running +disk0 disk1 disk2 *$", m.command_output("devices"))
+    checks.expect("another disk", disk.READ, m.command_output("/tests/disk read disk2 0 1000"))
+
+
 def disks(iso="build/test/paravirtual-release.iso", **options):
     checks = Checks()
     with Volume("ext3") as outer, Volume("ext3", 16) as inner:
@@ -97,7 +111,7 @@ def disks(iso="build/test/paravirtual-release.iso", **options):
         with outer.machine(iso, memory=384, timeout=30, **options) as m:
             m.come_up()
             boot(m, 128, "disk=/disk/files disk=/disk/numbers disk=/disk/constant,ro")
-            for part in (lambda: files(m, checks, digest), lambda: requests(m, checks), lambda: kills(m, checks, digest)):
+            for part in (lambda: files(m, checks, digest), lambda: requests(m, checks), lambda: kills(m, checks, digest), lambda: master_killed(m, checks, digest)):
                 if not checks.failures:
                     checks.guard("the guest", part)
             if not checks.failures:
@@ -105,7 +119,7 @@ def disks(iso="build/test/paravirtual-release.iso", **options):
                 m.power_off()
         held.take_out()
         inner.judge(checks, "the guest's disk", replay=False)
-        for name in ("/copy", "/again"):
+        for name in ("/copy", "/again", "/third"):
             checks.expect(f"Linux's tools see {name}", "^same$", "same" if inner.contents(name) == inner.big else "other contents")
         checks.expect("what was written", "^True$", str(held.sectors(200, 3000) == disk.pattern(200, 3000, 6)))
         checks.expect("and what was not", "^True$", str(held.sectors(4000, 4000) == disk.pattern(4000, 4000)))

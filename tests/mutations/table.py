@@ -3,7 +3,7 @@
 Each: (threat, what is gone, file, old text, new text, program). The old text is in the file exactly once; the program, attack_PROGRAM_test,
 must fail without it. For "vm", what is gone is no check but a step of kernel/vm, and the program is the random histories of tests/host/vm; for
 "ext2", a step or a check of servers/fs, and the program is the tests of tests/host/fs; for "dma", a step or a check of what keeps devices to their
-memory, and the program is a test of tests/host/iommu, or the driver that strays (tests/boot/stray.c); for "apic", a step of a guest's local
+memory, and the program is a test of tests/host/iommu or tests/host/device, or the driver that strays (tests/boot/stray.c); for "apic", a step of a guest's local
 APIC, and the program is tests/host/hv/apic_test.c; for "hv", a step or a check of the rest of kernel/hv, and the program is a test of tests/host/hv, or
 those of guests in QEMU (svm) or Bochs (vmx)."""
 
@@ -194,6 +194,16 @@ MUTATIONS = [
      ": context[0] | CONTEXT_QUIET", ": context[0]", "stray"),
     ("dma", "a new driver's faults are recorded", "kernel/arch/x86_64/iommu_fault.c",
      "    iommu_keep_faults(source, true);\n", "", "stray"),
+    ("dma", "a request to a monitor ends in what is pinned", "kernel/device/hardware_block.c",
+     "data->offset > pinned || data->size > pinned - data->offset", "data->offset > pinned", "block"),
+    ("dma", "a disk is not read to where it may not be written", "kernel/device/hardware_block.c",
+     "    return !is_written || hardware_dma_is_writable(data->pin) ? KERN_SUCCESS", "    return data->pin != NULL ? KERN_SUCCESS", "block"),
+    ("dma", "a request to a monitor holds its memory", "kernel/device/hardware_dma.c",
+     "    if (pin != NULL) {\n        pin->refs++;\n    }\n", "", "block"),
+    ("dma", "what an ended driver has under way is nobody's", "kernel/device/hardware_block.c",
+     "        r->owner = r->owner == block ? NULL : r->owner;\n", "        (void)r;\n", "block"),
+    ("dma", "a monitor has so many requests", "kernel/device/hardware_block.c",
+     "    bool fits = hardware_block_count < HYPERCALL_BLOCK_REQUESTS;\n", "    bool fits = true;\n", "block"),
     ("apic", "an interrupt waits for its class", "kernel/hv/hv_apic.c",
      "    return vector >= 0 && vector >> 4 > hv_apic_highest(apic->isr) >> 4 ? vector : -1;\n", "    return vector;\n", "apic"),
     ("apic", "what is disabled takes nothing", "kernel/hv/hv_apic.c",

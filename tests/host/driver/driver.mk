@@ -6,7 +6,7 @@ include libmach/libmach.mk
 endif
 
 DRIVER_BUILD := build/host/driver
-DRIVER_TESTS := $(DRIVER_BUILD)/partition_test $(DRIVER_BUILD)/virtio_test $(DRIVER_BUILD)/ahci_test $(DRIVER_BUILD)/ata_test $(DRIVER_BUILD)/rtc_test $(DRIVER_BUILD)/edu_test $(DRIVER_BUILD)/library_test
+DRIVER_TESTS := $(DRIVER_BUILD)/partition_test $(DRIVER_BUILD)/virtio_test $(DRIVER_BUILD)/hypercall_test $(DRIVER_BUILD)/ahci_test $(DRIVER_BUILD)/ata_test $(DRIVER_BUILD)/rtc_test $(DRIVER_BUILD)/edu_test $(DRIVER_BUILD)/library_test
 DRIVER_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-DMACH_IN_PLACE=0 $(USER_INCLUDES) -I. -Ilibmach -Iservers/disk/virtio_blk
 
