@@ -150,16 +150,17 @@ static bool hypercall_block_append(const struct hypercall *h, struct hypercall_r
                                    uint64_t address, uint64_t size)
 {
     uint8_t *data = memory_at(h->memory, address, size);
-    struct hypercall_piece *last = r->count != 0 ? &r->pieces[r->count - 1] : NULL;
+    struct virtio_chain *chain = &r->data;
+    struct virtio_piece *last = chain->count != 0 ? &chain->pieces[chain->count - 1] : NULL;
 
     if (data == NULL) {
         return false;
     }
-    if (last != NULL && last->data + last->size == data) {
-        last->size += size;
+    if (last != NULL && last->base + last->size == data) {
+        last->size += (uint32_t)size;
     } else {
-        r->pieces[r->count] = (struct hypercall_piece){data, size};
-        r->count += 1;
+        chain->pieces[chain->count] = (struct virtio_piece){data, (uint32_t)size};
+        chain->count += 1;
     }
     return true;
 }
@@ -190,6 +191,28 @@ static bool hypercall_block_gather(const struct hypercall *h, struct hypercall_r
     return true;
 }
 
+/* Where the data is. */
+static bool hypercall_block_find(const struct hypercall *h, struct hypercall_request *r,
+                                 bool is_list)
+{
+    uint64_t size = (uint64_t)r->block.sectors * VIRTIO_BLK_SECTOR;
+    struct virtio_chain *data = &r->data;
+
+    data->count = 0;
+    if (!(is_list ? hypercall_block_gather(h, r)
+                  : hypercall_block_append(h, r, r->block.address, size))) {
+        return false;
+    }
+    if (r->block.operation == HYPERCALL_BLOCK_WRITE) {
+        data->readable = data->count;
+        data->readable_size = size;
+    } else {
+        data->readable = 0;
+        data->writable_size = size;
+    }
+    return true;
+}
+
 /* Can it be done at all? Then where its data is. */
 static bool hypercall_block_check(const struct hypercall *h, struct hypercall_request *r)
 {
@@ -197,7 +220,6 @@ static bool hypercall_block_check(const struct hypercall *h, struct hypercall_re
     const struct virtio_blk_store *disk = b->disk < HYPERCALL_DISKS_MAX ? h->disks[b->disk] : NULL;
     bool is_list = (b->operation & HYPERCALL_BLOCK_LIST) != 0;
 
-    r->count = 0;
     b->operation &= ~HYPERCALL_BLOCK_LIST;
     if (disk == NULL || b->operation > HYPERCALL_BLOCK_FLUSH) {
         return false;
@@ -210,9 +232,7 @@ static bool hypercall_block_check(const struct hypercall *h, struct hypercall_re
         !virtio_blk_is_inside(disk, b->sector, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR)) {
         return false;
     }
-    return is_list
-               ? hypercall_block_gather(h, r)
-               : hypercall_block_append(h, r, b->address, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);
+    return hypercall_block_find(h, r, is_list);
 }
 
 static void hypercall_block_tell(struct hypercall *h, const struct hypercall_request *r,
@@ -259,21 +279,11 @@ bool hypercall_block_do(const struct hypercall *h, const struct hypercall_reques
 {
     const struct hypercall_block *b = &request->block;
     const struct virtio_blk_store *disk = h->disks[b->disk];
-    uint64_t offset = b->sector * VIRTIO_BLK_SECTOR;
-    bool is_good = true;
 
-    if (b->operation == HYPERCALL_BLOCK_FLUSH) {
-        return disk->flush(disk->context);
-    }
-    for (unsigned i = 0; i < request->count && is_good; i++) {
-        const struct hypercall_piece *piece = &request->pieces[i];
-
-        is_good = b->operation == HYPERCALL_BLOCK_READ
-                      ? disk->read(disk->context, offset, piece->data, piece->size)
-                      : disk->write(disk->context, offset, piece->data, piece->size);
-        offset += piece->size;
-    }
-    return is_good;
+    return b->operation == HYPERCALL_BLOCK_FLUSH
+               ? disk->flush(disk->context)
+               : virtio_blk_move(disk, &request->data, b->operation == HYPERCALL_BLOCK_WRITE, 0,
+                                 b->sector, (uint64_t)b->sectors * VIRTIO_BLK_SECTOR);
 }
 
 void hypercall_block_finish(struct hypercall *h, const struct hypercall_request *request,

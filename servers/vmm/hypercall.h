@@ -27,18 +27,11 @@ struct hypercall_ops {
     power_function *power_off;
 };
 
-/* Memory of the guest, in the monitor. */
-struct hypercall_piece {
-    uint8_t *data;
-    uint64_t size;
-};
-
 /* A request under way. */
 struct hypercall_request {
     struct hypercall_block block; /* as it was read, once, without HYPERCALL_BLOCK_LIST */
     uint8_t *status;              /* in the guest's memory */
-    unsigned count;               /* of pieces: those beside each other are one */
-    struct hypercall_piece pieces[HYPERCALL_BLOCK_PIECES_MAX];
+    struct virtio_chain data;     /* pieces beside each other are one */
 };
 
 struct hypercall {

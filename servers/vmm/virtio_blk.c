@@ -127,18 +127,15 @@ static uint8_t *virtio_blk_find(const struct virtio_chain *chain, bool is_write,
     return chain->pieces[n].base + at;
 }
 
-/* Move `size` bytes, whole blocks, between the store and the data, which begins at byte `at` of
- * what can be read (is_write), or written. */
-static bool virtio_blk_move(const struct virtio_blk *blk, const struct virtio_blk_request *request,
-                            bool is_write, uint64_t at, uint64_t size)
+bool virtio_blk_move(const struct virtio_blk_store *store, const struct virtio_chain *chain,
+                     bool is_write, uint64_t at, uint64_t sector, uint64_t size)
 {
-    const struct virtio_blk_store *store = blk->store;
-    uint64_t offset = request->sector * VIRTIO_BLK_SECTOR;
+    uint64_t offset = sector * VIRTIO_BLK_SECTOR;
     bool is_good = true;
 
     while (size != 0 && is_good) {
         uint64_t left;
-        uint8_t *data = virtio_blk_find(&request->chain, is_write, at, &left);
+        uint8_t *data = virtio_blk_find(chain, is_write, at, &left);
         uint64_t n = (left < size ? left : size) & ~(uint64_t)(store->block_size - 1);
 
         if (n != 0) {
@@ -146,7 +143,7 @@ static bool virtio_blk_move(const struct virtio_blk *blk, const struct virtio_bl
                                : store->read(store->context, offset, data, n);
         } else {
             n = store->block_size;
-            is_good = virtio_blk_scattered(store, &request->chain, is_write, at, offset);
+            is_good = virtio_blk_scattered(store, chain, is_write, at, offset);
         }
         at += n;
         offset += n;
@@ -160,7 +157,7 @@ static uint8_t virtio_blk_in(const struct virtio_blk *blk, struct virtio_blk_req
     uint64_t size = request->chain.writable_size - 1;
 
     if (!virtio_blk_is_inside(blk->store, request->sector, size) ||
-        !virtio_blk_move(blk, request, false, 0, size)) {
+        !virtio_blk_move(blk->store, &request->chain, false, 0, request->sector, size)) {
         return STATUS_ERROR;
     }
     request->written = (uint32_t)size;
@@ -175,7 +172,9 @@ static uint8_t virtio_blk_out(const struct virtio_blk *blk,
     if (blk->store->is_read_only || !virtio_blk_is_inside(blk->store, request->sector, size)) {
         return STATUS_ERROR;
     }
-    return virtio_blk_move(blk, request, true, HEADER, size) ? STATUS_OK : STATUS_ERROR;
+    return virtio_blk_move(blk->store, &request->chain, true, HEADER, request->sector, size)
+               ? STATUS_OK
+               : STATUS_ERROR;
 }
 
 static uint8_t virtio_blk_get_id(const struct virtio_blk *blk, struct virtio_blk_request *request)

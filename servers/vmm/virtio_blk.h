@@ -56,6 +56,10 @@ struct virtio_blk_request {
 
 /* Are so many bytes from a sector on whole blocks of the disk? */
 bool virtio_blk_is_inside(const struct virtio_blk_store *store, uint64_t sector, uint64_t size);
+/* Move `size` bytes, which are inside, between the store and the data, which begins at byte `at` of
+ * what can be read (is_write), or written. Blocks may lie across pieces. False: it did not work. */
+bool virtio_blk_move(const struct virtio_blk_store *store, const struct virtio_chain *chain,
+                     bool is_write, uint64_t at, uint64_t sector, uint64_t size);
 /* The store must stay as long as the disk. */
 void virtio_blk_init(struct virtio_blk *blk, const struct virtio_pci_machine *machine,
                      const struct virtio_blk_store *store, void (*wake)(void *context),

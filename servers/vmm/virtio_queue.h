@@ -12,6 +12,8 @@
 #include "memory.h"
 
 #define VIRTIO_QUEUE_SIZE_MAX 256u /* descriptors of a queue; a power of two */
+/* Those, or the pages of a request by hypercall (mach/hypercall.h). */
+#define VIRTIO_CHAIN_PIECES_MAX (VIRTIO_QUEUE_SIZE_MAX + 1)
 
 /* A request: the pieces of memory that the driver gives us to read, then those to be written. They
  * are inside the guest's memory. */
@@ -24,7 +26,7 @@ struct virtio_chain {
     struct virtio_piece {
         uint8_t *base;
         uint32_t size;
-    } pieces[VIRTIO_QUEUE_SIZE_MAX];
+    } pieces[VIRTIO_CHAIN_PIECES_MAX];
 };
 
 struct virtio_queue {
