@@ -92,8 +92,10 @@ static void exit_memory(struct vcpu *vcpu)
         machine_end(vcpu->machine, 1, "the host has no memory for the guest at 0x%llx (0x%llx)",
                     (unsigned long long)address, (unsigned long long)r->value);
     } else if ((qualification & HV_MEMORY_TABLE) != 0) {
-        machine_end(vcpu->machine, 1, "a page table of the guest is at 0x%llx, where nothing is",
-                    (unsigned long long)address);
+        machine_end(vcpu->machine, 1,
+                    "a page table of the guest is at 0x%llx, where nothing is (rip 0x%llx, cr3 "
+                    "0x%llx)",
+                    (unsigned long long)address, rip, (unsigned long long)r->cr3);
     } else if ((qualification & HV_MEMORY_FETCH) != 0) {
         machine_end(vcpu->machine, 1,
                     "the guest wanted to run code at 0x%llx, where nothing is (rip 0x%llx)",

@@ -201,9 +201,10 @@ static void *run_processor(void *argument)
     CHECK_EQ(guest_run(g, HV_RUN_HALT_EXITS), HV_EXIT_HALT);
     if (g->record->reason != HV_EXIT_HALT) {
         printf("  reason %u, address 0x%lx, qualification %lu, value 0x%lx, rip 0x%lx rcx 0x%lx "
-               "exits %lu\n",
+               "cr3 0x%lx exits %lu\n",
                g->record->reason, g->record->address, g->record->qualification, g->record->value,
-               g->record->registers[HV_RIP], g->record->registers[HV_RCX], g->record->exits);
+               g->record->registers[HV_RIP], g->record->registers[HV_RCX], g->record->cr3,
+               g->record->exits);
     }
     return NULL;
 }
