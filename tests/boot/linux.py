@@ -58,8 +58,8 @@ def commands(m, checks):
 
 
 def consoles(m, checks):
-    """What is typed goes to the console that the guest wrote to last."""
-    m.send("echo go > /dev/hvc0; read line < /dev/hvc0; echo \"read: $line\"\r")
+    """What is typed goes to the console that the guest wrote to last. The echo is on the other one, and may come later than what is written here."""
+    m.send("sleep 1; echo go > /dev/hvc0; read line < /dev/hvc0; echo \"read: $line\"\r")
     m.expect(r"\ngo\r*\n")
     m.send("across\r")
     m.expect(r"read: across")
