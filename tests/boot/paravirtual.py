@@ -41,7 +41,7 @@ class Disks:
 
 def boot(m, memory, words):
     m.send(f"vm run /guests/kernel name=inner memory={memory} {words} {MODULES} cmdline=paravirtual\r")
-    m.expect(r"Portolan \S+ \(x86-64.*\): 1 processors, \d+ MiB", 40)
+    m.expect(r"Portolan \S+ \(x86-64.*\): \d+ processors, \d+ MiB", 40)
     m.expect(r"ready after \d+ ns", 40)
     m.expect(r"\$ $")
     m.settle()
@@ -103,14 +103,14 @@ def master_killed(m, checks, digest):
     checks.expect("another disk", disk.READ, m.command_output("/tests/disk read disk2 0 1000"))
 
 
-def disks(iso="build/test/paravirtual-release.iso", **options):
+def disks(iso="build/test/paravirtual-release.iso", processors=1, **options):
     checks = Checks()
     with Volume("ext3") as outer, Volume("ext3", 16) as inner:
         held = Disks(outer, inner)
         digest = hashlib.sha256(inner.big).hexdigest()
         with outer.machine(iso, memory=384, timeout=30, **options) as m:
             m.come_up()
-            boot(m, 128, "disk=/disk/files disk=/disk/numbers disk=/disk/constant,ro")
+            boot(m, 128, f"cpus={processors} disk=/disk/files disk=/disk/numbers disk=/disk/constant,ro")
             for part in (lambda: files(m, checks, digest), lambda: requests(m, checks), lambda: kills(m, checks, digest), lambda: master_killed(m, checks, digest)):
                 if not checks.failures:
                     checks.guard("the guest", part)
@@ -188,12 +188,12 @@ def grows(m, checks, start):
     inside(m)
 
 
-def balloon(iso="build/test/paravirtual-release.iso", **options):
+def balloon(iso="build/test/paravirtual-release.iso", processors=1, **options):
     checks = Checks()
     with Machine(iso, memory=384, timeout=30, **options) as m:
         m.come_up()
         start = host_mib(m)
-        boot(m, MEMORY, "")
+        boot(m, MEMORY, f"cpus={processors}")
         for part in (shrinks, grows):
             if not checks.failures:
                 checks.guard(part.__name__, part, m, checks, start)
