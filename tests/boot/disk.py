@@ -17,6 +17,7 @@ ISO = "build/test/system-release.iso"
 LOAD = r"load: (\d+) requests, (\d+) wrong, driver opened anew (\d+) times"
 DRIVERS = {"virtio": "virtio_blk", "ahci": "ahci", "ide": "ata", "cd": "ata"}
 READ = r"(?m)^(\d+ bytes at a time: 0 words wrong\n){6}"
+REFUSED = r"^(?!(?s:.*)WRONG)(.*: ok -?\d+\n){39}$"  # all that is said of requests that cannot be
 
 
 def pattern(first, count, add=0):
@@ -108,7 +109,7 @@ def use(machine, cpus=1, kind="virtio", memory=256, unit=()):
         m.expect(r"\$ $")
         checks.expect("its size", rf"^disk0: {SECTORS} records of 512 bytes\n", m.command_output("devices disk0"))
         checks.expect("all of it", READ, m.command_output(f"/tests/disk read disk0 0 {SECTORS}", 120))
-        checks.expect("what is refused", r"^(?!(?s:.*)WRONG)(.*: ok -?\d+\n){39}$", m.command_output("/tests/disk codes disk0"))
+        checks.expect("what is refused", REFUSED, m.command_output("/tests/disk codes disk0"))
         checks.expect("requests that are not waited for", r"^(.*: ok\n){21}$", m.command_output("/tests/device_request disk0", 60))
         for first, count, add in ((100, 1, 5), (200, 3000, 6), (SECTORS - 1, 1, 7)):
             checks.expect("a write", r"^written: yes\n", m.command_output(f"/tests/disk write disk0 {first} {count} {add}", 60))
