@@ -17,6 +17,7 @@
 #define RIGHT_NAME       16u
 
 static struct machine machines[MACHINES_MAX];
+static mach_port_t machines_life; /* receive right: monitors see by theirs that this task lives */
 
 struct machine *machines_find(const char *name)
 {
@@ -53,10 +54,13 @@ static struct machine *machines_free(void)
 
 /* The task of a monitor. It is not to be given anything of ours that is not listed. */
 static kern_return_t machines_spawn(struct machine *m, char *const *words, unsigned count,
-                                    const mach_port_t *rights, unsigned nrights)
+                                    const mach_port_t *rights, unsigned nrights,
+                                    mach_port_t service)
 {
-    struct spawn_right given[VM_RIGHTS_MAX + 2] = {
+    struct spawn_right given[VM_RIGHTS_MAX + 4] = {
         {"hv", portolan_port("hv"), MACH_MSG_TYPE_COPY_SEND, 0},
+        {"master", service, MACH_MSG_TYPE_MAKE_SEND, 0},
+        {"life", machines_life, MACH_MSG_TYPE_MAKE_SEND, 0},
         {"control", m->control, MACH_MSG_TYPE_MOVE_RECEIVE, 0},
     };
     static char *argv[ARGUMENTS];
@@ -65,7 +69,7 @@ static kern_return_t machines_spawn(struct machine *m, char *const *words, unsig
         .path = MONITOR,
         .argv = argv,
         .rights = given,
-        .nrights = nrights + 2,
+        .nrights = nrights + 4,
         .suspended = true,
         .closed = true,
     };
@@ -76,7 +80,7 @@ static kern_return_t machines_spawn(struct machine *m, char *const *words, unsig
     argv[count + 1] = NULL;
     for (unsigned i = 0; i < nrights; i++) {
         snprintf(names[i], sizeof(names[i]), "right%u", i);
-        given[i + 2] = (struct spawn_right){names[i], rights[i], MACH_MSG_TYPE_COPY_SEND, 0};
+        given[i + 4] = (struct spawn_right){names[i], rights[i], MACH_MSG_TYPE_COPY_SEND, 0};
     }
     kr = spawn_start(&spawn, &m->task, &m->exit);
     if (kr == KERN_SUCCESS) {
@@ -87,8 +91,8 @@ static kern_return_t machines_spawn(struct machine *m, char *const *words, unsig
 }
 
 kern_return_t machines_start(const char *name, char *const *words, unsigned count,
-                             const mach_port_t *rights, unsigned nrights, mach_port_t set,
-                             struct machine **result)
+                             const mach_port_t *rights, unsigned nrights, mach_port_t service,
+                             mach_port_t set, struct machine **result)
 {
     struct machine *m = machines_free();
     mach_port_t control;
@@ -97,14 +101,16 @@ kern_return_t machines_start(const char *name, char *const *words, unsigned coun
     if (m == NULL) {
         return KERN_RESOURCE_SHORTAGE;
     }
-    kr = portolan_port_allocate(true, &control);
+    kr = machines_life == MACH_PORT_NULL ? portolan_port_allocate(false, &machines_life)
+                                         : KERN_SUCCESS;
+    kr = kr == KERN_SUCCESS ? portolan_port_allocate(true, &control) : kr;
     if (kr != KERN_SUCCESS) {
         return kr;
     }
     strcpy(m->name, name);
     m->is_killed = false;
     m->control = control;
-    kr = machines_spawn(m, words, count, rights, nrights);
+    kr = machines_spawn(m, words, count, rights, nrights, service);
     if (kr != KERN_SUCCESS) {
         portolan_print("vm_master: no " MONITOR ": %s\n", spawn_error_string(kr));
         portolan_port_destroy_receive(control);
@@ -117,6 +123,33 @@ kern_return_t machines_start(const char *name, char *const *words, unsigned coun
         portolan_print("vm_master: the end of %s will not be noticed\n", name);
     }
     *result = m;
+    return KERN_SUCCESS;
+}
+
+kern_return_t machines_adopt(const char *name, mach_port_t task, mach_port_t control,
+                             mach_port_t set, mach_port_t *life)
+{
+    struct machine *m = machines_free();
+    mach_port_t port;
+    kern_return_t kr;
+
+    if (m == NULL) {
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    kr = server_port_create(set, &port);
+    if (kr != KERN_SUCCESS) {
+        return kr;
+    }
+    kr = server_watch_senders(port, 1); /* the right that the monitor is given is the first */
+    if (kr != KERN_SUCCESS) {
+        portolan_port_destroy_receive(port);
+        return kr;
+    }
+    strcpy(m->name, name);
+    *life = m->exit = port;
+    m->task = task;
+    m->is_killed = false;
+    m->control = control;
     return KERN_SUCCESS;
 }
 

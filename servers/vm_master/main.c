@@ -70,7 +70,7 @@ kern_return_t serve_vm_master_run(mach_port_t master, const char *name, vm_words
     if (machines_find(name) != NULL) {
         return KERN_NAME_EXISTS;
     }
-    kr = machines_start(name, split, count, rights, nrights, main_set, &m);
+    kr = machines_start(name, split, count, rights, nrights, main_service, main_set, &m);
     if (kr != KERN_SUCCESS) {
         return kr;
     }
@@ -126,6 +126,31 @@ kern_return_t serve_vm_master_kill(mach_port_t master, mach_port_t right, const 
     kr = task_terminate(m->task);
     if (kr == KERN_SUCCESS) {
         mach_port_deallocate(mach_task_self(), right);
+    }
+    return kr;
+}
+
+kern_return_t serve_vm_master_adopt(mach_port_t master, mach_port_t hv, mach_port_t task,
+                                    mach_port_t machine, const char *name, mach_port_t *life,
+                                    mach_msg_type_name_t *disposition)
+{
+    kern_return_t kr;
+
+    (void)master;
+    if (!main_is_request() || !main_is_name(name) || !MACH_PORT_VALID(task) ||
+        !MACH_PORT_VALID(machine)) {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if (!MACH_PORT_VALID(hv) || hv != portolan_port("hv")) {
+        return KERN_NO_ACCESS;
+    }
+    if (machines_find(name) != NULL) {
+        return KERN_NAME_EXISTS;
+    }
+    kr = machines_adopt(name, task, machine, main_set, life);
+    if (kr == KERN_SUCCESS) {
+        mach_port_deallocate(mach_task_self(), hv);
+        *disposition = MACH_MSG_TYPE_MAKE_SEND;
     }
     return kr;
 }

@@ -1,9 +1,9 @@
 /* main.c - the monitor of one virtual machine: what it was given, the image loaded, then messages.
  *
  * arguments: NAME [memory=MIB] [cpus=N] [cmdline=TEXT] [module=TEXT]... [disk=rw|ro[:DEVICE]]...
- * rights: hv, control (the receive right of vm_machine.defs), right0 (the image), right1 and so on,
- * one for each module and disk, in the order of these: files, and for a disk with a DEVICE what
- * opens it (device_master_narrow). */
+ * rights: hv, master (vm_master.defs), life (master.c), control (the receive right of
+ * vm_machine.defs), right0 (the image), right1 and so on, one for each module and disk, in the
+ * order of these: files, and for a disk with a DEVICE what opens it (device_master_narrow). */
 #include <io.h>
 #include <portolan/io_types.h>
 #include <portolan/portolan.h>
@@ -15,6 +15,7 @@
 #include "disk.h"
 #include "firmware.h"
 #include "mach.h"
+#include "master.h"
 #include "service.h"
 
 #define MEMORY_MIB     64u
@@ -288,6 +289,7 @@ int main(int argc, char **argv)
     const char *why = service_init(&main_machine, portolan_port("control"));
 
     machine_init(&main_machine, name, service_output);
+    why = why != NULL ? why : master_watch(name, portolan_port("control"));
     if (why != NULL) {
         portolan_print("vmm: %s: %s\n", name, why);
         return 1;

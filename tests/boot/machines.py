@@ -111,6 +111,28 @@ def rights(m, checks):
     checks.expect("none is left", r"^$", m.command_output("vm list"))
 
 
+def forgotten(m, checks):
+    """The service that knows machines ends; the next one knows them again."""
+    m.command_output("vm run /guests/spin name=s3 detach")
+    m.command_output("vm run /guests/spin name=s4 detach")
+    number = re.search(r"^ *(\d+) .* vm_master$", m.command_output("ps"), re.M).group(1)
+    m.send(f"kill {number}\r")
+    m.expect(r"bootstrap: vm_master died; starting it again")
+    m.settle()
+    for _ in range(20):
+        listed = m.command_output("vm list")
+        if listed.count("\n") == 2:
+            break
+    checks.expect("both are known", r"^s[34] +running\ns[34] +running\n$", listed)
+    checks.expect("and looked at", r"^s3: running", m.command_output("vm info s3"))
+    checks.expect("no name twice", r"a machine of the name `s3` already", m.command_output("vm run /guests/spin name=s3"))
+    checks.expect("one is ended", r"^status 0\n$", status(m, "vm kill s3")[0])
+    match = re.search(r"^ *(\d+) .* s4$|^ *(\d+) .* vmm$", m.command_output("ps"), re.M)
+    m.send(f"kill {match.group(1) or match.group(2)}\r")
+    m.settle()
+    checks.expect("the end of the other is noticed", r"^$", m.command_output("vm list"))
+
+
 def typing(m, checks):
     """What is typed goes to the guest; it is left and joined again."""
     m.send("vm run /guests/echo\r")
@@ -137,7 +159,7 @@ def use(iso="build/test/machines-release.iso", **options):
     checks = Checks()
     with Machine(iso, timeout=20, **options) as m:
         m.come_up()
-        for part in (runs, cases, spinning, rights, typing):
+        for part in (runs, cases, spinning, rights, forgotten, typing):
             checks.guard(part.__name__, part, m, checks)
         checks.expect("the kernel has nothing to say against it", r"(?m)^0 errors$|checked by the debug kernel alone", m.command_output("ports --check"))
         m.send("poweroff\r")

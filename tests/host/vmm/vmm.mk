@@ -7,7 +7,7 @@ endif
 VMM_BUILD := build/host/vmm
 VMM_TESTS := $(patsubst tests/host/vmm/%.c,$(VMM_BUILD)/%,$(wildcard tests/host/vmm/*_test.c))
 # What asks the kernel for something, or serves messages.
-VMM_KERNEL := main machine vcpu exit exit_emulate service store store_device disk apic
+VMM_KERNEL := main master machine vcpu exit exit_emulate service store store_device disk apic
 VMM_TESTED := $(filter-out $(VMM_KERNEL:%=servers/vmm/%.c),$(wildcard servers/vmm/*.c))
 VMM_OBJ := $(VMM_TESTED:%.c=$(VMM_BUILD)/%.o)
 VMM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
