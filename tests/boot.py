@@ -126,7 +126,7 @@ MATRIX = [
     Suite("linux 1 cpu", linux.use),
     Suite("disks of guests 2 cpus", guest_disk.use),
     Suite("firmware in a virtual machine", firmware.use),
-    Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
+    Suite("linux with 2 processors 2 cpus", lambda: linux.use(Machine(linux.ISO, memory=linux.MEMORY, timeout=20, cpus=2), 2)),
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
@@ -134,6 +134,7 @@ MATRIX = [
     Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2, processors=2)),
     Suite("paravirtual balloon", paravirtual.balloon),
     Suite("paravirtual balloon 2 cpus", lambda: paravirtual.balloon(cpus=2, processors=2)),
+    Suite("user tests in portolan in portolan paravirtual", lambda: nested.user_tests("paravirtual")),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
@@ -229,6 +230,6 @@ MATRIX = [
 ]
 # not part of every run
 LONG = [
+    Suite("linux in bochs", linux.bochs),
     Suite("user tests in portolan in portolan", lambda: nested.user_tests("")),
-    Suite("user tests in portolan in portolan paravirtual", lambda: nested.user_tests("paravirtual")),
 ]

@@ -192,7 +192,7 @@ display_library: sdl2
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 cpu: model=corei7_skylake_x, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
-memory: guest=256, host=256
+memory: guest={memory}, host={memory}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 {drives}
 boot: cdrom
@@ -213,11 +213,12 @@ magic_break: enabled=1
 
 
 class Bochs(Machine):
-    """The same on Bochs, 256 MiB. The serial line is a pseudo terminal. disk: an image for the first place."""
+    """The same on Bochs. The serial line is a pseudo terminal. disk: an image for the first place."""
 
-    def __init__(self, iso, timeout=120, disk=None, cpus=1):
+    def __init__(self, iso, timeout=120, disk=None, cpus=1, memory=256):
         super().__init__(iso, timeout=timeout)
         self.cpus = cpus
+        self.memory = memory
         self.disk = disk
         self.drives = f"ata0-master: type=cdrom, path={os.path.abspath(iso)}, status=inserted"
         if disk:
@@ -230,7 +231,7 @@ class Bochs(Machine):
         tty.setraw(self.slave)
         rc, commands = os.path.join(self.scratch, "bochsrc"), os.path.join(self.scratch, "commands")
         with open(rc, "w", encoding="utf-8") as f:
-            f.write(BOCHSRC.format(cpus=self.cpus, drives=self.drives, serial=os.ttyname(self.slave), scratch=self.scratch))
+            f.write(BOCHSRC.format(cpus=self.cpus, memory=self.memory, drives=self.drives, serial=os.ttyname(self.slave), scratch=self.scratch))
         with open(commands, "w", encoding="utf-8") as f:
             f.write("c\nq\n")
         environment = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")

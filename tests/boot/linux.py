@@ -3,8 +3,10 @@ import re
 import time
 
 from check import Checks
-from machine import Machine
+from machine import Bochs, Machine
 
+ISO = "build/test/linux-release.iso"
+MEMORY = 384
 PROMPT = r"/ # (\x1b\[6n)?$"
 COMMANDS = [
     ("uname -s -m", r"^Linux x86_64\r*$"),
@@ -45,8 +47,8 @@ def to_the_shell(m, checks, processors):
     start = time.time()
     m.command_output("cp /guests/disk /tmp/disk")
     m.send(f"vm run /guests/linux initrd=/guests/initrd memory=128 cpus={processors} disk=/tmp/disk disk=/guests/disk,ro cmdline=\"console=ttyS0 panic=-1\"\r")
-    m.expect(r"Linux version 6\.\S+-cloud-amd64", 30)
-    m.expect(r"guest: Linux \S+ is up after \S+ s", 60)
+    m.expect(r"Linux version 6\.\S+-cloud-amd64", 3 * m.timeout)
+    m.expect(r"guest: Linux \S+ is up after \S+ s", 3 * m.timeout)
     m.expect(PROMPT)
     m.seen += f"({time.time() - start:.1f} s to the guest's shell)\n"
     checks.reached("the guest's shell")
@@ -95,9 +97,9 @@ def off(m, checks):
     checks.expect("the system is as before", r"^Hello, world!\n", m.command_output("hello"))
 
 
-def use(iso="build/test/linux-release.iso", processors=1, **options):
+def use(machine=None, processors=1):
     checks = Checks()
-    with Machine(iso, memory=384, timeout=20, **options) as m:
+    with machine or Machine(ISO, memory=MEMORY, timeout=20) as m:
         m.come_up()
         checks.guard("to the shell", to_the_shell, m, checks, processors)
         for part in (commands, consoles, looked_at, off):
@@ -107,3 +109,8 @@ def use(iso="build/test/linux-release.iso", processors=1, **options):
         if not checks.failures:
             checks.expect("all processors were there", rf"smp: Brought up 1 node, {processors} CPU", m.seen)
     return checks.result()
+
+
+def bochs():
+    """The same by VMX."""
+    return use(Bochs(ISO, memory=MEMORY, timeout=300))

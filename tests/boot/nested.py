@@ -72,7 +72,7 @@ def user_tests(words, iso="build/test/nested-tests.iso"):
         start = len(m.seen)
         m.send(f'vm run /guests/kernel memory=256 module="/guests/bootstrap bootstrap" module="/guests/archive archive" '
                f'cmdline="memdisk=64M {words} -- run=/tests/runner"\r')
-        m.expect(r"runner: (\d+) programs, (\d+) with failures", 900)
+        m.expect(r"runner: (\d+) programs, (\d+) with failures", 3000)
         m.expect(r"vm: kernel: the guest turned the power off")
         passed, failed = (re.findall(rf"^case {word} .*", m.seen[start:], re.M) for word in ("ok", "FAILED"))
         return len(passed), len(failed), "\n".join(failed)
