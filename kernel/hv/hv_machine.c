@@ -163,7 +163,9 @@ static struct vm_map *hv_machine_make_map(struct task *task)
         pmap_destroy(pmap);
         return NULL;
     }
-    hv_machine_limit(map, task->map);
+    if (task->map != NULL) { /* the kernel itself has none, and no limit */
+        hv_machine_limit(map, task->map);
+    }
     return map;
 }
 
