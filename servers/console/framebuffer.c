@@ -23,20 +23,22 @@ static const uint32_t framebuffer_colours[16] = {
 
 static void framebuffer_draw(unsigned row, unsigned column, struct cell cell, bool cursor)
 {
-    uint32_t ink = framebuffer_colours[cell.colours & 15];
-    uint32_t paper = framebuffer_colours[cell.colours >> 4];
+    uint64_t ink = framebuffer_colours[cell.colours & 15];
+    uint64_t paper = framebuffer_colours[cell.colours >> 4];
+    const uint64_t pairs[4] = {paper | paper << 32, paper | ink << 32, ink | paper << 32,
+                               ink | ink << 32}; /* of pixels, by their two dots */
     volatile char *line = framebuffer.pixels + (uint64_t)row * FONT_HEIGHT * framebuffer.pitch +
                           (uint64_t)column * FONT_WIDTH * sizeof(uint32_t);
 
     for (unsigned y = 0; y < FONT_HEIGHT; y++) {
-        volatile uint32_t *pixel = (volatile uint32_t *)line;
+        volatile uint64_t *pixels = (volatile uint64_t *)line;
         uint8_t dots = font_row(cell.character, y);
 
         if (cursor) {
             dots = (uint8_t)~dots;
         }
-        for (unsigned x = 0; x < FONT_WIDTH; x++) {
-            pixel[x] = (dots << x & 0x80) != 0 ? ink : paper;
+        for (unsigned x = 0; x < FONT_WIDTH / 2; x++) {
+            pixels[x] = pairs[dots >> (FONT_WIDTH - 2 - 2 * x) & 3];
         }
         line += framebuffer.pitch;
     }

@@ -126,7 +126,7 @@ int main(void)
     } else if (uart_init(hardware)) {
         source_open(&sources[0], hardware);
     }
-    screen_init(hardware);
+    screen_init(hardware, uart_poll);
     if (keyboard_init(hardware)) {
         source_open(&sources[1], hardware);
     }

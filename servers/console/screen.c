@@ -11,6 +11,7 @@
 #define TAB             8
 #define COLOURS_DEFAULT 0x07
 #define BRIGHT          0x08
+#define PAUSE_CELLS     16u
 
 enum state { STATE_TEXT, STATE_ESCAPE, STATE_SEQUENCE };
 
@@ -21,6 +22,8 @@ static struct {
     bool changed[SCREEN_ROWS_MAX]; /* rows in which the two may differ */
     unsigned row, column;          /* column == columns: the next character begins a new line */
     unsigned cursor_row, cursor_column; /* where it is shown */
+    unsigned drawn;                     /* cells, in all */
+    void (*pause)(void);
     uint8_t colours;
     bool reversed;
     enum state state;
@@ -253,6 +256,10 @@ static void screen_draw_cell(unsigned row, unsigned column, bool cursor)
 {
     screen.shown[row][column] = screen.wanted[row][column];
     screen.display->draw(row, column, screen.wanted[row][column], cursor);
+    screen.drawn++;
+    if (screen.drawn % PAUSE_CELLS == 0 && screen.pause != NULL) {
+        screen.pause();
+    }
 }
 
 /* Draw what changed, and the cursor at its new place. */
@@ -290,11 +297,12 @@ void screen_write(const char *text, size_t size)
     screen_draw();
 }
 
-bool screen_init(mach_port_t hardware)
+bool screen_init(mach_port_t hardware, void (*pause)(void))
 {
     hardware_info_t info = {0};
     mach_msg_type_number_t count = HARDWARE_NUMBERS_MAX;
 
+    screen.pause = pause;
     screen.colours = COLOURS_DEFAULT;
     if (hardware_framebuffer(hardware, info, &count) != KERN_SUCCESS) {
         return false;

@@ -26,8 +26,9 @@ struct display {
 };
 
 /* Find a display through the hardware port and clear it. Returns: false when there is none; the
- * screen then only swallows what is written. */
-bool screen_init(mach_port_t hardware);
+ * screen then only swallows what is written. pause: called every few cells while the screen is
+ * drawn, which takes milliseconds when all of it scrolls; or NULL. */
+bool screen_init(mach_port_t hardware, void (*pause)(void));
 
 /* Show text; escape sequences may be spread over calls. */
 void screen_write(const char *text, size_t size);

@@ -1,6 +1,6 @@
 /* uart.c - the serial line. The kernel has set its speed and prints its own messages on it; input
  * interrupts, output is written as the transmitter takes it. The receiver keeps 16 bytes only, so
- * what has come is taken from it while output is written too. */
+ * what has come is taken from it while output is written and the screen is drawn, too. */
 #include "uart.h"
 
 #include "ports.h"
@@ -66,9 +66,7 @@ void uart_write(const char *text, size_t size)
 {
     unsigned room = 0;
 
-    if (uart_present) {
-        uart_receive();
-    }
+    uart_poll();
     for (size_t i = 0; uart_present && i < size; i++) {
         if (room < 2) {
             uart_wait_empty();
@@ -80,6 +78,13 @@ void uart_write(const char *text, size_t size)
         }
         port_write(DATA, (uint8_t)text[i]);
         room--;
+    }
+}
+
+void uart_poll(void)
+{
+    if (uart_present) {
+        uart_receive();
     }
 }
 

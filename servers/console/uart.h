@@ -14,5 +14,8 @@ bool uart_init(mach_port_t hardware);
 void uart_write(const char *text, size_t size);
 /* The next byte received, or -1. */
 int uart_read(void);
+/* Keep what has been received for uart_read(): the receiver has room for 16 bytes, 1.4 ms of them.
+ */
+void uart_poll(void);
 
 #endif

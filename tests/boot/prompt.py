@@ -155,12 +155,23 @@ def session_restart(m, checks):
     checks.expect("the new shell works", r"^still here\n", m.command_output("echo still here"))
 
 
+def typed_ahead(m, checks):
+    """A whole screen that scrolls takes milliseconds to be drawn: what is typed meanwhile is not lost."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
+    for n in range(6):
+        m.send(f"ls /bin; ls /bin\recho {letters} {n}\r")
+        m.expect(rf"(?:\n|\$ ){letters} {n}\r")
+        m.expect(r"\$ $")
+    checks.reached("lines that are typed while the screen scrolls")
+
+
 def on_machine(machine, fill=0):
     """Come to the prompt, look around, and switch the machine off; with fill, write so many MiB first."""
     checks = Checks()
     with machine as m:
         m.expect(r"\$ $")
         simple(m, checks)
+        typed_ahead(m, checks)
         for what in ("memory is there to be written", "and comes back")[:2 if fill else 0]:
             checks.expect(what, rf"^filled {fill} MiB\n", m.command_output(f"/tests/fill {fill}", 120))
         m.power_off()
