@@ -134,7 +134,6 @@ MATRIX = [
     Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2, processors=2)),
     Suite("paravirtual balloon", paravirtual.balloon),
     Suite("paravirtual balloon 2 cpus", lambda: paravirtual.balloon(cpus=2, processors=2)),
-    Suite("user tests in portolan in portolan paravirtual", lambda: nested.user_tests("paravirtual")),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),
     Suite("files debug 2 cpus", lambda: files.tools("build/test/prompt-debug.iso", cpus=2)),
     Suite("reboot", prompt.reboot),
@@ -232,4 +231,5 @@ MATRIX = [
 LONG = [
     Suite("linux in bochs", linux.bochs),
     Suite("user tests in portolan in portolan", lambda: nested.user_tests("")),
+    Suite("user tests in portolan in portolan paravirtual", lambda: nested.user_tests("paravirtual")),
 ]

@@ -77,7 +77,7 @@ class Machine:
         except pexpect.TIMEOUT:
             raise Failure(f"waited {timeout or self.timeout} s for {pattern!r}; seen:\n{self.log()}") from None
         except pexpect.EOF:
-            raise Failure(f"the machine stopped before {pattern!r}; seen:\n{self.log()}") from None
+            raise Failure(f"the machine stopped before {pattern!r}{self.end()}; seen:\n{self.log()}") from None
         self.seen += self.child.before + self.child.after
         if index == 1:
             self.drain()
@@ -127,7 +127,7 @@ class Machine:
         """Is a prompt the last that comes, within PROMPT_S?"""
         index = self.child.expect([r"\$ $", pexpect.TIMEOUT, pexpect.EOF], timeout=PROMPT_S)
         if index == 2:
-            raise Failure(f"the machine stopped before a prompt; seen:\n{self.log()}")
+            raise Failure(f"the machine stopped before a prompt{self.end()}; seen:\n{self.log()}")
         if index == 0:
             self.seen += self.child.before + self.child.after
         return index == 0
@@ -144,6 +144,19 @@ class Machine:
         except pexpect.TIMEOUT:
             raise Failure(f"the machine did not switch itself off; seen:\n{self.log()}") from None
         self.seen += self.child.before
+
+    def end(self):
+        """How the emulator ended, in parentheses: a signal is its own fault, status 0 the machine's, which reset itself."""
+        if not isinstance(self.child, pexpect.spawn):
+            return ""
+        self.child.close(force=True)
+        return f" (the emulator: status {self.child.exitstatus}, signal {self.child.signalstatus})"
+
+    def leave_guest(self):
+        """From the console of a virtual machine back to the prompt; what is typed before that comes would be the console's."""
+        self.send("\x1d")
+        self.expect(r"\$ $")
+        self.settle()
 
     def log(self):
         return self.seen + (self.child.before if isinstance(self.child.before, str) else "")

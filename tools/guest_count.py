@@ -57,8 +57,7 @@ def linux_guest():
         m.come_up()
         m.send(f'vm run /guests/linux initrd=/guests/initrd memory=128 cmdline="{LINUX}"\r')
         m.expect(SHELL)
-        m.send("\x1d")
-        m.settle()
+        m.leave_guest()
         return float(re.search(r"(\d+\.\d+) vmm$", m.command_output("ps"), re.M).group(1))
 
 

@@ -41,8 +41,7 @@ def nothing(m, checks):
     """Without a disk there is nothing to boot."""
     m.send("vm run /guests/bios\r")
     m.expect(r"b.?o.?o.?t.?a.?b.?l.?e", 40)
-    m.send("\x1d")
-    m.settle()
+    m.leave_guest()
     m.command_output("vm kill bios")
     checks.expect("none is left", r"^$", m.command_output("vm list"))
 

@@ -9,7 +9,6 @@ from linux import PROMPT, shell
 from machine import Machine
 from volume import Volume
 
-LEAVE = "\x1d"  # Ctrl-]
 COPIED = [(100, 5000, 3000), (7, SECTORS - 1, 1), (20000, 12288, 2048)]  # sectors of disk1: from, to, how many
 
 
@@ -56,10 +55,9 @@ def written(m, checks):
 def drivers_end(m, checks):
     """The guest does not notice that the drivers of its disks end, and others come."""
     shell(m, "echo 3 > /proc/sys/vm/drop_caches; for i in 1 2 3; do dd if=/dev/vda of=/dev/null bs=64k; echo 3 > /proc/sys/vm/drop_caches; done 2> /tmp/dd &")
-    m.send(LEAVE)
-    m.settle()
+    m.leave_guest()
     m.send("; ".join(f"kill {number}" for number in re.findall(r"^ *(\d+) .* virtio_blk$", m.command_output("ps"), re.M)) + "\r")
-    m.expect(r"(device_master: virtio_blk of \S+ ended; starting it again[^$]*){3}")
+    m.expect(r"(device_master: virtio_blk of \S+ ended; starting it again.*?){3}")
     m.settle()
     m.send("vm console linux\r")
     m.expect(r"vm console linux\r+\n")
@@ -86,7 +84,7 @@ def use(iso="build/test/linux-release.iso", cpus=2):
     with Volume("ext2") as mounted:
         extra = ["-drive", f"file={mounted.image},format=raw,if=none,id=disk0", "-device", "virtio-blk-pci,drive=disk0,disable-legacy=on"]
         extra += disk.drive(name="disk1") + disk.device(name="disk1") + other.drive("readonly=on", name="disk2") + other.device(name="disk2")
-        with Machine(iso, cpus=cpus, memory=384, timeout=20, extra=extra) as m:
+        with Machine(iso, cpus=cpus, memory=384, timeout=30, extra=extra) as m:
             m.expect(r"pager: disk1 is not used")  # before the first prompt or behind it
             m.settle()
             checks.guard("refused", refused, m, checks)

@@ -71,8 +71,7 @@ def consoles(m, checks):
 
 def looked_at(m, checks):
     """It is left, looked at from outside, stands still, and is joined again."""
-    m.send("\x1d")
-    m.settle()
+    m.leave_guest()
     checks.expect("it runs on", r"^linux +running\n$", m.command_output("vm list"))
     info = m.command_output("vm info linux")
     checks.expect("figures by reason", r"^port +\d+ +\d+/s\n", re.sub(r"(?s).*?(?=^port)", "", info, count=1, flags=re.M))

@@ -4,7 +4,6 @@ import re
 from check import Checks
 from machine import Failure, Machine
 
-LEAVE = "\x1d"  # Ctrl-]
 
 # (line, what it prints, the exit status)
 RUNS = [
@@ -140,8 +139,7 @@ def typing(m, checks):
     for c in "ab":
         m.send(c)
         m.expect(rf"\[{c}\]")
-    m.send(LEAVE)
-    m.settle()
+    m.leave_guest()
     checks.expect("it runs on", r"^echo +running\n$", m.command_output("vm list"))
     m.send("sleep 1; vm console echo\r")
     m.expect(r"vm console echo\r+\n")

@@ -41,8 +41,7 @@ def off(m, checks):
 
 def exits(m):
     """How often the guest has been left for a port, and for a hypercall; seen from outside."""
-    m.send("\x1d")
-    m.settle()
+    m.leave_guest()
     info = m.command_output("vm info kernel")
     m.send("vm console kernel\r")
     m.expect(r"vm console kernel\r+\n")

@@ -12,7 +12,6 @@ from volume import Volume
 MODULES = "module=\"/guests/bootstrap bootstrap\" module=\"/guests/archive archive\""
 SECTORS = 8192  # of the disk without a file system
 KILLS = 8
-LEAVE = "\x1d"  # Ctrl-]
 MEMORY = 128  # MiB of the guest that gives some of it back
 FILL = 80  # that a program in it writes
 
@@ -133,8 +132,7 @@ def host_mib(m):
 
 
 def outside(m):
-    m.send(LEAVE)
-    m.settle()
+    m.leave_guest()
 
 
 def inside(m):

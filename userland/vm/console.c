@@ -9,6 +9,7 @@
 #include <portolan/vm_machine_types.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -47,15 +48,18 @@ static _Noreturn void console_leave(int status)
     exit(status);
 }
 
-/* All of it, however long the guest takes to read it. False: the machine has gone. */
-static bool console_type(mach_port_t console, const char *data, size_t size)
+/* All of it, however long the guest takes to read it, or as much as there is room for. False: the
+ * machine has gone. */
+static bool console_type(mach_port_t console, const char *data, size_t size, bool waits)
 {
     while (size != 0) {
         natural_t written = 0;
         kern_return_t kr =
             io_write(console, IO_POSITION, (char *)data, (mach_msg_type_number_t)size, &written);
 
-        if (kr == PORTOLAN_ERRNO(EAGAIN)) {
+        if (kr == PORTOLAN_ERRNO(EAGAIN) && !waits) {
+            return true;
+        } else if (kr == PORTOLAN_ERRNO(EAGAIN)) {
             portolan_sleep(AGAIN_MS);
         } else if (kr != KERN_SUCCESS) {
             return false;
@@ -73,13 +77,14 @@ static void *console_keys(void *argument)
     ssize_t n;
 
     while ((n = read(0, data, sizeof(data))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            if (data[i] == LEAVE) {
-                console_leave(0);
-            }
-        }
-        if (!console_type(console, data, (size_t)n)) {
+        const char *leave = memchr(data, LEAVE, (size_t)n);
+        size_t size = leave != NULL ? (size_t)(leave - data) : (size_t)n;
+
+        if (!console_type(console, data, size, leave == NULL)) {
             break;
+        }
+        if (leave != NULL) {
+            console_leave(0);
         }
     }
     return NULL;
