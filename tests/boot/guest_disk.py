@@ -33,16 +33,17 @@ def to_the_shell(m, checks):
     m.send("vm run /guests/linux initrd=/guests/initrd memory=128 disk=disk1 disk=disk2 disk=cd0 disk=disk0,ro cmdline=\"console=ttyS0 panic=-1\"\r")
     m.expect(r"guest: Linux \S+ is up after \S+ s", 90)
     m.expect(PROMPT)
+    shell(m, "dmesg -n 1")  # what its kernel says would come in between
     checks.reached("the guest's shell")
 
 
 def seen(m, checks, images):
     """Sizes and kinds are the devices', and so is every byte."""
-    checks.expect("sizes", rf"^{SECTORS}\r*\n{SECTORS}\r*\n\d+\r*\n", shell(m, "cat /sys/block/vd[abc]/size"))
-    checks.expect("which may be written", r"^0\r*\n1\r*\n1\r*\n1\r*\n", shell(m, "cat /sys/block/vd?/ro"))
-    checks.expect("blocks", r"^512\r*\n512\r*\n2048\r*\n", shell(m, "cat /sys/block/vd[abc]/queue/logical_block_size"))
+    checks.expect("sizes", rf"(?m)^{SECTORS}\r*\n{SECTORS}\r*\n\d+\r*\n", shell(m, "cat /sys/block/vd[abc]/size"))
+    checks.expect("which may be written", r"(?m)^0\r*\n1\r*\n1\r*\n1\r*\n", shell(m, "cat /sys/block/vd?/ro"))
+    checks.expect("blocks", r"(?m)^512\r*\n512\r*\n2048\r*\n", shell(m, "cat /sys/block/vd[abc]/queue/logical_block_size"))
     for name, image in zip(("vda", "vdb", "vdc"), images):
-        checks.expect(f"all of {name}", rf"^{digest(image)} ", shell(m, f"sha256sum < /dev/{name}"))
+        checks.expect(f"all of {name}", rf"(?m)^{digest(image)} ", shell(m, f"sha256sum < /dev/{name}"))
     checks.expect("one that cannot be written is not", r"refused", shell(m, "echo x > /dev/vdb || echo refused"))
     checks.expect("a file system that is mounted outside is read", r"(?m)^hello disk\r*$", shell(m, "mount -r -t ext2 /dev/vdd /mnt && cat /mnt/dir/hello.txt; umount /mnt").replace("\r", "\n"))
 

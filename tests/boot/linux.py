@@ -51,6 +51,7 @@ def to_the_shell(m, checks, processors):
     m.expect(r"guest: Linux \S+ is up after \S+ s", 3 * m.timeout)
     m.expect(PROMPT)
     m.seen += f"({time.time() - start:.1f} s to the guest's shell)\n"
+    shell(m, "dmesg -n 1")  # what its kernel says would come in between
     checks.reached("the guest's shell")
 
 
