@@ -124,7 +124,7 @@ MATRIX = [
     Suite("machines debug 2 cpus", lambda: machines.use("build/test/machines-debug.iso", cpus=2)),
     Suite("inside a virtual machine", inside.use),
     Suite("linux 1 cpu", linux.use),
-    Suite("disks of guests 2 cpus", guest_disk.use),
+    Suite("disks of guests", guest_disk.use),
     Suite("firmware in a virtual machine", firmware.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(Machine(linux.ISO, memory=linux.MEMORY, timeout=20, cpus=2), 2)),
     Suite("portolan in portolan", lambda: nested.use("")),

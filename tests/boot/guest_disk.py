@@ -79,7 +79,7 @@ def off(m, checks):
     m.power_off()
 
 
-def use(iso="build/test/linux-release.iso", cpus=2):
+def use(iso="build/test/linux-release.iso", cpus=1):
     checks = Checks()
     disk, other = Disk(), Disk()
     with Volume("ext2") as mounted:
