@@ -131,7 +131,6 @@ MATRIX = [
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
     Suite("paravirtual disks", paravirtual.disks),
-    Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2, processors=2)),
     Suite("paravirtual balloon", paravirtual.balloon),
     Suite("paravirtual balloon 2 cpus", lambda: paravirtual.balloon(cpus=2, processors=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),

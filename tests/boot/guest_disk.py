@@ -74,6 +74,7 @@ def drivers_end(m, checks):
 def off(m, checks):
     m.send("exit\r")
     m.expect(r"vm: linux: the guest turned the power off")
+    m.expect(r"\$ $")  # what is typed before would be the console's
     m.settle()
     checks.expect("the system is as before", r"^hello disk\n", m.command_output("cat /disk/dir/hello.txt"))
     m.power_off()

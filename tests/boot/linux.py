@@ -90,6 +90,7 @@ def off(m, checks):
     digest = re.search(r"^[0-9a-f]{64}", shell(m, "sha256sum /dev/vda"), re.M).group(0)
     m.send("exit\r")
     m.expect(r"vm: linux: the guest turned the power off")
+    m.expect(r"\$ $")  # what is typed before would be the console's
     m.settle()
     checks.expect("nothing is left", r"^$", m.command_output("vm list"))
     checks.expect("what the guest wrote is in the file", rf"^{digest} ", m.command_output("sha256sum /tmp/disk"))

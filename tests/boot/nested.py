@@ -35,6 +35,7 @@ def commands(m, checks):
 def off(m, checks):
     m.send("poweroff\r")
     m.expect(r"vm: kernel: the guest turned the power off")
+    m.expect(r"\$ $")  # what is typed before would be the console's
     m.settle()
     checks.expect("nothing is left", r"^$", m.command_output("vm list"))
 

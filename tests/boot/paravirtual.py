@@ -49,6 +49,7 @@ def boot(m, memory, words):
 def off(m, checks):
     m.send("poweroff\r")
     m.expect(r"vm: inner: the guest turned the power off", 40)
+    m.expect(r"\$ $")  # what is typed before would be the console's
     m.settle()
     checks.reached("the guest is off")
 
