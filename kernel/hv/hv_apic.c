@@ -122,6 +122,12 @@ void hv_apic_accept(struct hv_apic *apic, uint8_t vector)
     hv_apic_put(apic->isr, vector, true);
 }
 
+void hv_apic_return(struct hv_apic *apic, uint8_t vector)
+{
+    hv_apic_put(apic->isr, vector, false);
+    hv_apic_put(apic->irr, vector, true);
+}
+
 bool hv_apic_post(struct hv_apic *apic, uint8_t vector, bool is_level)
 {
     if ((atomic_load(&apic->spurious) & SPURIOUS_ENABLED) == 0 || !hv_apic_is_enabled(apic) ||

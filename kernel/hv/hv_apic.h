@@ -107,8 +107,10 @@ bool hv_apic_matches(const struct hv_apic *apic, const struct hv_apic_message *m
 /* The interrupt that is next, -1: none. It is delivered when its class (vector / 16) is above CR8.
  */
 int hv_apic_waiting(const struct hv_apic *apic);
-/* It has been delivered. */
+/* It is delivered, and in service from now on. */
 void hv_apic_accept(struct hv_apic *apic, uint8_t vector);
+/* It was not: it waits again. */
+void hv_apic_return(struct hv_apic *apic, uint8_t vector);
 
 /* Is the timer to be compared with the guest's time stamp? */
 bool hv_apic_is_tsc(const struct hv_apic *apic);

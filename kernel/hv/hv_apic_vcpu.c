@@ -148,6 +148,12 @@ int hv_apic_vcpu_take(struct hv_vcpu *vcpu)
     return vector;
 }
 
+void hv_apic_vcpu_return(struct hv_vcpu *vcpu, uint8_t vector)
+{
+    hv_apic_return(vcpu->apic, vector);
+    (void)atomic_fetch_or(&vcpu->pending_interrupt, HV_PENDING_APIC);
+}
+
 /* A start-up interrupt is for one that waits for it, and for one that INIT has just made wait. */
 static void hv_apic_vcpu_start_up(struct hv_vcpu *vcpu)
 {

@@ -37,8 +37,10 @@ bool hv_apic_vcpu_write(struct hv_vcpu *vcpu, uint64_t offset, uint64_t value);
 /* Does an interrupt wait that is above the processor's priority? Sets vcpu->pending_interrupt by
  * whether any waits. */
 bool hv_apic_vcpu_is_wanted(struct hv_vcpu *vcpu);
-/* The guest takes interrupts: which is delivered now, and is in service then. -1: none. */
+/* Which interrupt is delivered next, and is in service from now on. -1: none. */
 int hv_apic_vcpu_take(struct hv_vcpu *vcpu);
+/* It was not delivered: it waits again. */
+void hv_apic_vcpu_return(struct hv_vcpu *vcpu, uint8_t vector);
 /* See to the timer, INIT and start-up if HV_SIGNAL_APIC says so. */
 void hv_apic_vcpu_attend(struct hv_vcpu *vcpu);
 /* The offset of the guest's time stamp has changed. */

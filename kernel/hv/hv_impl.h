@@ -30,6 +30,7 @@ struct vm_page;
 /* vcpu->extras */
 #define HV_EXTRA_DEBUG 1u /* DR0-3, as it uses them */
 #define HV_EXTRA_XCR0  2u /* as it can tell */
+#define HV_EXTRA_LEAVE 4u /* the guest is left again at once, once (svm.c) */
 
 /* vcpu->pending_interrupt: the monitor's interrupt, and whether its APIC may have one. */
 #define HV_PENDING_VALID 256u /* and the vector */

@@ -10,6 +10,7 @@
 #include "arch/cpu.h"
 #include "arch/interrupt.h"
 #include "arch/io.h"
+#include "arch/ipi.h"
 #include "arch/pmap_nested.h"
 #include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
@@ -196,11 +197,26 @@ static uint64_t svm_event(uint64_t kind, uint32_t vector)
     return vector | kind << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
 }
 
-/* Put an NMI into the VMCB, or an interrupt that the guest takes at once: its APIC's, or the
- * monitor's, if that wants to know about the next. */
-static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+/* The interrupt that the guest is to take now, the monitor's or its APIC's, -1: none. It waits no
+ * more, but where it is to be watched whether the guest takes it. */
+static int svm_take_interrupt(struct hv_vcpu *vcpu, uint8_t *watches)
 {
     uint32_t interrupt = hv_vcpu_interrupt(vcpu);
+    int vector;
+
+    if (interrupt == 0) {
+        vector = hv_apic_vcpu_take(vcpu);
+        *watches |= vector >= 0 ? SVM_WATCH_APIC : 0;
+        return vector;
+    }
+    *watches |= SVM_WATCH_INTERRUPT;
+    return (int)(interrupt & HV_EVENT_VECTOR);
+}
+
+/* Put an NMI into the VMCB, or the interrupt that comes before the window. */
+static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+{
+    uint8_t watches = 0;
     int vector;
 
     if ((v->event & HV_EVENT_VALID) != 0) {
@@ -210,41 +226,48 @@ static void svm_prepare_injection(struct hv_vcpu *vcpu, struct svm_vmcb *v)
         atomic_store(&vcpu->pending_nmi, false);
         vcpu->nmi_blocked = true;
         v->event = svm_event(HV_EVENT_IS_NMI, 2);
-    } else if (interrupt != 0 && vcpu->window && svm_takes_interrupts(vcpu)) {
-        hv_vcpu_set_interrupt(vcpu, 0);
-        v->event = svm_event(HV_EVENT_IS_HARD, interrupt & HV_EVENT_VECTOR);
-    } else if (svm_takes_interrupts(vcpu)) {
-        vector = hv_apic_vcpu_take(vcpu);
+    } else if (vcpu->window && svm_takes_interrupts(vcpu)) {
+        vector = svm_take_interrupt(vcpu, &watches);
         v->event = vector >= 0 ? svm_event(HV_EVENT_IS_HARD, (uint32_t)vector) : 0;
+        if ((watches & SVM_WATCH_INTERRUPT) != 0) {
+            hv_vcpu_set_interrupt(vcpu, 0);
+        }
     }
 }
 
-/* Put what is to be delivered into the VMCB. The monitor's interrupt is the processor's virtual
- * interrupt, taken without an exit when the guest lets it in; where it is the APIC's, or the
- * monitor wants to know when that is, the guest is left then. Of CR8 the processor knows nothing
- * here: while something waits, writes to it are intercepted (QEMU 7.2 ends when CR8 is written
- * then). */
+/* VMRUN is to deliver an interrupt. QEMU 7.2 keeps its number as that of an exception
+ * (helper_vmrun), which it raises in the guest when it next turns to something else, unless the
+ * guest is left before: have it left right behind that. */
+static bool svm_is_to_leave(const struct svm_vmcb *v)
+{
+    return (v->event & HV_EVENT_VALID) != 0 && HV_EVENT_KIND(v->event) == HV_EVENT_IS_HARD;
+}
+
+/* Put what is to be delivered into the VMCB. An interrupt is the processor's virtual interrupt,
+ * taken without an exit when the guest lets it in; where the monitor wants to know when that is,
+ * the guest is left then. Of CR8 the processor knows nothing here: while something waits, writes to
+ * it are intercepted (QEMU 7.2 ends when CR8 is written then). */
 static __attribute__((noinline)) void svm_prepare_some(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
     struct svm_vcpu *s = svm_vcpu_of(vcpu);
-    uint32_t interrupt;
+    bool is_step = (s->watches & SVM_WATCH_STEP) != 0;
     bool waits, is_masked;
+    int vector;
 
     svm_prepare_injection(vcpu, v);
-    v->rflags |= (s->watches & SVM_WATCH_STEP) != 0 ? HV_RFLAGS_TF : 0;
-    interrupt = hv_vcpu_interrupt(vcpu);
-    waits = interrupt != 0 || vcpu->window || hv_apic_vcpu_is_wanted(vcpu);
+    v->rflags |= is_step ? HV_RFLAGS_TF : 0;
+    s->watches &= SVM_WATCH_STEP;
+    vector = vcpu->window ? -1 : svm_take_interrupt(vcpu, &s->watches);
+    waits = vector >= 0 || vcpu->window;
     is_masked = (atomic_load(&vcpu->pending_interrupt) & HV_PENDING_APIC) != 0; /* by CR8 */
-    s->watches =
-        (s->watches & SVM_WATCH_STEP) | (interrupt != 0 && !vcpu->window ? SVM_WATCH_INTERRUPT : 0);
     s->is_quiet = !waits && !is_masked && !vcpu->nmi_blocked;
-    v->virtual_vector = interrupt & HV_EVENT_VECTOR;
+    v->virtual_vector = (uint32_t)vector & HV_EVENT_VECTOR;
     v->virtual_control &= ~SVM_V_IRQ;
     v->virtual_control |= waits ? SVM_V_IRQ : 0;
     v->intercept_cr = SVM_CR4_WRITE | (waits || is_masked ? SVM_CR8_WRITE : 0);
-    v->intercept_misc1 =
-        SVM_MISC1 | ((s->watches & SVM_WATCH_INTERRUPT) != 0 ? 0 : SVM_MISC1_VINTR) |
-        (vcpu->nmi_blocked && (s->watches & SVM_WATCH_STEP) == 0 ? SVM_MISC1_IRET : 0);
+    v->intercept_misc1 = SVM_MISC1 | (vector < 0 ? SVM_MISC1_VINTR : 0) |
+                         (vcpu->nmi_blocked && !is_step ? SVM_MISC1_IRET : 0);
+    vcpu->extras |= svm_is_to_leave(v) ? HV_EXTRA_LEAVE : 0;
 }
 
 static inline void svm_prepare_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
@@ -273,14 +296,27 @@ static bool svm_is_to_repeat(const struct svm_vmcb *v)
             ((v->virtual_control & SVM_V_IRQ) == 0 || vector != v->virtual_vector));
 }
 
-static __attribute__((noinline)) void svm_settle_watched(struct hv_vcpu *vcpu, struct svm_vmcb *v)
+/* Has the guest taken the interrupt that was put into the VMCB? If not, it waits as before. */
+static void svm_settle_interrupt(struct hv_vcpu *vcpu, const struct svm_vmcb *v, bool is_taken)
 {
     struct svm_vcpu *s = svm_vcpu_of(vcpu);
 
-    if ((s->watches & SVM_WATCH_INTERRUPT) != 0 && (v->virtual_control & SVM_V_IRQ) == 0) {
+    if ((s->watches & SVM_WATCH_INTERRUPT) != 0 && is_taken) {
         hv_vcpu_set_interrupt(vcpu, 0);
     }
-    if ((s->watches & SVM_WATCH_STEP) != 0) {
+    if ((s->watches & SVM_WATCH_APIC) != 0 && !is_taken) {
+        hv_apic_vcpu_return(vcpu, (uint8_t)v->virtual_vector);
+    }
+    s->watches &= SVM_WATCH_STEP;
+}
+
+static __attribute__((noinline)) void svm_settle_watched(struct hv_vcpu *vcpu,
+                                                         const struct svm_vmcb *v)
+{
+    bool is_valid = v->exit_code != SVM_EXIT_INVALID;
+
+    svm_settle_interrupt(vcpu, v, is_valid && (v->virtual_control & SVM_V_IRQ) == 0);
+    if (is_valid && (svm_vcpu_of(vcpu)->watches & SVM_WATCH_STEP) != 0) {
         svm_exit_stepped(vcpu);
     }
 }
@@ -288,10 +324,13 @@ static __attribute__((noinline)) void svm_settle_watched(struct hv_vcpu *vcpu, s
 /* What has become of it. */
 static void svm_settle_events(struct hv_vcpu *vcpu, struct svm_vmcb *v)
 {
-    if (v->exit_code == SVM_EXIT_INVALID) {
-        return;
+    if (v->exit_code != SVM_EXIT_INVALID) {
+        v->event = 0;
+        if (__builtin_expect(svm_is_to_repeat(v), 0)) {
+            v->event = v->exit_event;
+            svm_vcpu_of(vcpu)->is_quiet = false;
+        }
     }
-    v->event = svm_is_to_repeat(v) ? v->exit_event : 0;
     if (__builtin_expect(svm_vcpu_of(vcpu)->watches != 0, 0)) {
         svm_settle_watched(vcpu, v);
     }
@@ -335,8 +374,12 @@ static void svm_save_debug(uint64_t *debug)
                      : "=r"(debug[0]), "=r"(debug[1]), "=r"(debug[2]), "=r"(debug[3]));
 }
 
-static __attribute__((noinline)) void svm_load_extras(const struct hv_vcpu *vcpu)
+static __attribute__((noinline)) void svm_load_extras(struct hv_vcpu *vcpu)
 {
+    if ((vcpu->extras & HV_EXTRA_LEAVE) != 0) {
+        vcpu->extras &= (uint8_t)~HV_EXTRA_LEAVE;
+        ipi_resched(cpu_number());
+    }
     if ((vcpu->extras & HV_EXTRA_DEBUG) != 0) {
         svm_load_debug(vcpu->debug);
     }
@@ -403,6 +446,7 @@ static enum hv_step svm_run(struct hv_vcpu *vcpu)
     atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_EVENT); /* before it is seen what there is */
     svm_prepare_events(vcpu, v);
     if (!svm_enter(vcpu)) {
+        svm_settle_interrupt(vcpu, v, false);
         svm_exit_unstep(vcpu);
         return HV_RESUME;
     }

@@ -11,8 +11,9 @@
 
 #define SVM_EFER_SVME (1ul << 12)
 
-#define SVM_WATCH_INTERRUPT 1u /* the one that is pending is in the VMCB */
+#define SVM_WATCH_INTERRUPT 1u /* the monitor's that is pending is in the VMCB */
 #define SVM_WATCH_STEP      2u /* over the IRET that ends an NMI's handler */
+#define SVM_WATCH_APIC      4u /* one of the APIC's is in the VMCB, and in service */
 
 /* vcpu->control. Keys: [O] whoever owns the vcpu */
 struct svm_vcpu {
