@@ -443,6 +443,11 @@ static enum hv_step svm_run(struct hv_vcpu *vcpu)
 {
     struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
 
+    /* QEMU 7.2 forgets the shadow on the way into the guest (VMRUN): the interrupt that is to end
+     * the HLT would be taken before it. */
+    if (__builtin_expect((v->interrupt_shadow & 1) != 0, 0) && svm_exit_halts(vcpu)) {
+        return HV_WAIT;
+    }
     atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_EVENT); /* before it is seen what there is */
     svm_prepare_events(vcpu, v);
     if (!svm_enter(vcpu)) {

@@ -5,6 +5,7 @@
 #include "hv/hv_cpuid.h"
 #include "hv/hv_hypercall.h"
 #include "hv/hv_msr.h"
+#include "hv/hv_walk.h"
 #include "hv/hv_xsave.h"
 #include "hv/svm_impl.h"
 #include "kern/atomic.h"
@@ -24,6 +25,8 @@
 #define LENGTH_VMMCALL 3
 #define LENGTH_WBINVD  2
 #define LENGTH_XSETBV  3
+
+#define CODE_HLT 0xf4
 
 #define DR6_STEP (1ul << 14)
 
@@ -107,6 +110,24 @@ static enum hv_step svm_exit_halt(struct hv_vcpu *vcpu)
 {
     svm_exit_advance(vcpu, svm_exit_length(svm_vcpu_of(vcpu)->vmcb, LENGTH_HLT));
     return HV_WAIT;
+}
+
+bool svm_exit_halts(struct hv_vcpu *vcpu)
+{
+    const struct svm_vmcb *v = svm_vcpu_of(vcpu)->vmcb;
+    struct hv_paging paging;
+    uint8_t code;
+
+    if (v->cpl != 0 || (v->event & HV_EVENT_VALID) != 0 || (v->rflags & HV_RFLAGS_TF) != 0) {
+        return false;
+    }
+    svm_state_get_paging(vcpu, &paging);
+    if (hv_walk_read(vcpu->machine->map, &paging, paging.code_base + paging.rip, &code, 1) != 1 ||
+        code != CODE_HLT) {
+        return false;
+    }
+    svm_exit_advance(vcpu, LENGTH_HLT);
+    return true;
 }
 
 /* The end of an NMI's handler. The next may come behind this instruction, not before it, where the

@@ -58,6 +58,9 @@ bool svm_exit_inject(struct hv_vcpu *vcpu, uint32_t kind, uint32_t vector, uint3
 void svm_exit_stepped(struct hv_vcpu *vcpu);
 /* It was not entered: nobody is to see it step. */
 void svm_exit_unstep(struct hv_vcpu *vcpu);
+/* The guest is in the shadow of an STI: is HLT next? Then it is behind that, as if left there.
+ * Sleeps: yes. */
+bool svm_exit_halts(struct hv_vcpu *vcpu);
 /* #GP. */
 enum hv_step svm_exit_protection(struct hv_vcpu *vcpu);
 /* Go on behind the instruction. */

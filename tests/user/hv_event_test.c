@@ -14,6 +14,7 @@ GUEST_CODE64(idle64, "sti; 1: hlt; testl %r8d, %r8d; jz 1b; outb %al, $0x80");
 GUEST_CODE64(deaf64, "1: outb %al, $0x80; nop; sti; nop; nop; outb %al, $0x81; cli; jmp 1b");
 GUEST_CODE64(spin64, "sti; 1: testl %r8d, %r8d; jz 1b; outb %al, $0x80");
 GUEST_CODE64(handler64, "incl %r8d; iretq");
+GUEST_CODE64(halt64, "hlt; outb %al, $0x81");
 GUEST_CODE64(nmi64, "incl %r8d; outb %al, $0x90; iretq");
 
 static bool start(struct guest *g, const uint8_t *code, const uint8_t *end, unsigned vector,
@@ -57,6 +58,30 @@ TEST(an_interrupt_waits_until_the_guest_lets_it_in)
     CHECK_EQ(g.record->address, 0x81);
     CHECK_EQ(guest_register(&g, HV_R8), 1);
     CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_INTERRUPT, VECTOR, 0), KERN_SUCCESS);
+    guest_destroy(&g);
+}
+
+/* Taken before the HLT, it would not end it. */
+TEST(an_interrupt_behind_sti_and_hlt_ends_the_hlt)
+{
+    mach_msg_type_number_t n = HV_STATE_MAX;
+    hv_state_t state;
+    struct guest g;
+
+    if (!START(&g, halt64, VECTOR, handler64)) {
+        return;
+    }
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_GENERAL, state, &n), KERN_SUCCESS);
+    state[HV_RFLAGS] |= 0x200;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_GENERAL, state, n), KERN_SUCCESS);
+    n = HV_STATE_MAX;
+    CHECK_EQ(hv_vcpu_get_state(g.vcpu, HV_STATE_EVENTS, state, &n), KERN_SUCCESS);
+    state[HV_EVENT_SHADOW] = 1;
+    CHECK_EQ(hv_vcpu_set_state(g.vcpu, HV_STATE_EVENTS, state, n), KERN_SUCCESS);
+    CHECK_EQ(hv_vcpu_inject(g.vcpu, HV_INJECT_INTERRUPT, VECTOR, 0), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, HV_RUN_HALT_EXITS), HV_EXIT_PORT);
+    CHECK_EQ(g.record->address, 0x81);
+    CHECK_EQ(guest_register(&g, HV_R8), 1);
     guest_destroy(&g);
 }
 
