@@ -14,6 +14,7 @@
 #include "kern/assert.h"
 #include "kern/atomic.h"
 #include "kern/preempt.h"
+#include "kern/sched.h"
 #include "kern/waitq.h"
 #include "vm/vm_fault.h"
 
@@ -151,9 +152,14 @@ static bool hv_run_is_valid(struct hv_vcpu *vcpu)
 static __attribute__((noinline)) enum hv_step hv_run_attend(struct hv_vcpu *vcpu)
 {
     uint32_t signals = atomic_load(&vcpu->signals);
+    bool is_told = (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0;
 
+    if (is_told) {
+        sched_poke(current_thread()); /* whoever told it may not have got to that: it is to stop
+                                         before it is in user mode */
+    }
     if ((signals & (HV_SIGNAL_KICK | HV_SIGNAL_END)) != 0 || (cpu_ast() & AST_THREAD) != 0 ||
-        (atomic_load(&current_thread()->flags) & THREAD_FLAG_AST) != 0) {
+        is_told) {
         atomic_fetch_and(&vcpu->signals, ~HV_SIGNAL_KICK);
         vcpu->exit.reason = HV_EXIT_KICKED;
         return HV_RETURN;
