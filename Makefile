@@ -9,6 +9,7 @@ FIRMWARE ?= bios
 EMU ?= qemu
 DISK ?= build/disk.img
 DEVICE ?=
+THREADS ?= one
 MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=
@@ -51,7 +52,7 @@ help:
 	@echo "make size     how big the code is, against its budgets"
 	@echo "make clean    remove build/"
 	@echo
-	@echo "SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) (bios|uefi) EMU=$(EMU) (qemu|bochs) DISK=$(DISK) DEVICE=$(DEVICE) DEBUG=$(DEBUG) MANIFEST=$(MANIFEST) CROSS_COMPILE=$(CROSS_COMPILE)"
+	@echo "SMP=$(SMP) THREADS=$(THREADS) (one|many) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) (bios|uefi) EMU=$(EMU) (qemu|bochs) DISK=$(DISK) DEVICE=$(DEVICE) DEBUG=$(DEBUG) MANIFEST=$(MANIFEST) CROSS_COMPILE=$(CROSS_COMPILE)"
 
 setup:
 	@tools/setup.sh
@@ -59,7 +60,7 @@ setup:
 # Commands for people first see that the tools are there, then build with them.
 run: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory build/portolan.iso
-	@SMP=$(SMP) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) DISK=$(DISK) DEVICE=$(DEVICE) tools/run.sh build/portolan.iso
+	@SMP=$(SMP) THREADS=$(THREADS) MEM=$(MEM) GUI=$(GUI) FIRMWARE=$(FIRMWARE) EMU=$(EMU) DISK=$(DISK) DEVICE=$(DEVICE) tools/run.sh build/portolan.iso
 
 debug: setup
 	@$(MAKE) -j$(JOBS) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug.iso

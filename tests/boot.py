@@ -62,9 +62,13 @@ def failures(text):
     return "\n".join(line for line in text.splitlines() if re.search("FAILED|expected|before,|cannot|panic", line))
 
 
-def user_tests(cpus, iso=USER_ISO, cpu="max"):
+def user_tests(cpus, iso=USER_ISO):
     name = f"{os.path.basename(iso)[:-4]}-{cpus}"
-    return user_tests_on(Machine(iso, cpus=cpus, timeout=600, cpu=cpu, extra=coverage.watch(name)))
+    return user_tests_on(Machine(iso, cpus=cpus, timeout=600, extra=coverage.watch(name)))
+
+
+def guest_tests(cpus, iso="build/test/hv.iso", cpu="max"):
+    return user_tests_on(Machine(iso, cpus=cpus, timeout=300, cpu=cpu, one_thread=True))
 
 
 def user_tests_on(machine):
@@ -99,10 +103,12 @@ KERNEL = [Suite(f"{n} cpu", lambda n=n: kernel_tests(kernel_machine(n))) for n i
 KERNEL.append(Suite("bochs", lambda: kernel_tests(Bochs(KERNEL_ISO))))
 USER = [Suite(f"{n} cpu", lambda n=n: user_tests(n)) for n in (1, 2, 4)]
 USER += [Suite(f"{n} cpu without the fast path", lambda n=n: user_tests(n, "build/test/user-tests-slow.iso")) for n in (1, 2, 4)]
-USER.append(Suite("guests on an EPYC", lambda: user_tests(2, "build/test/hv.iso", "EPYC,+svm,+npt")))
+USER += [Suite(f"guests {n} cpu", lambda n=n: guest_tests(n)) for n in (1, 2, 4)]
+USER.append(Suite("guests 2 cpu without the fast path", lambda: guest_tests(2, "build/test/hv-slow.iso")))
+USER.append(Suite("guests on an EPYC", lambda: guest_tests(2, cpu="EPYC,+svm,+npt")))
 USER.append(Suite("guests in bochs 1 cpu", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=300))))
 USER.append(Suite("guests in bochs 2 cpus", lambda: user_tests_on(Bochs("build/test/hv.iso", timeout=600, cpus=2))))
-USER.append(Suite("guests on a processor that cannot", lambda: user_tests(1, "build/test/hv.iso", "max,-svm")))
+USER.append(Suite("guests on a processor that cannot", lambda: guest_tests(1, cpu="max,-svm")))
 USER.append(Suite("rights on the release kernel", lambda: release_test("rights")))
 USER.append(Suite("a million ports and names", lambda: release_test(
     "million", "a chain of 1000000 ports", r"names and \d+ ns with 1000000", memory=6144)))
@@ -125,12 +131,14 @@ MATRIX = [
     Suite("inside a virtual machine", inside.use),
     Suite("linux 1 cpu", linux.use),
     Suite("disks of guests", guest_disk.use),
+    Suite("disks of guests 2 cpus", lambda: guest_disk.use(cpus=2)),
     Suite("firmware in a virtual machine", firmware.use),
-    Suite("linux with 2 processors 2 cpus", lambda: linux.use(Machine(linux.ISO, memory=linux.MEMORY, timeout=20, cpus=2), 2)),
+    Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
     Suite("paravirtual disks", paravirtual.disks),
+    Suite("paravirtual disks 2 cpus", lambda: paravirtual.disks(cpus=2, processors=2)),
     Suite("paravirtual balloon", paravirtual.balloon),
     Suite("paravirtual balloon 2 cpus", lambda: paravirtual.balloon(cpus=2, processors=2)),
     Suite("files release 1 cpu", lambda: files.tools("build/test/prompt-release.iso")),

@@ -43,7 +43,7 @@ class Machine:
             self.command.append("-no-reboot")
         if icount:  # sleep="on": time limits do not pass while all wait for a device of a busy host
             self.command += ["-accel", "tcg,thread=single", "-icount", f"shift=0,sleep={sleep}"]
-        elif one_thread:  # QEMU 7.2 may crash when a device is reset while another processor writes to any device
+        elif one_thread:  # what QEMU 7.2 with a thread for each processor is not good for: tests/README.md, Emulators
             self.command += ["-accel", "tcg,thread=single"]
         if firmware == "uefi":
             variables = os.path.join(self.scratch, "vars.fd")

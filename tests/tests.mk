@@ -174,10 +174,10 @@ $(eval $(call TEST_ISO,rights-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- ru
 $(eval $(call TEST_ISO,million-release,release,$(BOOTSTRAP) $(TEST_ARCHIVE),-- run=/tests/nested_test))
 $(eval $(call TEST_ISO,kernel-tests,debug,$(BOOTSTRAP) $(ARCHIVE),ktest memdisk=8M))
 $(eval $(call TEST_ISO,fuzz,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),))
-$(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner))
-$(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off memdisk=16M -- run=/tests/runner))
-
+$(eval $(call TEST_ISO,user-tests,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner -hv_))
+$(eval $(call TEST_ISO,user-tests-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off memdisk=16M -- run=/tests/runner -hv_))
 $(eval $(call TEST_ISO,hv,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),memdisk=16M -- run=/tests/runner hv_))
+$(eval $(call TEST_ISO,hv-slow,debug,$(BOOTSTRAP) $(TEST_ARCHIVE),fastpath=off memdisk=16M -- run=/tests/runner hv_))
 
 build/test/prompt-text.iso: build/release/kernel.elf $(BOOTSTRAP) $(ARCHIVE) tools/mkiso.sh
 	@mkdir -p build/test
@@ -191,7 +191,7 @@ attack-iso: build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) tools/mkiso.sh
 	@echo "  ISO build/test/attack.iso"; tools/mkiso.sh --small build/test/attack.iso build/debug/kernel.elf $(BOOTSTRAP) $(TEST_ARCHIVE) -- run=/tests/runner $(ATTACK)
 
 RELEASE_ISOS := firmware-release inside-release paravirtual-release nested-release linux-release swap-machines machines-release swap-full swap-release prompt-text prompt-release bench bench-copy bench-share system-release wrong-manifest restart forge stray-release abi cut-archive no-modules one-module not-elf broken-elf rights-release million-release
-DEBUG_ISOS := nested-tests machines-debug hv swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
+DEBUG_ISOS := nested-tests machines-debug hv hv-slow swap-debug stray-debug prompt-debug system-debug ddb kernel-tests fuzz user-tests user-tests-slow
 
 .PHONY: test-release test-debug
 test-release: $(RELEASE_ISOS:%=build/test/%.iso) build/portolan.iso

@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh - boot an image for a person: the terminal is the serial line. Leave with `poweroff` at the prompt, or Ctrl-A X in QEMU.
-# usage: SMP= MEM= GUI= FIRMWARE= EMU= DISK= DEVICE= tools/run.sh ISO
+# usage: SMP= THREADS= MEM= GUI= FIRMWARE= EMU= DISK= DEVICE= tools/run.sh ISO
 # DISK is an image with a file system, made when there is none (build/disk.img); what is written to /disk stays in it. DISK=none: no disk.
+# All processors are run by one thread of the host, but with THREADS=many: then guests may fail (tests/README.md, Emulators).
 # DEVICE is one more device for QEMU, as its option -device takes it.
 set -eu
 
@@ -22,6 +23,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
 set -- -cpu max -smp "${SMP:-1}" -m "${MEM:-256}" -cdrom "$iso" -boot d -no-reboot
+if [ "${SMP:-1}" -gt 1 ] && [ "${THREADS:-one}" = one ]; then
+    set -- "$@" -accel tcg,thread=single
+fi
 if [ "${FIRMWARE:-bios}" = uefi ]; then
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$scratch/vars.fd"
     set -- "$@" -machine q35 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \

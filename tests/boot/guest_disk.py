@@ -86,7 +86,7 @@ def use(iso="build/test/linux-release.iso", cpus=1):
     with Volume("ext2") as mounted:
         extra = ["-drive", f"file={mounted.image},format=raw,if=none,id=disk0", "-device", "virtio-blk-pci,drive=disk0,disable-legacy=on"]
         extra += disk.drive(name="disk1") + disk.device(name="disk1") + other.drive("readonly=on", name="disk2") + other.device(name="disk2")
-        with Machine(iso, cpus=cpus, memory=384, timeout=30, extra=extra) as m:
+        with Machine(iso, cpus=cpus, memory=384, timeout=30, one_thread=True, extra=extra) as m:
             m.expect(r"pager: disk1 is not used")  # before the first prompt or behind it
             m.settle()
             checks.guard("refused", refused, m, checks)

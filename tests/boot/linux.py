@@ -98,9 +98,9 @@ def off(m, checks):
     checks.expect("the system is as before", r"^Hello, world!\n", m.command_output("hello"))
 
 
-def use(machine=None, processors=1):
+def use(machine=None, processors=1, **options):
     checks = Checks()
-    with machine or Machine(ISO, memory=MEMORY, timeout=20) as m:
+    with machine or Machine(ISO, memory=MEMORY, timeout=20, one_thread=True, **options) as m:
         m.come_up()
         checks.guard("to the shell", to_the_shell, m, checks, processors)
         for part in (commands, consoles, looked_at, off):

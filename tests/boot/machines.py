@@ -155,7 +155,7 @@ def typing(m, checks):
 
 def use(iso="build/test/machines-release.iso", **options):
     checks = Checks()
-    with Machine(iso, timeout=20, **options) as m:
+    with Machine(iso, timeout=20, one_thread=True, **options) as m:
         m.come_up()
         for part in (runs, cases, spinning, rights, forgotten, typing):
             checks.guard(part.__name__, part, m, checks)

@@ -53,7 +53,7 @@ def exits(m):
 
 def use(words, iso="build/test/nested-release.iso", **options):
     checks = Checks()
-    with Machine(iso, memory=384, timeout=30, **options) as m:
+    with Machine(iso, memory=384, timeout=30, one_thread=True, **options) as m:
         m.come_up()
         for part in (lambda: boots(m, checks, words), lambda: commands(m, checks)):
             if not checks.failures:
@@ -65,9 +65,9 @@ def use(words, iso="build/test/nested-release.iso", **options):
     return checks.result()
 
 
-def user_tests(words, iso="build/test/nested-tests.iso"):
+def user_tests(words, iso="build/test/nested-tests.iso", **options):
     """All programs of the user tests, in a debug kernel that is a guest."""
-    with Machine(iso, memory=640, timeout=60) as m:
+    with Machine(iso, memory=640, timeout=60, one_thread=True, **options) as m:
         m.come_up()
         start = len(m.seen)
         m.send(f'vm run /guests/kernel memory=256 module="/guests/bootstrap bootstrap" module="/guests/archive archive" '

@@ -108,7 +108,7 @@ def disks(iso="build/test/paravirtual-release.iso", processors=1, **options):
     with Volume("ext3") as outer, Volume("ext3", 16) as inner:
         held = Disks(outer, inner)
         digest = hashlib.sha256(inner.big).hexdigest()
-        with outer.machine(iso, memory=384, timeout=30, **options) as m:
+        with outer.machine(iso, memory=384, timeout=30, one_thread=True, **options) as m:
             m.come_up()
             boot(m, 128, f"cpus={processors} disk=/disk/files disk=/disk/numbers disk=/disk/constant,ro")
             for part in (lambda: files(m, checks, digest), lambda: requests(m, checks), lambda: kills(m, checks, digest), lambda: master_killed(m, checks, digest)):
@@ -189,7 +189,7 @@ def grows(m, checks, start):
 
 def balloon(iso="build/test/paravirtual-release.iso", processors=1, **options):
     checks = Checks()
-    with Machine(iso, memory=384, timeout=30, **options) as m:
+    with Machine(iso, memory=384, timeout=30, one_thread=True, **options) as m:
         m.come_up()
         start = host_mib(m)
         boot(m, MEMORY, f"cpus={processors}")

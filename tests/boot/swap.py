@@ -34,7 +34,7 @@ def swap(iso, mib, cpus=1):
 def guests(iso, cpus=1):
     """A virtual machine with more memory than there is: the guest's pages go out and come back while it runs."""
     checks = Checks()
-    with Machine(iso, cpus=cpus, memory=MEMORY_MIB + SWAP_MIB) as m:
+    with Machine(iso, cpus=cpus, memory=MEMORY_MIB + SWAP_MIB, one_thread=True) as m:
         m.come_up()
         for what in ("a guest's memory comes back", "and again"):
             checks.expect(what, r"^\n?vm: fill: the guest ended with 0\n", m.command_output(f"vm run /guests/fill memory={GUEST_MIB}", 300))
