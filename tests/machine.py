@@ -204,7 +204,7 @@ BOCHSRC = """config_interface: textconfig
 display_library: sdl2
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-cpu: model=corei7_skylake_x, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest={memory}, host={memory}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 {drives}
@@ -228,11 +228,12 @@ magic_break: enabled=1
 class Bochs(Machine):
     """The same on Bochs. The serial line is a pseudo terminal. disk: an image for the first place."""
 
-    def __init__(self, iso, timeout=120, disk=None, cpus=1, memory=256):
+    def __init__(self, iso, timeout=120, disk=None, cpus=1, memory=256, model="corei7_skylake_x"):
         super().__init__(iso, timeout=timeout)
         self.cpus = cpus
         self.memory = memory
         self.disk = disk
+        self.model = model
         self.drives = f"ata0-master: type=cdrom, path={os.path.abspath(iso)}, status=inserted"
         if disk:
             self.drives = (f"ata0-master: type=disk, path={disk}, mode=flat\nata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
@@ -244,7 +245,7 @@ class Bochs(Machine):
         tty.setraw(self.slave)
         rc, commands = os.path.join(self.scratch, "bochsrc"), os.path.join(self.scratch, "commands")
         with open(rc, "w", encoding="utf-8") as f:
-            f.write(BOCHSRC.format(cpus=self.cpus, memory=self.memory, drives=self.drives, serial=os.ttyname(self.slave), scratch=self.scratch))
+            f.write(BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, drives=self.drives, serial=os.ttyname(self.slave), scratch=self.scratch))
         with open(commands, "w", encoding="utf-8") as f:
             f.write("c\nq\n")
         environment = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")

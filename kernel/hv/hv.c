@@ -33,7 +33,10 @@ void hv_init(void)
     for (unsigned i = 0; i < sizeof(back_ends) / sizeof(back_ends[0]) && hv_ops == NULL; i++) {
         if (back_ends[i]->init()) {
             hv_ops = back_ends[i];
-            kprintf("hv: virtual machines by %s\n", hv_ops->name);
+            kprintf("hv: virtual machines by %s%s\n", hv_ops->name,
+                    hv_ops->tells_writes != NULL && hv_ops->tells_writes()
+                        ? ", which tells what they write"
+                        : "");
         }
     }
 }

@@ -45,6 +45,7 @@ static struct hv_dirty *hv_dirty_create(vm_offset_t start, vm_size_t size)
     dirty->size = hv_dirty_size(size);
     dirty->log.start = start;
     dirty->log.end = start + size;
+    dirty->log.is_told = hv_ops->tells_writes != NULL && hv_ops->tells_writes();
     dirty->log.bits = kalloc_zeroed(dirty->size);
     if (dirty->log.bits == NULL) {
         kfree(dirty, sizeof(*dirty));
@@ -146,6 +147,7 @@ kern_return_t hv_machine_start_dirty(hv_machine_t machine, vm_address_t address,
     if (kr != KERN_SUCCESS) {
         return kr;
     }
+    pmap_log_switch(machine->map->pmap);
     pmap_log_protect(machine->map->pmap, address, address + size);
     return KERN_SUCCESS;
 }
@@ -163,6 +165,9 @@ kern_return_t hv_machine_stop_dirty(hv_machine_t machine)
         kr = dirty != NULL ? KERN_SUCCESS : KERN_FAILURE;
     }
     spin_unlock(&machine->lock);
+    if (dirty != NULL) {
+        pmap_log_switch(machine->map->pmap);
+    }
     hv_dirty_free(dirty);
     return kr;
 }

@@ -25,7 +25,7 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_page.h"
 
-#define VCPU_PAGES        3 /* charged for one: the back end's, the record's, the rest */
+#define VCPU_PAGES        4 /* charged for one: the back end's two, the record's, the rest */
 #define VECTOR_COUNT      256
 #define EXCEPTION_COUNT   32
 #define EXCEPTION_NOT_NMI 2

@@ -15,6 +15,7 @@
 #include "arch/cpu_setup.h"
 #include "arch/interrupt.h"
 #include "arch/io.h"
+#include "arch/pmap_log.h"
 #include "arch/pmap_nested.h"
 #include "hv/hv_apic_vcpu.h"
 #include "hv/hv_bits.h"
@@ -98,6 +99,7 @@ uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 static struct vmx_cpu vmx_cpus[CPU_MAX];
 static phys_addr_t vmx_bitmap; /* [I] after vmx_init() */
 static uint32_t vmx_primary;   /* [I] with what the processor demands */
+static bool vmx_has_log;       /* [I] all processors tell which pages a guest writes */
 
 /* vmx_switch.asm */
 uint64_t vmx_switch(uint64_t *registers, uint64_t was_entered);
@@ -241,12 +243,30 @@ static bool vmx_is_everywhere(void)
     return is_there;
 }
 
-/* A page that stays. 0: out of memory. */
+/* Zeroed. 0: out of memory. */
 static phys_addr_t vmx_take_page(void)
 {
     struct vm_page *page = vm_page_alloc(VM_PAGE_ZERO);
 
     return page != NULL ? vm_page_to_phys(page) : 0;
+}
+
+static void vmx_give_page(phys_addr_t phys)
+{
+    if (phys != 0) {
+        vm_page_free(vm_page_from_phys(phys));
+    }
+}
+
+/* This processor stands for all: they are of one kind, or vmx_is_everywhere() has said no. */
+static bool vmx_can_log(void)
+{
+    return (rdmsr(MSR_VMX_SECONDARY) >> 32 & VMX_SECONDARY_LOG) != 0;
+}
+
+static bool vmx_tells_writes(void)
+{
+    return vmx_has_log;
 }
 
 static bool vmx_init(void)
@@ -261,6 +281,7 @@ static bool vmx_init(void)
     if (vmx_bitmap == 0 || !vmx_is_everywhere()) {
         return false;
     }
+    vmx_has_log = vmx_can_log();
     vmx_map_fill_msrs(phys_to_virt(vmx_bitmap));
     vmx_primary = vmx_control(MSR_VMX_PRIMARY, VMX_PRIMARY);
     vmx_cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0) & ~(HV_CR0_PE | HV_CR0_PG);
@@ -317,6 +338,7 @@ static void vmx_write_controls(const struct hv_vcpu *vcpu)
     }
     vmx_write(VMCS_PIN, vmx_control(MSR_VMX_PIN, VMX_PIN));
     vmx_write(VMCS_PRIMARY, vmx_primary);
+    vmx_vcpu_of(vcpu)->secondary = secondary;
     vmx_write(VMCS_SECONDARY, secondary);
     if ((secondary & VMX_SECONDARY_ENCLS) != 0) {
         vmx_write(VMCS_ENCLS_BITMAP, ~0ul);
@@ -342,16 +364,29 @@ static void vmx_write_controls(const struct hv_vcpu *vcpu)
     vmx_write(VMCS_HOST_RIP, (uint64_t)vmx_switch_left);
 }
 
+/* The VMCS, and the log if there is one. False: out of memory. */
+static bool vmx_take_memory(struct vmx_vcpu *v)
+{
+    phys_addr_t vmcs = vmx_take_page();
+    phys_addr_t log = vmcs != 0 && vmx_has_log ? vmx_take_page() : 0;
+
+    if (vmcs == 0 || (vmx_has_log && log == 0)) {
+        vmx_give_page(vmcs);
+        return false;
+    }
+    v->vmcs = phys_to_virt(vmcs);
+    v->log = log != 0 ? phys_to_virt(log) : NULL;
+    return true;
+}
+
 static bool vmx_create(struct hv_vcpu *vcpu)
 {
     struct vmx_vcpu *v = kalloc_zeroed(sizeof(*v));
-    struct vm_page *page = v != NULL ? vm_page_alloc(VM_PAGE_ZERO) : NULL;
 
-    if (page == NULL) {
+    if (v == NULL || !vmx_take_memory(v)) {
         kfree(v, v != NULL ? sizeof(*v) : 0);
         return false;
     }
-    v->vmcs = vm_page_to_virt(page);
     v->primary = vmx_primary;
     v->tag.cpu = -1;
     vmx_stamp(v->vmcs);
@@ -368,7 +403,8 @@ static void vmx_destroy(struct hv_vcpu *vcpu)
     struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
 
     assert(v->loads == 0);
-    vm_page_free(vm_page_from_phys(virt_to_phys(v->vmcs)));
+    vmx_give_page(virt_to_phys(v->vmcs));
+    vmx_give_page(v->log != NULL ? virt_to_phys(v->log) : 0);
     kfree(v, sizeof(*v));
 }
 
@@ -473,8 +509,9 @@ static inline void vmx_prepare_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
 static bool vmx_is_unblocked_early(const struct vmx_vcpu *v)
 {
     uint64_t about = v->reason == VMX_EXIT_EVENT ? vmx_read(VMCS_EVENT)
-                     : v->reason == VMX_EXIT_EPT ? vmx_read(VMCS_QUALIFICATION)
-                                                 : 0;
+                     : v->reason == VMX_EXIT_EPT || v->reason == VMX_EXIT_LOG_FULL
+                         ? vmx_read(VMCS_QUALIFICATION)
+                         : 0;
 
     return (about & VMX_EVENT_UNBLOCKS) != 0;
 }
@@ -505,6 +542,29 @@ static void vmx_settle_events(struct hv_vcpu *vcpu, struct vmx_vcpu *v)
 
 /* --- in and out --- */
 
+static void vmx_switch_log(struct vmx_vcpu *v)
+{
+    v->logs = !v->logs;
+    vmx_write(VMCS_SECONDARY, v->secondary | (v->logs ? VMX_SECONDARY_LOG : 0));
+    if (v->logs) {
+        vmx_write(VMCS_LOG, virt_to_phys(v->log));
+        vmx_write(VMCS_LOG_INDEX, VMX_LOG_ENTRIES - 1);
+    }
+}
+
+/* Take what the processor has told, from the last entry down to the one behind its index (SDM
+ * volume 3C, 29.3.6). */
+static __attribute__((noinline)) void vmx_take_log(const struct hv_vcpu *vcpu)
+{
+    const struct vmx_vcpu *v = vmx_vcpu_of(vcpu);
+    unsigned first = (uint16_t)(vmx_read(VMCS_LOG_INDEX) + 1);
+
+    if (first < VMX_LOG_ENTRIES) {
+        pmap_log_note(vcpu->machine->map->pmap, v->log + first, VMX_LOG_ENTRIES - first);
+        vmx_write(VMCS_LOG_INDEX, VMX_LOG_ENTRIES - 1);
+    }
+}
+
 /* Have a VPID under which the TLB has nothing that is not so any more: the one it had, or a new
  * one, with nothing of the machine's tables (SDM volume 3C, 29.4.3). Interrupts off. */
 static void vmx_take_vpid(const struct hv_vcpu *vcpu, struct cpu *cpu, uint64_t flushes)
@@ -520,6 +580,9 @@ static void vmx_take_vpid(const struct hv_vcpu *vcpu, struct cpu *cpu, uint64_t 
     }
     vmx_invalidate_ept(vmx_eptp(vcpu));
     vmx_write(VMCS_VPID, v->tag.number);
+    if (pmap_log_is_told(vcpu->machine->map->pmap) != v->logs) { /* pmap_log_switch() led here */
+        vmx_switch_log(v);
+    }
 }
 
 static void vmx_load_debug(const uint64_t *debug, uint64_t dr6)
@@ -628,6 +691,9 @@ static enum hv_step vmx_run(struct hv_vcpu *vcpu)
             break;
         }
         vcpu->exits++;
+        if (__builtin_expect(v->logs, 0)) {
+            vmx_take_log(vcpu);
+        }
         vmx_settle_events(vcpu, v);
         step = vmx_exit(vcpu);
     } while (step == HV_RESUME && cpu_ast() == 0 && atomic_load(&vcpu->signals) == 0);
@@ -642,6 +708,7 @@ static enum hv_step vmx_run(struct hv_vcpu *vcpu)
 const struct hv_ops vmx_ops = {
     .name = "VMX",
     .extended_tables = true,
+    .tells_writes = vmx_tells_writes,
     .init = vmx_init,
     .create = vmx_create,
     .destroy = vmx_destroy,

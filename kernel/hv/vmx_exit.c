@@ -431,6 +431,7 @@ static vmx_exit_function *const vmx_exit_table[VMX_EXIT_COUNT] = {
     [VMX_EXIT_WBINVD] = vmx_exit_cache,
     [VMX_EXIT_XSETBV] = vmx_exit_xsetbv,
     [VMX_EXIT_ENCLS] = vmx_exit_undefined,
+    [VMX_EXIT_LOG_FULL] = vmx_exit_nothing,
 };
 
 enum hv_step vmx_exit(struct hv_vcpu *vcpu)

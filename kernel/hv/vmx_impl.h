@@ -9,7 +9,8 @@
 #include "hv/hv_tag.h"
 #include "hv/vmx_vmcs.h"
 
-#define VMX_CR4_VMXE (1ul << 13)
+#define VMX_CR4_VMXE    (1ul << 13)
+#define VMX_LOG_ENTRIES 512u
 
 /* Index of a word of a guest's state that is in its VMCS. */
 enum vmx_word {
@@ -39,6 +40,8 @@ enum vmx_part { VMX_SELECTOR, VMX_RIGHTS, VMX_LIMIT, VMX_BASE, VMX_PARTS };
 /* vcpu->control. Keys: [O] whoever owns the vcpu */
 struct vmx_vcpu {
     void *vmcs;                   /* [O] a page of its own */
+    uint64_t *log;                /* [O] of VMX_LOG_ENTRIES addresses, another; or NULL */
+    uint32_t secondary;           /* [I] VMCS_SECONDARY, but for the log */
     uint64_t words[VMX_WORDS];    /* [O] what is known of the guest's state, */
     uint64_t known;               /* [O]   bits by enum vmx_word, */
     uint64_t changed;             /* [O]   and what of it the VMCS does not have yet */
@@ -55,6 +58,7 @@ struct vmx_vcpu {
     bool was_entered;             /* [O] since the VMCS was loaded */
     bool uses_debug;              /* [O] DR0-3 and DR6 change with it */
     bool is_quiet;                /* [O] nothing is asked for but what always is */
+    bool logs;                    /* [O] the VMCS has the log on */
 };
 
 static inline struct vmx_vcpu *vmx_vcpu_of(const struct hv_vcpu *vcpu)

@@ -7,6 +7,7 @@
 /* Fields: controls. */
 #define VMCS_VPID              0x0000u
 #define VMCS_MSR_BITMAP        0x2004u
+#define VMCS_LOG               0x200eu
 #define VMCS_TSC_OFFSET        0x2010u
 #define VMCS_EPT               0x201au
 #define VMCS_ENCLS_BITMAP      0x202eu
@@ -38,6 +39,7 @@
 #define VMCS_LENGTH        0x440cu
 #define VMCS_QUALIFICATION 0x6400u
 /* The guest. */
+#define VMCS_LOG_INDEX     0x0812u
 #define VMCS_SELECTOR      0x0800u /* ES; one field further for each of HV_SEGMENT_* */
 #define VMCS_LINK          0x2800u
 #define VMCS_DEBUGCTL      0x2802u
@@ -112,6 +114,7 @@
 #define VMX_SECONDARY_WBINVD       (1u << 6)
 #define VMX_SECONDARY_UNRESTRICTED (1u << 7)
 #define VMX_SECONDARY_ENCLS        (1u << 15)
+#define VMX_SECONDARY_LOG          (1u << 17) /* of written pages: page modification logging */
 /* VMCS_EXIT */
 #define VMX_EXIT_CTL_DEBUG     (1u << 2)
 #define VMX_EXIT_CTL_64BIT     (1u << 9)
@@ -177,6 +180,7 @@
 #define VMX_EXIT_WBINVD         54
 #define VMX_EXIT_XSETBV         55
 #define VMX_EXIT_ENCLS          60
+#define VMX_EXIT_LOG_FULL       62
 #define VMX_EXIT_COUNT          64
 
 /* VMCS_QUALIFICATION of VMX_EXIT_IO */

@@ -3,6 +3,7 @@
 #include <mach_port.h>
 #include <portolan.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/guest.h"
@@ -13,10 +14,14 @@
 #define WORDS  (PAGES / HV_DIRTY_PAGES)
 #define BLOCK  (HV_DIRTY_PAGES * PAGE)
 #define ROUNDS 40u
+#define MANY   1024u
 
 /* Writes pages 0x41 and 0x80, reads 0x42. */
 GUEST_CODE32(touch32,
              "1: movb $1, 0x41000; movb 0x42000, %al; movb $1, 0x80123; outb %al, $0x80; jmp 1b");
+/* Writes each of 1,024 pages at 2 MiB, again and again. */
+GUEST_CODE32(many32, "1: movl $0x200000, %ebx; 2: incl (%ebx); addl $0x1000, %ebx\n"
+                     "cmpl $0x600000, %ebx; jb 2b; outb %al, $0x80; jmp 1b");
 /* Adds 1 at places all over the memory above 0x40000. */
 GUEST_CODE32(scatter32,
              "movl $12345, %eax; 1: imull $1103515245, %eax; addl $12345, %eax; movl %eax, %ebx\n"
@@ -118,6 +123,47 @@ TEST(large_mappings_are_logged_page_by_page)
     for (unsigned i = 0; i < n; i++) {
         CHECK(i == 0 || i == 8 || pages[i] == 0);
     }
+    guest_destroy(&g);
+}
+
+/* The next run of a guest that writes all of its pages at 2 MiB: how often it was left. */
+static uint64_t write_many(struct guest *g)
+{
+    uint64_t before = g->record->exits;
+
+    CHECK_EQ(guest_run(g, HV_RUN_ADVANCE), HV_EXIT_PORT);
+    return g->record->exits - before;
+}
+
+/* More than a processor's own log has room for, if it has one: then the guest is hardly left. */
+TEST(many_pages_are_logged)
+{
+    vm_address_t at = 0x200000;
+    hv_dirty_t pages;
+    mach_msg_type_number_t n;
+    struct guest g;
+    uint64_t exits = 0;
+
+    if (!GUEST_START(&g, GUEST_PROTECTED, many32)) {
+        return;
+    }
+    CHECK_EQ(vm_allocate(g.machine, &at, MANY * PAGE, FALSE), KERN_SUCCESS);
+    CHECK_EQ(guest_run(&g, 0), HV_EXIT_PORT);
+    (void)write_many(&g);
+    CHECK_EQ(hv_machine_start_dirty(g.machine, at, MANY * PAGE), KERN_SUCCESS);
+    for (unsigned round = 0; round < 3; round++) {
+        exits = write_many(&g);
+        n = HV_DIRTY_MAX;
+        CHECK_EQ(hv_machine_get_dirty(g.machine, at, MANY * PAGE, pages, &n), KERN_SUCCESS);
+        CHECK_EQ(n, MANY / HV_DIRTY_PAGES);
+        for (unsigned i = 0; i < n; i++) {
+            CHECK_EQ(pages[i], -1);
+        }
+    }
+    printf("%u pages logged with %s exits\n", MANY, exits < MANY / 4 ? "few" : "many");
+    CHECK_EQ(hv_machine_stop_dirty(g.machine), KERN_SUCCESS);
+    CHECK(write_many(&g) < MANY + 16);
+    CHECK(write_many(&g) < 16);
     guest_destroy(&g);
 }
 

@@ -436,7 +436,7 @@ void pmap_enter_batch(struct pmap *pmap, vm_offset_t va, struct vm_page *const *
            (va & ~(LARGE_PAGE_SIZE - 1)) == ((va + n * PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1)));
     spin_lock(&pmap->lock);
     bits = pmap_make_entry(pmap, va, 0, prot, 0) | PTE_MANAGED;
-    if (__builtin_expect(pmap->log != NULL, 0)) {
+    if (__builtin_expect(pmap->log != NULL && !pmap_log_is_told(pmap), 0)) {
         bits &= ~PTE_WRITE; /* its range may begin behind the first of them */
     }
     table = pmap_walk_create(pmap, va, path);
@@ -558,17 +558,25 @@ static bool pmap_lower_entries(uint64_t *entries, uint64_t n, uint64_t clear, ui
     return lowered;
 }
 
-void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+/* Bits of entries to clear and to set; neither: that they were written is to be cleared. */
+struct pmap_bits {
+    uint64_t clear, set;
+};
+
+/* Change n entries of one table. True when TLBs may hold more than is granted now. */
+static bool pmap_change(struct pmap *pmap, uint64_t *entries, uint64_t n,
+                        const struct pmap_bits *bits)
 {
-    uint64_t clear = (prot & VM_PROT_WRITE) == 0 ? PTE_WRITE : 0;
-    uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
+    return (bits->clear | bits->set) != 0 ? pmap_lower_entries(entries, n, bits->clear, bits->set)
+                                          : pmap_pv_clean(pmap, entries, n);
+}
+
+/* Change what is mapped in the range; `large`: an entry that covers more than one page. */
+static void pmap_change_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end,
+                              const struct pmap_bits *bits, const struct pmap_bits *large)
+{
     bool flush = false;
 
-    clear = pmap_ept_clear(pmap, clear, set);
-    if ((prot & VM_PROT_READ) == 0) {
-        pmap_remove(pmap, start, end);
-        return;
-    }
     spin_lock(&pmap->lock);
     for (uint64_t va = start; va < end && va >= start;) {
         uint64_t *path[4];
@@ -578,18 +586,38 @@ void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot
         if (table == NULL) {
             unsigned level = pmap_end_level(path);
 
-            flush |= pmap_lower_entries(path[level], 1, clear, set);
+            flush |= pmap_change(pmap, path[level], 1, large);
             va = pmap_span_end(va, level);
             continue;
         }
         stop = stop < end ? stop : end;
-        flush |= pmap_lower_entries(&table[va >> 12 & 511], (stop - va) >> PAGE_SHIFT, clear, set);
+        flush |= pmap_change(pmap, &table[va >> 12 & 511], (stop - va) >> PAGE_SHIFT, bits);
         va = stop;
     }
     spin_unlock(&pmap->lock);
     if (flush) {
         pmap_flush_range(pmap, start, end);
     }
+}
+
+void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+{
+    uint64_t clear = (prot & VM_PROT_WRITE) == 0 ? PTE_WRITE : 0;
+    uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
+    struct pmap_bits bits = {pmap_ept_clear(pmap, clear, set), set};
+
+    if ((prot & VM_PROT_READ) == 0) {
+        pmap_remove(pmap, start, end);
+    } else if ((clear | set) != 0) {
+        pmap_change_range(pmap, start, end, &bits, &bits);
+    }
+}
+
+void pmap_clean(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+    const struct pmap_bits written = {0, 0}, large = {PTE_WRITE, 0};
+
+    pmap_change_range(pmap, start, end, &written, &large);
 }
 
 bool pmap_extract(struct pmap *pmap, vm_offset_t va, phys_addr_t *phys)

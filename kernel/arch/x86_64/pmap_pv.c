@@ -310,6 +310,34 @@ unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
     return hold.others + (unsigned)hold.added;
 }
 
+bool pmap_pv_clean(struct pmap *pmap, uint64_t *entries, uint64_t n)
+{
+    const uint64_t dirty = PTE_DIRTY << pmap->used_shift;
+    bool was_written = false;
+
+    assert(spin_is_held(&pmap->lock));
+    for (uint64_t *entry = entries; entry < entries + n; entry++) {
+        uint64_t old = atomic_load(entry);
+        struct vm_page *page;
+
+        if ((old & dirty) == 0 || (old & PTE_PRESENT) == 0) {
+            continue;
+        }
+        was_written = true;
+        if ((old & PTE_MANAGED) == 0) {
+            atomic_fetch_and(entry, ~dirty);
+            continue;
+        }
+        page = vm_page_from_phys(old & PTE_FRAME);
+        spin_lock(&pmap_pv_group(page)->lock);
+        if ((atomic_load(entry) & PTE_PRESENT) != 0) { /* or somebody just took the page away */
+            pmap_pv_note(page, pmap, atomic_fetch_and(entry, ~dirty));
+        }
+        spin_unlock(&pmap_pv_group(page)->lock);
+    }
+    return was_written;
+}
+
 /* The mapping after `previous` (NULL: the first); NULL at the end. */
 static struct pv_entry *pmap_pv_next(struct vm_page *page, struct pv_entry *previous)
 {

@@ -45,6 +45,7 @@ struct pmap {
     uint64_t tables;       /* [L] pages of tables */
     struct ledger *ledger; /* [L] that they are charged to, or NULL */
     struct pmap_log *log;  /* [L] of written pages, or NULL (pmap_log.h) */
+    bool is_told;          /* [a] log->is_told */
 };
 
 /* A range whose translations other processors may still hold. */
@@ -96,6 +97,12 @@ bool pmap_pv_insert(struct vm_page *page, struct pmap *pmap, uint64_t va);
 unsigned pmap_pv_enter_batch(struct pmap *pmap, uint64_t va, uint64_t *entries,
                              struct vm_page *const *pages, unsigned n, uint64_t bits);
 unsigned pmap_pv_remove_batch(struct pmap *pmap, uint64_t va, uint64_t *entries, unsigned n);
+/* Clear in n entries of one table that they were written, which their pages remember. True: one
+ * was. Locks: pmap->lock held. */
+bool pmap_pv_clean(struct pmap *pmap, uint64_t *entries, uint64_t n);
+/* The same for all that is mapped in the range, where large mappings are divided; one that cannot
+ * be loses the right to write. Interrupts enabled. */
+void pmap_clean(struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 void pmap_pv_init(void);
 
 #endif

@@ -2,7 +2,11 @@
  *
  * While there is a log, a page of its range may be written only once that was noted: it is mapped
  * so by the fault of a write, and by nothing else. The bits in which the hardware notes writes are
- * of no use for this: page replacement takes them, too, and they go with the mapping. */
+ * of no use for this: page replacement takes them, too, and they go with the mapping.
+ *
+ * A processor that itself tells which pages it notes so (Intel's page modification logging) needs
+ * no faults: the bits are cleared in place of the right to write. What it has told is added by
+ * pmap_log_note(), after the guest was left. */
 #ifndef ARCH_PMAP_LOG_H
 #define ARCH_PMAP_LOG_H
 
@@ -19,13 +23,21 @@ struct pmap;
 struct pmap_log {
     vm_offset_t start, end; /* [I] page aligned */
     uint64_t *bits;         /* [P] a page each from start on, a multiple of 64; caller's */
+    bool is_told;           /* [I] processors tell which pages they write */
 };
 
 /* Have it kept from now on, with all pages unwritten. The caller keeps *log until pmap_log_end().
  * False: the pmap has one. Locks: takes PMAP. */
 bool pmap_log_begin(struct pmap *pmap, struct pmap_log *log);
-/* Take away the rights that were there before pmap_log_begin(), or before bits were taken.
- * Interrupts enabled. */
+/* Processors that run guests on it tell what they write from now on, or no more, if it is by them:
+ * before pmap_log_protect(), and after pmap_log_end(). Interrupts enabled. */
+void pmap_log_switch(struct pmap *pmap);
+/* Is what they write to be told? On the way into a guest, after pmap_nested_enter(). */
+bool pmap_log_is_told(const struct pmap *pmap);
+/* A processor has written these n pages. Locks: takes PMAP. */
+void pmap_log_note(struct pmap *pmap, const uint64_t *addresses, unsigned n);
+/* Take away the rights that were there before pmap_log_begin(), or before bits were taken; or have
+ * what is written told again. Interrupts enabled. */
 void pmap_log_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 /* Take `count` words of bits from page `first` (of the log, a multiple of 64) on; pages written
  * from now on are noted after pmap_log_protect(). Locks: takes PMAP. */
