@@ -25,7 +25,7 @@
 #define PROGRAMS_MAX   64
 #define ARGUMENTS_MAX  8
 #define SETTLE_TRIES   300
-#define SLEEP_TRIES    2000
+#define SLOW_TRIES     2000
 #define RIGHTS_TRIES   300
 #define RUNNER_REPEATS 8
 /* Caches of the kernel and of servers may keep this many pages after one program. */
@@ -123,19 +123,31 @@ static bool is_same(const int64_t *before, const int64_t *after)
     return true;
 }
 
-/* What a program leaves behind may take a moment to go. Whoever sleeps may hold the messages of
- * that call meanwhile, for seconds: it does when the call could not take the short way. */
+/* Is more left of what is in no heap? */
+static bool is_no_heap(const int64_t *before, const int64_t *after)
+{
+    for (unsigned i = 0; i < PORTOLAN_COUNT_OBJECTS; i++) {
+        if (after[i] > before[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a program leaves behind may take a moment to go; tasks, ports and the like a longer one,
+ * when the host has other work. Whoever sleeps may hold the messages of that call meanwhile, for
+ * seconds: it does when the call could not take the short way. */
 static bool settle(const int64_t *before, int64_t *after)
 {
     struct timespec pause = {0, 5000000};
-    bool is_message = false;
+    bool is_slow = false;
 
-    for (unsigned tries = 0; tries < (is_message ? SLEEP_TRIES : SETTLE_TRIES); tries++) {
+    for (unsigned tries = 0; tries < (is_slow ? SLOW_TRIES : SETTLE_TRIES); tries++) {
         counts_now(after);
         if (is_same(before, after)) {
             return true;
         }
-        is_message = is_left(PORTOLAN_COUNT_MESSAGES, before, after);
+        is_slow = is_no_heap(before, after);
         nanosleep(&pause, NULL);
     }
     return false;
@@ -248,17 +260,6 @@ static int run(const char *path)
     status = spawn_wait(exit_receive);
     mach_port_deallocate(mach_task_self(), task);
     return status;
-}
-
-/* Is more left of what is in no heap? */
-static bool is_no_heap(const int64_t *before, const int64_t *after)
-{
-    for (unsigned i = 0; i < PORTOLAN_COUNT_OBJECTS; i++) {
-        if (after[i] > before[i]) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* A server may have grown its heap, a few times; what leaks does so each time, and there are no
