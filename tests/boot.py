@@ -144,6 +144,7 @@ MATRIX = [
     Suite("disks of guests 2 cpus", lambda: guest_disk.use(cpus=2)),
     Suite("firmware in a virtual machine", firmware.use),
     Suite("linux with 2 processors 2 cpus", lambda: linux.use(cpus=2, processors=2)),
+    Suite("linux with 4 processors 4 cpus", lambda: linux.use(cpus=4, processors=4)),
     Suite("portolan in portolan", lambda: nested.use("")),
     Suite("portolan in portolan paravirtual", lambda: nested.use("paravirtual")),
     Suite("portolan in portolan paravirtual 2 cpus", lambda: nested.use("paravirtual", cpus=2)),
