@@ -125,6 +125,13 @@ static void ahci_port_place(const struct ahci_port *port)
     ahci_port_put(port, PORT_FBU, (uint32_t)(received >> 32));
 }
 
+static void ahci_port_reset_link(const struct ahci_port *port)
+{
+    ahci_port_put(port, PORT_SCTL, SCTL_RESET);
+    driver_sleep(2);
+    ahci_port_put(port, PORT_SCTL, 0);
+}
+
 /* Reset the link and with it the device. Commands under way are none afterwards. Nothing is left of
  * what the port's registers were. */
 static void ahci_port_reset(struct ahci_port *port)
@@ -133,9 +140,7 @@ static void ahci_port_reset(struct ahci_port *port)
     port->ticks = 0;
     ahci_port_stop(port);
     ahci_port_place(port);
-    ahci_port_put(port, PORT_SCTL, SCTL_RESET);
-    driver_sleep(2);
-    ahci_port_put(port, PORT_SCTL, 0);
+    ahci_port_reset_link(port);
     ahci_port_put(port, PORT_CMD, CMD_RECEIVE | CMD_SPIN_UP | CMD_POWER);
     main_need_ticks();
 }
@@ -389,9 +394,12 @@ static void ahci_port_give_up(struct ahci_port *port, const char *why)
     block_resume(&port->disk); /* what waits fails, too */
 }
 
-/* Reset the link, and see whether the device is ready soon. */
+/* Reset the link, and see whether the device is ready soon. What is under way ends first, while
+ * FISes are still received: what ends while they are not QEMU 7.2 keeps (ahci_write_fis_sdb), and
+ * takes it for the end of commands that have the same slots later. */
 static void ahci_port_recover(struct ahci_port *port)
 {
+    ahci_port_reset_link(port);
     ahci_port_reset(port);
     for (unsigned i = 0; i < READY_POLLS; i++) {
         if (ahci_port_poll(port)) {
