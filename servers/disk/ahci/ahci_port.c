@@ -125,22 +125,19 @@ static void ahci_port_place(const struct ahci_port *port)
     ahci_port_put(port, PORT_FBU, (uint32_t)(received >> 32));
 }
 
-static void ahci_port_reset_link(const struct ahci_port *port)
-{
-    ahci_port_put(port, PORT_SCTL, SCTL_RESET);
-    driver_sleep(2);
-    ahci_port_put(port, PORT_SCTL, 0);
-}
-
-/* Reset the link and with it the device. Commands under way are none afterwards. Nothing is left of
- * what the port's registers were. */
+/* Reset the link and with it the device; the port is halted. Commands under way are none
+ * afterwards. Only then the port stops to receive: the end of a command that it does not receive
+ * QEMU 7.2 keeps (ahci_write_fis_sdb), and tells it with the end of the next, when other commands
+ * have the same slots. Nothing is left of what the port's registers were. */
 static void ahci_port_reset(struct ahci_port *port)
 {
     port->state = AHCI_PORT_RESETTING;
     port->ticks = 0;
+    ahci_port_put(port, PORT_SCTL, SCTL_RESET);
+    driver_sleep(2);
+    ahci_port_put(port, PORT_SCTL, 0);
     ahci_port_stop(port);
     ahci_port_place(port);
-    ahci_port_reset_link(port);
     ahci_port_put(port, PORT_CMD, CMD_RECEIVE | CMD_SPIN_UP | CMD_POWER);
     main_need_ticks();
 }
@@ -173,6 +170,7 @@ void ahci_port_begin(struct ahci_port *port, unsigned number, uint32_t cap)
     }
     port->memory = (volatile struct ahci_command_memory *)memory;
     port->memory_phys = (uint64_t)phys;
+    ahci_port_stop(port); /* what it receives is for memory that may be anybody's */
     ahci_port_reset(port);
 }
 
@@ -394,12 +392,9 @@ static void ahci_port_give_up(struct ahci_port *port, const char *why)
     block_resume(&port->disk); /* what waits fails, too */
 }
 
-/* Reset the link, and see whether the device is ready soon. What is under way ends first, while
- * FISes are still received: what ends while they are not QEMU 7.2 keeps (ahci_write_fis_sdb), and
- * takes it for the end of commands that have the same slots later. */
+/* Reset the link, and see whether the device is ready soon. The port is halted. */
 static void ahci_port_recover(struct ahci_port *port)
 {
-    ahci_port_reset_link(port);
     ahci_port_reset(port);
     for (unsigned i = 0; i < READY_POLLS; i++) {
         if (ahci_port_poll(port)) {
