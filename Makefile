@@ -3,13 +3,13 @@
 # What can be set on the command line
 DEBUG ?= 0
 SMP ?= 1
+THREADS ?= one
 MEM ?= 256
 GUI ?= 0
 FIRMWARE ?= bios
 EMU ?= qemu
 DISK ?= build/disk.img
 DEVICE ?=
-THREADS ?= one
 MANIFEST ?= iso/manifest
 CROSS_COMPILE ?=
 WORDS ?=

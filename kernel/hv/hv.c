@@ -34,9 +34,7 @@ void hv_init(void)
         if (back_ends[i]->init()) {
             hv_ops = back_ends[i];
             kprintf("hv: virtual machines by %s%s\n", hv_ops->name,
-                    hv_ops->tells_writes != NULL && hv_ops->tells_writes()
-                        ? ", which tells what they write"
-                        : "");
+                    hv_limits.tells_writes ? ", which tells what they write" : "");
         }
     }
 }

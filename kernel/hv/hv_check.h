@@ -10,6 +10,7 @@ struct hv_limits {
     uint64_t cr4;  /* bits */
     uint64_t efer; /* bits */
     unsigned physical_bits;
+    bool tells_writes; /* processors tell which pages of memory a guest writes (pmap_log.h) */
 };
 
 extern struct hv_limits hv_limits; /* [I] after hv_init() */

@@ -3,6 +3,7 @@
 #include "hv/hv_dirty.h"
 
 #include "arch/pmap_log.h"
+#include "hv/hv_check.h"
 #include "hv/hv_impl.h"
 #include "hv_kernel_server.h"
 #include "kern/ledger.h"
@@ -45,7 +46,7 @@ static struct hv_dirty *hv_dirty_create(vm_offset_t start, vm_size_t size)
     dirty->size = hv_dirty_size(size);
     dirty->log.start = start;
     dirty->log.end = start + size;
-    dirty->log.is_told = hv_ops->tells_writes != NULL && hv_ops->tells_writes();
+    dirty->log.is_told = hv_limits.tells_writes;
     dirty->log.bits = kalloc_zeroed(dirty->size);
     if (dirty->log.bits == NULL) {
         kfree(dirty, sizeof(*dirty));

@@ -110,8 +110,6 @@ struct hv_vcpu {
 struct hv_ops {
     const char *name;
     bool extended_tables; /* nested page tables are of Intel's format (arch/pmap_nested.h) */
-    /* Do processors tell which pages of memory a guest writes (pmap_log.h)? NULL: they do not. */
-    bool (*tells_writes)(void);
     /* Can all processors run guests? Prepares for that. Once. */
     bool (*init)(void);
     /* vcpu->control, in the state after a reset. False: out of memory. */

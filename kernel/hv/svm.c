@@ -197,8 +197,9 @@ static uint64_t svm_event(uint64_t kind, uint32_t vector)
     return vector | kind << HV_EVENT_KIND_SHIFT | HV_EVENT_VALID;
 }
 
-/* The interrupt that the guest is to take now, the monitor's or its APIC's, -1: none. It waits no
- * more, but where it is to be watched whether the guest takes it. */
+/* The interrupt that the guest is to take next, the monitor's or else its APIC's; -1: none.
+ * *watches gets what is to be settled behind the exit: the monitor's still waits until it was
+ * taken, the APIC's is in service already. */
 static int svm_take_interrupt(struct hv_vcpu *vcpu, uint8_t *watches)
 {
     uint32_t interrupt = hv_vcpu_interrupt(vcpu);

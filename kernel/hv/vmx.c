@@ -99,7 +99,6 @@ uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 static struct vmx_cpu vmx_cpus[CPU_MAX];
 static phys_addr_t vmx_bitmap; /* [I] after vmx_init() */
 static uint32_t vmx_primary;   /* [I] with what the processor demands */
-static bool vmx_has_log;       /* [I] all processors tell which pages a guest writes */
 
 /* vmx_switch.asm */
 uint64_t vmx_switch(uint64_t *registers, uint64_t was_entered);
@@ -211,6 +210,7 @@ static bool vmx_try(struct vmx_cpu *cpu)
     const char *missing = vmx_missing();
 
     if (missing == NULL) {
+        hv_limits.tells_writes &= (rdmsr(MSR_VMX_SECONDARY) >> 32 & VMX_SECONDARY_LOG) != 0;
         preempt_disable();
         vmx_stamp(phys_to_virt(cpu->region));
         if (vmx_make_ready(cpu)) {
@@ -258,17 +258,6 @@ static void vmx_give_page(phys_addr_t phys)
     }
 }
 
-/* This processor stands for all: they are of one kind, or vmx_is_everywhere() has said no. */
-static bool vmx_can_log(void)
-{
-    return (rdmsr(MSR_VMX_SECONDARY) >> 32 & VMX_SECONDARY_LOG) != 0;
-}
-
-static bool vmx_tells_writes(void)
-{
-    return vmx_has_log;
-}
-
 static bool vmx_init(void)
 {
     bool complete = (cpuid(1, 0).ecx & CPUID_FEATURE_VMX) != 0;
@@ -278,10 +267,10 @@ static bool vmx_init(void)
         complete = vmx_cpus[i].region != 0;
     }
     vmx_bitmap = complete ? vmx_take_page() : 0;
+    hv_limits.tells_writes = true; /* unless one does not, as is found now */
     if (vmx_bitmap == 0 || !vmx_is_everywhere()) {
         return false;
     }
-    vmx_has_log = vmx_can_log();
     vmx_map_fill_msrs(phys_to_virt(vmx_bitmap));
     vmx_primary = vmx_control(MSR_VMX_PRIMARY, VMX_PRIMARY);
     vmx_cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0) & ~(HV_CR0_PE | HV_CR0_PG);
@@ -368,9 +357,9 @@ static void vmx_write_controls(const struct hv_vcpu *vcpu)
 static bool vmx_take_memory(struct vmx_vcpu *v)
 {
     phys_addr_t vmcs = vmx_take_page();
-    phys_addr_t log = vmcs != 0 && vmx_has_log ? vmx_take_page() : 0;
+    phys_addr_t log = vmcs != 0 && hv_limits.tells_writes ? vmx_take_page() : 0;
 
-    if (vmcs == 0 || (vmx_has_log && log == 0)) {
+    if (vmcs == 0 || (hv_limits.tells_writes && log == 0)) {
         vmx_give_page(vmcs);
         return false;
     }
@@ -708,7 +697,6 @@ static enum hv_step vmx_run(struct hv_vcpu *vcpu)
 const struct hv_ops vmx_ops = {
     .name = "VMX",
     .extended_tables = true,
-    .tells_writes = vmx_tells_writes,
     .init = vmx_init,
     .create = vmx_create,
     .destroy = vmx_destroy,

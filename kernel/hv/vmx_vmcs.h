@@ -39,8 +39,8 @@
 #define VMCS_LENGTH        0x440cu
 #define VMCS_QUALIFICATION 0x6400u
 /* The guest. */
-#define VMCS_LOG_INDEX     0x0812u
 #define VMCS_SELECTOR      0x0800u /* ES; one field further for each of HV_SEGMENT_* */
+#define VMCS_LOG_INDEX     0x0812u
 #define VMCS_LINK          0x2800u
 #define VMCS_DEBUGCTL      0x2802u
 #define VMCS_PAT           0x2804u

@@ -65,9 +65,9 @@ def use(words, iso="build/test/nested-release.iso", **options):
     return checks.result()
 
 
-def user_tests(words, iso="build/test/nested-tests.iso", **options):
+def user_tests(words, iso="build/test/nested-tests.iso"):
     """All programs of the user tests, in a debug kernel that is a guest."""
-    with Machine(iso, memory=640, timeout=60, one_thread=True, **options) as m:
+    with Machine(iso, memory=640, timeout=60, one_thread=True) as m:
         m.come_up()
         start = len(m.seen)
         m.send(f'vm run /guests/kernel memory=256 module="/guests/bootstrap bootstrap" module="/guests/archive archive" '

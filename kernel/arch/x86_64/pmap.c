@@ -558,17 +558,18 @@ static bool pmap_lower_entries(uint64_t *entries, uint64_t n, uint64_t clear, ui
     return lowered;
 }
 
-/* Bits of entries to clear and to set; neither: that they were written is to be cleared. */
+/* Bits of entries to clear and to set; or it is to be cleared that they were written. */
 struct pmap_bits {
     uint64_t clear, set;
+    bool written;
 };
 
 /* Change n entries of one table. True when TLBs may hold more than is granted now. */
 static bool pmap_change(struct pmap *pmap, uint64_t *entries, uint64_t n,
                         const struct pmap_bits *bits)
 {
-    return (bits->clear | bits->set) != 0 ? pmap_lower_entries(entries, n, bits->clear, bits->set)
-                                          : pmap_pv_clean(pmap, entries, n);
+    return bits->written ? pmap_pv_clean(pmap, entries, n)
+                         : pmap_lower_entries(entries, n, bits->clear, bits->set);
 }
 
 /* Change what is mapped in the range; `large`: an entry that covers more than one page. */
@@ -604,18 +605,18 @@ void pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot
 {
     uint64_t clear = (prot & VM_PROT_WRITE) == 0 ? PTE_WRITE : 0;
     uint64_t set = (prot & VM_PROT_EXECUTE) == 0 ? PTE_NX : 0;
-    struct pmap_bits bits = {pmap_ept_clear(pmap, clear, set), set};
+    const struct pmap_bits bits = {.clear = pmap_ept_clear(pmap, clear, set), .set = set};
 
     if ((prot & VM_PROT_READ) == 0) {
         pmap_remove(pmap, start, end);
-    } else if ((clear | set) != 0) {
+    } else {
         pmap_change_range(pmap, start, end, &bits, &bits);
     }
 }
 
 void pmap_clean(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
-    const struct pmap_bits written = {0, 0}, large = {PTE_WRITE, 0};
+    const struct pmap_bits written = {.written = true}, large = {.clear = PTE_WRITE};
 
     pmap_change_range(pmap, start, end, &written, &large);
 }

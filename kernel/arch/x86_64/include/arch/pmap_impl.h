@@ -45,7 +45,7 @@ struct pmap {
     uint64_t tables;       /* [L] pages of tables */
     struct ledger *ledger; /* [L] that they are charged to, or NULL */
     struct pmap_log *log;  /* [L] of written pages, or NULL (pmap_log.h) */
-    bool is_told;          /* [a] log->is_told */
+    bool is_told;          /* [a] log->is_told, for who has no lock */
 };
 
 /* A range whose translations other processors may still hold. */
